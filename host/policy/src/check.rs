@@ -1,0 +1,80 @@
+//! No answer is trusted: indices in range, numbers finite, at most one decision a row and a group.
+
+use crate::types::{Answer, Cohort, Plan, Verb};
+
+/// The most checks a traced answer may hold per ad; a policy with more rules than this is not meant
+/// to be read by a person.
+pub(crate) const MAX_CHECKS_PER_ROW: usize = 512;
+
+/// Checks an answer against the plan and the cohort. The error says which item is wrong and how.
+pub(crate) fn answer(plan: &Plan, cohort: &Cohort, answer: &Answer) -> Result<(), String> {
+    let rules = plan.rules.len();
+    let rule = |kind: &str, i: usize, rule: u32| {
+        if (rule as usize) < rules {
+            Ok(())
+        } else {
+            Err(format!("{kind} {i} names rule {rule}, but the plan has {rules}"))
+        }
+    };
+    let number = |kind: &str, i: usize, name: &str, value: f64, max: f64| {
+        if value.is_finite() && (0.0..=max).contains(&value) {
+            Ok(())
+        } else {
+            Err(format!("{kind} {i} has {name} {value}, which is not within 0 to {max}"))
+        }
+    };
+
+    let mut seen: Vec<(bool, Option<Verb>)> = vec![(false, None); cohort.rows as usize];
+    for (i, d) in answer.ads.iter().enumerate() {
+        let Some(row) = seen.get_mut(d.row as usize) else {
+            return Err(format!("decision {i} names row {}, but there are {}", d.row, cohort.rows));
+        };
+        rule("decision", i, d.rule)?;
+        number("decision", i, "amount", d.amount, MAX_AMOUNT)?;
+        number("decision", i, "confidence", d.confidence, 1.0)?;
+        let pair = |a, b| matches!((a, b), (Verb::Hold, Verb::Duplicate) | (Verb::Duplicate, Verb::Hold));
+        match row {
+            (false, first @ None) => *first = Some(d.verb),
+            (second @ false, Some(first)) if pair(*first, d.verb) => *second = true,
+            _ => return Err(format!("decision {i} is another one for row {}", d.row)),
+        }
+    }
+    let mut owners = vec![false; cohort.groups as usize];
+    for (i, d) in answer.budgets.iter().enumerate() {
+        match owners.get_mut(d.group as usize) {
+            None => {
+                let (group, groups) = (d.group, cohort.groups);
+                return Err(format!("budget {i} names group {group}, but there are {groups}"));
+            }
+            Some(true) => return Err(format!("budget {i} is another one for group {}", d.group)),
+            Some(seen) => *seen = true,
+        }
+        rule("budget", i, d.rule)?;
+        number("budget", i, "amount", d.amount, MAX_AMOUNT)?;
+        number("budget", i, "confidence", d.confidence, 1.0)?;
+    }
+    if answer.checks.len() > cohort.rows as usize * MAX_CHECKS_PER_ROW {
+        return Err(format!("{} checks are more than {MAX_CHECKS_PER_ROW} an ad", answer.checks.len()));
+    }
+    let facts = plan.facts();
+    for (i, c) in answer.checks.iter().enumerate() {
+        if c.row >= cohort.rows {
+            return Err(format!("check {i} names row {}, but there are {}", c.row, cohort.rows));
+        }
+        rule("check", i, c.rule)?;
+        if c.fact as usize >= facts {
+            return Err(format!("check {i} names fact {}, but the plan has {facts}", c.fact));
+        }
+        if !c.threshold.is_finite() {
+            return Err(format!("check {i} compares with {}", c.threshold));
+        }
+        if c.value.is_infinite() {
+            return Err(format!("check {i} found {}", c.value));
+        }
+    }
+    Ok(())
+}
+
+/// No account has a daily budget of a trillion in any currency; beyond it integers of minor units
+/// would lose cents on their way through `f64`.
+const MAX_AMOUNT: f64 = 1e12;

@@ -1,0 +1,18 @@
+//! Policies as WebAssembly components: what they are, how they are built, loaded and asked.
+//!
+//! This crate knows columns and decisions, not ads or accounts; wasmtime stays inside it. A policy
+//! is a pure function, so the same [`Policy::decide`] serves a run, a replay and an explanation.
+
+#![deny(missing_docs)]
+
+pub mod artifact;
+pub mod build;
+mod check;
+mod registry;
+mod runtime;
+pub mod shipped;
+pub mod types;
+
+pub use artifact::{Artifact, Digest, Inspection};
+pub use registry::{Reference, Registry, ResolveError};
+pub use runtime::{Fault, Limits, LoadError, Outcome, Policy, PrepareError, Runtime};

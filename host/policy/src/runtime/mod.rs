@@ -1,0 +1,112 @@
+//! The only wasmtime: an engine, its limits, and policies loaded into it.
+
+mod bindings;
+mod convert;
+mod fault;
+mod load;
+mod policy;
+mod ticker;
+
+pub use fault::{Fault, LoadError, PrepareError};
+pub use policy::{Outcome, Policy};
+
+use crate::artifact::Artifact;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+
+/// What a policy may use in one call. Always on: there is no way to run a policy without them.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Linear memory of the instance.
+    pub memory_bytes: usize,
+    /// Wall time of one call.
+    pub deadline: Duration,
+    /// What an answer may take in the host, before the cohort's size is added.
+    pub answer_bytes: usize,
+    /// What an answer may take for each ad.
+    pub answer_bytes_per_row: usize,
+    /// Log lines that are kept.
+    pub log_lines: usize,
+    /// Bytes of a log line that are kept.
+    pub log_line_bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            // 10,000 ads of 100 columns arrive as 8 MB, and a JavaScript engine needs 20 MB to start.
+            memory_bytes: 128 << 20,
+            // A thousand ads take a Rust policy under a millisecond and a JavaScript one 0.1 s.
+            deadline: Duration::from_secs(2),
+            answer_bytes: 1 << 20,
+            // A traced ad answers some thirty checks of 40 bytes; this leaves room for ten times that.
+            answer_bytes_per_row: 16 << 10,
+            log_lines: 100,
+            log_line_bytes: 2_000,
+        }
+    }
+}
+
+/// How often the clock of deadlines ticks: the deadline's precision.
+pub(crate) const TICK: Duration = Duration::from_millis(10);
+
+/// Guests recurse little; what overflows this is runaway recursion.
+const MAX_STACK_BYTES: usize = 512 << 10;
+
+/// Calls that may run at one time: the workers of a large machine.
+const MAX_CONCURRENT_CALLS: u32 = 64;
+
+/// An engine that loads and runs policies.
+#[derive(Clone)]
+pub struct Runtime {
+    engine: Engine,
+    limits: Limits,
+    cache: Option<PathBuf>,
+    _ticker: Arc<ticker::Ticker>,
+}
+
+impl std::fmt::Debug for Runtime {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Runtime").field("limits", &self.limits).field("cache", &self.cache).finish()
+    }
+}
+
+impl Runtime {
+    /// Starts an engine. `cache` is a folder for compiled policies that only this user may write.
+    ///
+    /// # Errors
+    /// When the machine cannot reserve the address space or start the ticking thread.
+    pub fn new(limits: Limits, cache: Option<&Path>) -> Result<Self, LoadError> {
+        let mut pool = PoolingAllocationConfig::default();
+        pool.total_component_instances(MAX_CONCURRENT_CALLS)
+            .total_core_instances(MAX_CONCURRENT_CALLS * 8)
+            .total_memories(MAX_CONCURRENT_CALLS * 2)
+            .total_tables(MAX_CONCURRENT_CALLS * 8)
+            .max_memory_size(limits.memory_bytes)
+            .table_elements(20_000)
+            .max_core_instances_per_component(8)
+            .max_memories_per_component(2)
+            .max_tables_per_component(8);
+        let mut config = Config::new();
+        config
+            .wasm_component_model(true)
+            .epoch_interruption(true)
+            .max_wasm_stack(MAX_STACK_BYTES)
+            .cranelift_nan_canonicalization(true)
+            .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+        let engine = Engine::new(&config).map_err(LoadError::engine)?;
+        let ticker = Arc::new(ticker::Ticker::start(&engine, TICK).map_err(LoadError::ticker)?);
+        Ok(Runtime { engine, limits, cache: cache.map(Path::to_path_buf), _ticker: ticker })
+    }
+
+    /// Loads a policy: inspects, compiles (or takes the compiled form from the cache), links,
+    /// instantiates once and asks who it is.
+    ///
+    /// # Errors
+    /// A [`LoadError`] that says what the file is instead and how to mend it.
+    pub fn load(&self, artifact: &Artifact) -> Result<Policy, LoadError> {
+        load::load(&self.engine, self.limits, self.cache.as_deref(), artifact)
+    }
+}

@@ -1,0 +1,269 @@
+//! A loaded policy: compiled and linked, instantiated anew for every call.
+
+use super::bindings::dean::policy::log;
+use super::bindings::{StagePolicy, StagePolicyPre};
+use super::{Fault, Limits, LoadError, PrepareError, TICK, convert};
+use crate::artifact::{Artifact, Digest, Inspection};
+use crate::check;
+use crate::types::{Answer, Cohort, Manifest, Plan, Setting};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+use wasmtime::{Engine, ResourceLimiter, Store, Trap};
+
+/// A policy that can be asked. Cheap to clone; calls may run on several threads at one time.
+#[derive(Clone)]
+pub struct Policy {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    limits: Limits,
+    artifact: Artifact,
+    inspection: Inspection,
+    manifest: Manifest,
+    pre: StagePolicyPre<State>,
+}
+
+impl std::fmt::Debug for Policy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Policy({}@{})", self.inner.manifest.name, self.inner.manifest.version)
+    }
+}
+
+/// What one call gave, with what it cost.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// The checked answer.
+    pub answer: Answer,
+    /// Lines that the policy logged, at most as many as the limits keep.
+    pub log: Vec<String>,
+    /// Wall time of the call, instantiation included.
+    pub time: Duration,
+    /// The largest linear memory that the instance had, in bytes.
+    pub memory_bytes: usize,
+}
+
+impl Policy {
+    pub(super) fn describe(
+        engine: &Engine,
+        limits: Limits,
+        artifact: &Artifact,
+        inspection: Inspection,
+        pre: StagePolicyPre<State>,
+    ) -> Result<Self, LoadError> {
+        let mut call = Call::new(engine, limits, 0);
+        let described = call.run(&pre, |guest, store| {
+            guest.dean_policy_policy().call_describe(store)
+        });
+        let origin = || artifact.origin().to_string();
+        let manifest = match described {
+            Ok(manifest) => convert::manifest(manifest),
+            // A record with other fields is found when the instance is made: that is a link error.
+            Err(Fault::Trap(reason)) if call.instantiating => {
+                return Err(LoadError::Link { origin: origin(), reason });
+            }
+            Err(fault) => return Err(LoadError::Describe { origin: origin(), fault }),
+        };
+        if let Some(reason) = manifest_problem(&manifest) {
+            return Err(LoadError::Manifest { origin: origin(), reason });
+        }
+        let (engine, artifact) = (engine.clone(), artifact.clone());
+        Ok(Policy { inner: Arc::new(Inner { engine, limits, artifact, inspection, manifest, pre }) })
+    }
+
+    /// What the policy says about itself.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.inner.manifest
+    }
+
+    /// The bytes it was loaded from.
+    #[must_use]
+    pub fn artifact(&self) -> &Artifact {
+        &self.inner.artifact
+    }
+
+    /// The digest of those bytes.
+    #[must_use]
+    pub fn digest(&self) -> Digest {
+        self.inner.artifact.digest()
+    }
+
+    /// What it imports and exports.
+    #[must_use]
+    pub fn inspection(&self) -> &Inspection {
+        &self.inner.inspection
+    }
+
+    /// Asks which columns and rules exist for a stage under settings.
+    ///
+    /// # Errors
+    /// The settings that are wrong, or how the policy failed.
+    pub fn prepare(&self, stage: &str, settings: &[Setting]) -> Result<Plan, PrepareError> {
+        let settings = convert::settings(settings);
+        let mut call = Call::new(&self.inner.engine, self.inner.limits, 0);
+        let answer = call.run(&self.inner.pre, |guest, store| {
+            guest.dean_policy_policy().call_prepare(store, stage, &settings)
+        })?;
+        let plan = answer.map_err(|p| PrepareError::Settings(convert::problems(p)))?;
+        let plan = convert::plan(plan);
+        match plan_problem(&plan) {
+            Some(reason) => Err(Fault::Nonsense(reason).into()),
+            None => Ok(plan),
+        }
+    }
+
+    /// Asks for decisions on a cohort that has the shape of the plan. The cohort is lent: its
+    /// columns are moved into the call and back, not copied.
+    ///
+    /// # Errors
+    /// A [`Fault`]; the caller then holds the cohort's ads.
+    pub fn decide(
+        &self,
+        stage: &str,
+        settings: &[Setting],
+        plan: &Plan,
+        cohort: &mut Cohort,
+    ) -> Result<Outcome, Fault> {
+        let started = Instant::now();
+        let rows = cohort.rows as usize;
+        let settings = convert::settings(settings);
+        let lent = convert::cohort(std::mem::take(cohort));
+        let mut call = Call::new(&self.inner.engine, self.inner.limits, rows);
+        let answer = call.run(&self.inner.pre, |guest, store| {
+            guest.dean_policy_policy().call_decide(store, stage, &settings, &lent)
+        });
+        *cohort = convert::cohort_back(lent);
+        let answer = convert::answer(answer?.map_err(Fault::Refused)?);
+        check::answer(plan, cohort, &answer).map_err(Fault::Nonsense)?;
+        let State { log, memory_bytes, .. } = call.store.into_data();
+        Ok(Outcome { answer, log, time: started.elapsed(), memory_bytes })
+    }
+}
+
+fn manifest_problem(manifest: &Manifest) -> Option<String> {
+    let word = |text: &str| {
+        !text.is_empty()
+            && text.len() <= 64
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
+    };
+    if !word(&manifest.name) {
+        return Some(format!("its name is {:?}, not a word of a-z, 0-9 and -", manifest.name));
+    }
+    if manifest.version.is_empty() || manifest.version.len() > 64 {
+        return Some(format!("its version is {:?}", manifest.version));
+    }
+    if manifest.stages.is_empty() {
+        return Some("it decides for no stage".into());
+    }
+    manifest.stages.iter().find(|s| !word(s)).map(|s| format!("its stage {s:?} is not a word"))
+}
+
+fn plan_problem(plan: &Plan) -> Option<String> {
+    let mut ids: Vec<&str> = plan.rules.iter().map(|r| r.id.as_str()).collect();
+    ids.sort_unstable();
+    if let Some(pair) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Some(format!("its plan has two rules {:?}", pair[0]));
+    }
+    let mut columns: Vec<&str> = plan.columns.iter().map(String::as_str).collect();
+    columns.sort_unstable();
+    let pair = columns.windows(2).find(|pair| pair[0] == pair[1])?;
+    Some(format!("its plan asks twice for column {:?}", pair[0]))
+}
+
+/// What the host keeps for one instance.
+pub(super) struct State {
+    limits: Limits,
+    log: Vec<String>,
+    dropped: usize,
+    memory_bytes: usize,
+    memory_refused: bool,
+}
+
+impl log::Host for State {
+    fn write(&mut self, level: log::Level, message: String) {
+        if self.log.len() >= self.limits.log_lines {
+            self.dropped += 1;
+            return;
+        }
+        let end = message.floor_char_boundary(self.limits.log_line_bytes);
+        let line: String = message[..end].chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        match level {
+            log::Level::Debug => tracing::debug!(target: "policy", "{line}"),
+            log::Level::Info => tracing::info!(target: "policy", "{line}"),
+            log::Level::Warn => tracing::warn!(target: "policy", "{line}"),
+        }
+        self.log.push(line);
+    }
+}
+
+impl super::bindings::dean::policy::types::Host for State {}
+
+impl ResourceLimiter for State {
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let allowed = desired <= self.limits.memory_bytes;
+        if allowed {
+            self.memory_bytes = self.memory_bytes.max(desired);
+        } else {
+            self.memory_refused = true;
+        }
+        Ok(allowed)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, max: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= max.unwrap_or(20_000).min(20_000))
+    }
+}
+
+/// One call: a store with every limit set, and the instance in it.
+struct Call {
+    store: Store<State>,
+    limits: Limits,
+    instantiating: bool,
+}
+
+impl Call {
+    fn new(engine: &Engine, limits: Limits, rows: usize) -> Self {
+        let state =
+            State { limits, log: Vec::new(), dropped: 0, memory_bytes: 0, memory_refused: false };
+        let mut store = Store::new(engine, state);
+        store.limiter(|state| state);
+        // One tick more than the deadline: the first may come at once.
+        let ticks = limits.deadline.as_millis().div_ceil(TICK.as_millis()) as u64 + 1;
+        store.set_epoch_deadline(ticks);
+        store.set_hostcall_fuel(limits.answer_bytes + rows * limits.answer_bytes_per_row);
+        Call { store, limits, instantiating: true }
+    }
+
+    fn run<T>(
+        &mut self,
+        pre: &StagePolicyPre<State>,
+        ask: impl FnOnce(&StagePolicy, &mut Store<State>) -> wasmtime::Result<T>,
+    ) -> Result<T, Fault> {
+        self.instantiating = true;
+        let result = pre.instantiate(&mut self.store).and_then(|guest| {
+            self.instantiating = false;
+            ask(&guest, &mut self.store)
+        });
+        let state = self.store.data();
+        if state.dropped > 0 {
+            tracing::warn!(target: "policy", "{} more log lines were dropped", state.dropped);
+        }
+        result.map_err(|error| self.classify(&error))
+    }
+
+    fn classify(&self, error: &wasmtime::Error) -> Fault {
+        let state = self.store.data();
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::Interrupt) => Fault::Deadline(self.limits.deadline),
+            // A guest that was refused memory usually panics next; the cause is what matters.
+            _ if state.memory_refused => Fault::Memory(self.limits.memory_bytes),
+            Some(Trap::StackOverflow | Trap::MemoryOutOfBounds) => Fault::Stack,
+            Some(Trap::UnreachableCodeReached) => Fault::Panic(state.log.last().cloned()),
+            Some(trap) => Fault::Trap(trap.to_string()),
+            None if self.instantiating => Fault::Trap(format!("{error:#}")),
+            None => Fault::Unreadable(format!("{error:#}")),
+        }
+    }
+}

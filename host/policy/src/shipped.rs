@@ -1,0 +1,42 @@
+//! The policies that this program brings along: components built from `plugins/` and committed with
+//! the hash of the sources they were built from.
+
+use crate::artifact::Artifact;
+
+/// A policy inside the binary.
+#[derive(Clone, Copy, Debug)]
+pub struct Shipped {
+    /// Its name, also the stage it is meant for.
+    pub name: &'static str,
+    /// The component.
+    pub bytes: &'static [u8],
+    /// The hash of the sources it was built from, see [`crate::build::source_hash`].
+    pub sources: &'static str,
+}
+
+impl Shipped {
+    /// The component as an artifact.
+    #[must_use]
+    pub fn artifact(&self) -> Artifact {
+        Artifact::new(format!("shipped:{}", self.name), self.bytes)
+    }
+}
+
+macro_rules! shipped {
+    ($($name:literal),*) => {
+        &[$(Shipped {
+            name: $name,
+            bytes: include_bytes!(concat!("../../../plugins/prebuilt/", $name, ".wasm")),
+            sources: include_str!(concat!("../../../plugins/prebuilt/", $name, ".sources")),
+        }),*]
+    };
+}
+
+/// All of them.
+pub const SHIPPED: &[Shipped] = shipped!("testing");
+
+/// The shipped policy of a name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Shipped> {
+    SHIPPED.iter().find(|shipped| shipped.name == name)
+}
