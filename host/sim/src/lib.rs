@@ -1,1 +1,21 @@
-//! Empty for now.
+//! A simulated ad market behind a Graph-API-compatible server.
+//!
+//! It shares no code with the rest of Dean, on purpose: it is what Dean is tried against, so a
+//! mistake about currencies, windows or ids must not be made on both sides at once. [`World`] is
+//! the market, deterministic by seed and with a clock of its own; [`Graph`] answers requests on it
+//! as Meta would, in process or through [`serve`].
+
+#![deny(missing_docs)]
+
+mod graph;
+mod insights;
+mod market;
+mod params;
+mod random;
+mod server;
+mod world;
+
+pub use graph::{Credentials, Graph, Method, Request, Response};
+pub use params::Params;
+pub use server::{Server, serve};
+pub use world::{AdState, Stage, Truth, World};

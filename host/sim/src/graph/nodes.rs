@@ -1,0 +1,216 @@
+//! Nodes as JSON: every field that Meta's reference lists and a client of ads needs. A field that is
+//! unknown is an error, one without a value is left out, as Meta does it.
+
+use super::error::ApiError;
+use super::fields::{Field, Fields};
+use super::request::Query;
+use super::{Node, edges};
+use crate::world::World;
+use serde_json::{Map, Value, json};
+
+/// Renders a node under a selection. The id always comes along.
+pub(crate) fn render(world: &World, node: Node, fields: &Fields) -> Result<Value, ApiError> {
+    let mut out = Map::new();
+    for field in fields.iter() {
+        if let Some(value) = value(world, node, field)? {
+            out.insert(field.name.clone(), value);
+        }
+    }
+    out.insert("id".into(), json!(id(world, node)));
+    Ok(Value::Object(out))
+}
+
+pub(crate) fn id(world: &World, node: Node) -> String {
+    match node {
+        Node::Account => format!("act_{}", world.account),
+        Node::User => "100000000000001".into(),
+        Node::Campaign(i) => world.campaigns[i].id.to_string(),
+        Node::AdSet(i) => world.adsets[i].id.to_string(),
+        Node::Ad(i) => world.ads[i].id.to_string(),
+        Node::Creative(i) => world.creatives[i].id.to_string(),
+        Node::Report(i) => (super::REPORT_IDS + i as u64).to_string(),
+    }
+}
+
+fn value(world: &World, node: Node, field: &Field) -> Result<Option<Value>, ApiError> {
+    if let Some(to) = edges::to_one(world, node, &field.name) {
+        let inner = match &field.inner {
+            Some(inner) => inner.clone(),
+            None => Fields::parse("id")?,
+        };
+        return render(world, to, &inner).map(Some);
+    }
+    if let Some(members) = edges::members(world, node, &field.name) {
+        let inner = match &field.inner {
+            Some(inner) => inner.clone(),
+            None => Fields::parse("id")?,
+        };
+        let query = Query::new(&field.modifiers);
+        let limit = query.number("limit")?.unwrap_or(25).max(1) as usize;
+        let data: Result<Vec<Value>, ApiError> =
+            members.into_iter().take(limit).map(|member| render(world, member, &inner)).collect();
+        return Ok(Some(json!({ "data": data? })));
+    }
+    if field.name == "insights" {
+        let mut parameters = field.modifiers.clone();
+        if let Some(inner) = &field.inner {
+            let names: Vec<&str> = inner.names().collect();
+            parameters.push(("fields".into(), names.join(",")));
+        }
+        let rows = crate::insights::rows(world, super::scope(node)?, &Query::new(&parameters))?;
+        return Ok((!rows.is_empty()).then(|| json!({ "data": rows })));
+    }
+    match node {
+        Node::Account => account(world, &field.name),
+        Node::Campaign(i) => campaign(world, i, &field.name),
+        Node::AdSet(i) => adset(world, i, &field.name),
+        Node::Ad(i) => ad(world, i, &field.name),
+        Node::Creative(i) => creative(world, i, &field.name),
+        Node::User => user(&field.name),
+        Node::Report(_) => Err(ApiError::unknown_field(&field.name, "AdReportRun")),
+    }
+}
+
+fn time(world: &World, at: i64) -> Value {
+    json!(world.local(at).strftime("%Y-%m-%dT%H:%M:%S%z").to_string())
+}
+
+fn user(field: &str) -> Result<Option<Value>, ApiError> {
+    match field {
+        "id" => Ok(None),
+        "name" => Ok(Some(json!("Simulated user"))),
+        _ => Err(ApiError::unknown_field(field, "User")),
+    }
+}
+
+fn account(world: &World, field: &str) -> Result<Option<Value>, ApiError> {
+    let spent: i64 = world.ads.iter().flat_map(|ad| &ad.days).map(|day| day.spend).sum();
+    let value = match field {
+        "id" => return Ok(None),
+        "account_id" => json!(world.account.to_string()),
+        "name" => json!("Simulated shop"),
+        "account_status" => json!(1),
+        "disable_reason" => json!(0),
+        "currency" => json!(world.params.currency),
+        "timezone_name" => json!(world.params.timezone),
+        "timezone_id" => json!(47),
+        "timezone_offset_hours_utc" => json!(f64::from(world.local(world.now).offset().seconds()) / 3600.0),
+        "balance" => json!("0"),
+        "amount_spent" => json!(spent.to_string()),
+        "spend_cap" => json!("0"),
+        "min_daily_budget" => json!(world.minor(1.0)),
+        "created_time" => time(world, world.params.start),
+        "business_country_code" => json!("DE"),
+        "funding_source" => json!("20000000000001"),
+        "is_prepay_account" => json!(false),
+        "capabilities" => json!(["CAN_USE_REACH_AND_FREQUENCY"]),
+        _ => return Err(ApiError::unknown_field(field, "AdAccount")),
+    };
+    Ok(Some(value))
+}
+
+fn campaign(world: &World, index: usize, field: &str) -> Result<Option<Value>, ApiError> {
+    let campaign = &world.campaigns[index];
+    let value = match field {
+        "id" => return Ok(None),
+        "account_id" => json!(world.account.to_string()),
+        "name" => json!(campaign.name),
+        "status" | "configured_status" | "effective_status" => json!(campaign.status.as_str()),
+        "objective" => json!("OUTCOME_SALES"),
+        "buying_type" => json!("AUCTION"),
+        "daily_budget" => return Ok(campaign.daily_budget.map(|b| json!(b.to_string()))),
+        "budget_remaining" => json!(campaign.daily_budget.unwrap_or(0).to_string()),
+        "lifetime_budget" | "stop_time" | "spend_cap" | "issues_info" | "source_campaign_id" => return Ok(None),
+        "bid_strategy" => return Ok(campaign.daily_budget.map(|_| json!("LOWEST_COST_WITHOUT_CAP"))),
+        "special_ad_categories" => json!([]),
+        "smart_promotion_type" => json!("GUIDED_CREATION"),
+        "created_time" | "start_time" => time(world, campaign.created),
+        "updated_time" => time(world, campaign.updated),
+        _ => return Err(ApiError::unknown_field(field, "Campaign")),
+    };
+    Ok(Some(value))
+}
+
+fn adset(world: &World, index: usize, field: &str) -> Result<Option<Value>, ApiError> {
+    let adset = &world.adsets[index];
+    let campaign = &world.campaigns[adset.campaign];
+    let effective = match (adset.status, campaign.status) {
+        (crate::world::Status::Active, crate::world::Status::Active) => "ACTIVE",
+        (crate::world::Status::Active, _) => "CAMPAIGN_PAUSED",
+        (other, _) => other.as_str(),
+    };
+    let value = match field {
+        "id" => return Ok(None),
+        "account_id" => json!(world.account.to_string()),
+        "campaign_id" => json!(campaign.id.to_string()),
+        "name" => json!(adset.name),
+        "status" | "configured_status" => json!(adset.status.as_str()),
+        "effective_status" => json!(effective),
+        "daily_budget" => return Ok(adset.daily_budget.map(|b| json!(b.to_string()))),
+        "budget_remaining" => json!(adset.daily_budget.unwrap_or(0).to_string()),
+        "lifetime_budget" | "end_time" | "bid_amount" | "issues_info" | "dsa_payor" | "dsa_beneficiary" => return Ok(None),
+        "bid_strategy" => json!("LOWEST_COST_WITHOUT_CAP"),
+        "billing_event" => json!("IMPRESSIONS"),
+        "optimization_goal" => json!("OFFSITE_CONVERSIONS"),
+        "attribution_spec" => json!([{"event_type": "CLICK_THROUGH", "window_days": 7}, {"event_type": "VIEW_THROUGH", "window_days": 1}]),
+        "promoted_object" => json!({"pixel_id": "300000000000001", "custom_event_type": "PURCHASE"}),
+        "targeting" => json!({"geo_locations": {"countries": ["DE"]}, "age_min": 18, "age_max": 65}),
+        "learning_stage_info" => json!({
+            "status": if world.is_learning(index) { "LEARNING" } else { "SUCCESS" },
+            "conversions": adset.learned,
+            "last_sig_edit_ts": adset.edited,
+            "attribution_windows": ["1d_view", "7d_click"],
+        }),
+        "source_adset_id" => return Ok(adset.source.map(|id| json!(id.to_string()))),
+        "created_time" | "start_time" => time(world, adset.created),
+        "updated_time" => time(world, adset.updated),
+        _ => return Err(ApiError::unknown_field(field, "AdSet")),
+    };
+    Ok(Some(value))
+}
+
+fn ad(world: &World, index: usize, field: &str) -> Result<Option<Value>, ApiError> {
+    let ad = &world.ads[index];
+    let adset = &world.adsets[ad.adset];
+    let value = match field {
+        "id" => return Ok(None),
+        "account_id" => json!(world.account.to_string()),
+        "campaign_id" => json!(world.campaigns[adset.campaign].id.to_string()),
+        "adset_id" => json!(adset.id.to_string()),
+        "name" => json!(ad.name),
+        "status" | "configured_status" => json!(ad.status.as_str()),
+        "effective_status" => json!(world.effective_status(ad)),
+        "created_time" => time(world, ad.created),
+        "updated_time" => time(world, ad.updated),
+        "source_ad_id" => return Ok(ad.source.map(|id| json!(id.to_string()))),
+        "tracking_specs" => json!([{"action.type": ["offsite_conversion"], "fb_pixel": ["300000000000001"]}]),
+        "issues_info" | "ad_review_feedback" | "recommendations" => return Ok(None),
+        "bid_type" => json!("ABSOLUTE_OCPM"),
+        _ => return Err(ApiError::unknown_field(field, "Ad")),
+    };
+    Ok(Some(value))
+}
+
+fn creative(world: &World, index: usize, field: &str) -> Result<Option<Value>, ApiError> {
+    let creative = &world.creatives[index];
+    let post = format!("200000000000001_{}", creative.id);
+    let value = match field {
+        "id" => return Ok(None),
+        "account_id" => json!(world.account.to_string()),
+        "name" => json!(creative.name),
+        "status" => json!("ACTIVE"),
+        "title" => json!(format!("Title of {}", creative.name)),
+        "body" => json!(format!("Text of {}", creative.name)),
+        "object_type" => json!(if index.is_multiple_of(3) { "VIDEO" } else { "SHARE" }),
+        "object_story_id" | "effective_object_story_id" => json!(post),
+        "call_to_action_type" => json!("SHOP_NOW"),
+        "link_url" | "object_url" => json!("https://shop.example/"),
+        "instagram_user_id" => json!("400000000000001"),
+        "image_hash" => json!(format!("{:032x}", creative.id)),
+        "thumbnail_url" | "image_url" => json!(format!("https://shop.example/{}.jpg", creative.id)),
+        "video_id" => return Ok(index.is_multiple_of(3).then(|| json!((creative.id + 1).to_string()))),
+        "url_tags" | "object_story_spec" | "asset_feed_spec" => return Ok(None),
+        _ => return Err(ApiError::unknown_field(field, "AdCreative")),
+    };
+    Ok(Some(value))
+}

@@ -1,0 +1,178 @@
+//! The simulated account over HTTP, on loopback only, with doors of its own beside Meta's:
+//! `POST /sim/advance {"hours": 1}`, `GET /sim/state` and `GET /sim/truth`.
+
+use crate::graph::{Graph, Method, Request, Response};
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, Method as HttpMethod, StatusCode, Uri};
+use axum::response::IntoResponse;
+use serde_json::{Value, json};
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::net::TcpListener;
+
+/// The most hours that one call may advance: a year.
+const MAX_HOURS: u64 = 24 * 366;
+
+/// A running server.
+#[derive(Clone, Debug)]
+pub struct Server {
+    address: SocketAddr,
+    graph: Arc<Mutex<Graph>>,
+}
+
+impl Server {
+    /// `http://127.0.0.1:PORT`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// The account behind it.
+    pub fn graph(&self) -> MutexGuard<'_, Graph> {
+        self.graph.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Serves a graph on a loopback port (0 takes a free one) until the returned future is dropped.
+///
+/// # Errors
+/// When the port cannot be bound.
+pub async fn serve(graph: Graph, port: u16) -> std::io::Result<(Server, impl Future<Output = std::io::Result<()>>)> {
+    let listener = TcpListener::bind(("127.0.0.1", port)).await?;
+    let address = listener.local_addr()?;
+    let server = Server { address, graph: Arc::new(Mutex::new(graph)) };
+    let router = axum::Router::new().fallback(answer).with_state(server.clone());
+    Ok((server, async move { axum::serve(listener, router).await }))
+}
+
+async fn answer(
+    State(server): State<Server>,
+    method: HttpMethod,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> impl IntoResponse {
+    let response = respond(&server, &method, &uri, &headers, &body);
+    let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let headers: HeaderMap = response
+        .headers
+        .iter()
+        .filter_map(|(name, value)| Some((name.parse().ok()?, value.parse().ok()?)))
+        .collect::<Vec<(axum::http::HeaderName, axum::http::HeaderValue)>>()
+        .into_iter()
+        .collect();
+    (status, headers, response.body)
+}
+
+fn respond(server: &Server, method: &HttpMethod, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Response {
+    if let Some(door) = uri.path().strip_prefix("/sim/") {
+        return own_door(server, door, body);
+    }
+    let method = match method.as_str() {
+        "GET" => Method::Get,
+        "POST" => Method::Post,
+        "DELETE" => Method::Delete,
+        _ => return Response::json(405, &json!({"error": {"message": "Unsupported method", "code": 3}})),
+    };
+    let mut parameters = decode_form(uri.query().unwrap_or_default());
+    parameters.extend(decode_body(headers, body));
+    if let Some(token) = bearer(headers)
+        && !parameters.iter().any(|(name, _)| name == "access_token")
+    {
+        parameters.push(("access_token".into(), token));
+    }
+    let request = Request { method, path: uri.path().into(), parameters, base: server.url() };
+    server.graph().handle(&request)
+}
+
+fn own_door(server: &Server, door: &str, body: &Bytes) -> Response {
+    let mut graph = server.graph();
+    let state = |graph: &Graph| {
+        let now = jiff::Timestamp::from_second(graph.world().now()).unwrap_or_default();
+        json!({"now": now.to_string(), "seed": graph.world().seed(), "calls": graph.calls()})
+    };
+    match door {
+        "advance" => {
+            let asked: Value = serde_json::from_slice(body).unwrap_or_default();
+            let hours = asked["hours"].as_u64().unwrap_or(1);
+            if hours > MAX_HOURS {
+                return Response::json(400, &json!({"error": {"message": format!("at most {MAX_HOURS} hours at once"), "code": 100}}));
+            }
+            (0..hours).for_each(|_| graph.world_mut().advance());
+            Response::json(200, &state(&graph))
+        }
+        "state" => Response::json(200, &state(&graph)),
+        "truth" => {
+            let world = graph.world();
+            let truth = |ad: crate::AdState| {
+                let truth = world.truth(ad.id)?;
+                Some(json!({"ad_id": ad.id.to_string(), "live": ad.live, "ctr": truth.ctr,
+                    "cvr": truth.cvr, "cpa": truth.cpa, "margin": truth.margin}))
+            };
+            Response::json(200, &world.ads().into_iter().filter_map(truth).collect())
+        }
+        _ => Response::json(404, &json!({"error": {"message": "there are /sim/advance, /sim/state and /sim/truth", "code": 100}})),
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<String> {
+    let value = headers.get("authorization")?.to_str().ok()?;
+    value.strip_prefix("Bearer ").map(String::from)
+}
+
+fn decode_body(headers: &HeaderMap, body: &Bytes) -> Vec<(String, String)> {
+    let kind = headers.get("content-type").and_then(|v| v.to_str().ok()).unwrap_or_default();
+    if kind.starts_with("application/json") {
+        let value: Value = serde_json::from_slice(body).unwrap_or_default();
+        let text = |v: &Value| v.as_str().map_or_else(|| v.to_string(), String::from);
+        return value.as_object().into_iter().flatten().map(|(n, v)| (n.clone(), text(v))).collect();
+    }
+    if let Some((_, boundary)) = kind.split_once("boundary=") {
+        return decode_multipart(boundary.trim_matches('"'), body);
+    }
+    decode_form(&String::from_utf8_lossy(body))
+}
+
+/// The text parts of a multipart form: what the official SDK sends for a batch.
+fn decode_multipart(boundary: &str, body: &Bytes) -> Vec<(String, String)> {
+    let text = String::from_utf8_lossy(body);
+    let delimiter = format!("--{boundary}");
+    let part = |part: &str| {
+        let (head, value) = part.split_once("\r\n\r\n")?;
+        let name = head.split("name=\"").nth(1)?.split('"').next()?;
+        Some((name.to_string(), value.trim_end_matches("\r\n").to_string()))
+    };
+    text.split(delimiter.as_str()).filter_map(part).collect()
+}
+
+/// Decodes `a=b&c=d`.
+pub(crate) fn decode_form(text: &str) -> Vec<(String, String)> {
+    let pair = |pair: &str| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (unescape(name), unescape(value))
+    };
+    text.split('&').filter(|part| !part.is_empty()).map(pair).collect()
+}
+
+fn unescape(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut i = 0;
+    while i < bytes.len() {
+        let hex = || u8::from_str_radix(text.get(i + 1..i + 3)?, 16).ok();
+        match bytes[i] {
+            b'+' => out.push(b' '),
+            b'%' => match hex() {
+                Some(byte) => {
+                    out.push(byte);
+                    i += 2;
+                }
+                None => out.push(b'%'),
+            },
+            byte => out.push(byte),
+        }
+        i += 1;
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
