@@ -1,1 +1,10 @@
-//! Empty for now.
+//! Dean runs Meta ad accounts by policy: every hour it observes an account, measures every ad, asks
+//! the policy of each stage what to do, checks that against the safety limits, and does it.
+
+#![deny(missing_docs)]
+
+pub mod config;
+pub mod domain;
+pub mod features;
+pub mod meta;
+pub mod store;

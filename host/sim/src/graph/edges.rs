@@ -141,11 +141,10 @@ fn paged(rows: Vec<Value>, (from, to): Cursors, total: usize, query: &Query<'_>,
     }
     let mut paging = json!({"cursors": {"before": encode(from), "after": encode(to)}});
     if to < total {
-        let mut next = format!("{}/{}?", request.base.trim_end_matches('/'), request.path.trim_matches('/'));
-        for (name, value) in query.without("after") {
-            next.push_str(&format!("{}={}&", escape(name), escape(value)));
-        }
-        next.push_str(&format!("after={}", encode(to)));
+        let mut search = form_urlencoded::Serializer::new(String::new());
+        search.extend_pairs(query.without("after")).append_pair("after", &encode(to));
+        let (base, path) = (request.base.trim_end_matches('/'), request.path.trim_matches('/'));
+        let next = format!("{base}/{path}?{}", search.finish());
         paging["next"] = json!(next);
     }
     json!({"data": rows, "paging": paging})
@@ -160,15 +159,4 @@ fn decode(cursor: &str) -> Option<usize> {
     let digits = cursor.strip_prefix("QVFI")?.strip_suffix("ZD")?;
     let number = usize::from_str_radix(digits, 16).ok()?.checked_sub(104_729)?;
     number.is_multiple_of(7919).then_some(number / 7919)
-}
-
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => out.push(byte as char),
-            _ => out.push_str(&format!("%{byte:02X}")),
-        }
-    }
-    out
 }

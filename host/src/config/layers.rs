@@ -1,0 +1,169 @@
+//! From files, environment and flags to one effective configuration.
+
+use super::check;
+use super::env::Environment;
+use super::error::ConfigError;
+use super::schema::Config;
+use super::secrets::Secrets;
+use super::tree::{Node, Origin};
+use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// Where configuration comes from.
+#[derive(Clone, Debug, Default)]
+pub struct Sources {
+    /// The folder of `dean.toml`, `rules.toml`, `profiles/` and `clients/`. What is not there is not read.
+    pub folder: PathBuf,
+    /// A profile of `profiles/`.
+    pub profile: Option<String>,
+    /// A client of `clients/`.
+    pub client: Option<String>,
+    /// The environment.
+    pub environment: Environment,
+    /// Flags: dotted key, value, the flag's name.
+    pub flags: Vec<(String, Value, &'static str)>,
+}
+
+/// The configuration that holds, with the origin of every value.
+#[derive(Clone, Debug)]
+pub struct Effective {
+    /// The typed values.
+    pub config: Config,
+    /// The secrets.
+    pub secrets: Secrets,
+    /// The values that some layer set, with their origins.
+    pub tree: Node,
+    /// The client's name: `default` when none was chosen.
+    pub client: String,
+    /// The profile's name, if one was chosen.
+    pub profile: Option<String>,
+}
+
+/// A value with its origin.
+#[derive(Clone, Debug, Serialize)]
+pub struct Entry {
+    /// The dotted key.
+    pub key: String,
+    /// The value.
+    pub value: Value,
+    /// Where it came from.
+    pub origin: String,
+}
+
+/// Loads the configuration.
+///
+/// # Errors
+/// Every unknown key and wrong value, each with file, line and the nearest known key.
+pub fn load(sources: &Sources) -> Result<Effective, ConfigError> {
+    let mut tree = Node::empty();
+    let folder = &sources.folder;
+    if let Some(node) = read(&folder.join("dean.toml"))? {
+        tree.overlay(node);
+    }
+    if let Some(node) = read(&folder.join("rules.toml"))? {
+        tree.overlay(Node::Table(BTreeMap::from([("rules".to_string(), node)]), Origin::Default));
+    }
+    let named = [("profile", "profiles", &sources.profile), ("client", "clients", &sources.client)];
+    for (kind, place, name) in named {
+        let Some(name) = name else { continue };
+        let path = folder.join(place).join(format!("{name}.toml"));
+        match read(&path)? {
+            Some(node) => tree.overlay(node),
+            None => {
+                let known = names(&folder.join(place));
+                return Err(ConfigError::NoSuchFile { kind, name: name.clone(), path, known });
+            }
+        }
+    }
+    sources.environment.overlay(&mut tree)?;
+    for (key, value, flag) in &sources.flags {
+        tree.set(key, value.clone(), Origin::Flag(flag));
+    }
+
+    check::known_keys(&tree)?;
+    let config: Config = serde_path_to_error::deserialize(tree.to_json()).map_err(|error| {
+        let key = error.path().to_string();
+        let origin = tree.nearest(&key).origin().clone();
+        ConfigError::Value { origin, key, message: format!("cannot be read: {}", error.inner()), hint: String::new() }
+    })?;
+    check::values(&tree, &config)?;
+    Ok(Effective {
+        config,
+        secrets: sources.environment.secrets(),
+        tree,
+        client: sources.client.clone().unwrap_or_else(|| "default".into()),
+        profile: sources.profile.clone(),
+    })
+}
+
+/// A file as a tree; `None` when there is none.
+fn read(path: &Path) -> Result<Option<Node>, ConfigError> {
+    let failed = |source| ConfigError::Read { path: path.to_path_buf(), source };
+    match std::fs::read(path) {
+        Ok(bytes) => match String::from_utf8(bytes) {
+            Ok(text) => Node::parse(path, &text).map(Some),
+            Err(_) => Err(failed(std::io::Error::other("it is not UTF-8 text"))),
+        },
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+fn names(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let name = |entry: std::fs::DirEntry| {
+        let path = entry.path();
+        let toml = path.extension().is_some_and(|e| e == "toml");
+        toml.then(|| path.file_stem().unwrap_or_default().to_string_lossy().into_owned())
+    };
+    let mut names: Vec<String> = entries.filter_map(name).collect();
+    names.sort();
+    names
+}
+
+impl Effective {
+    /// Every value with its origin: those that some layer set, or with `all` the defaults too.
+    #[must_use]
+    pub fn entries(&self, all: bool) -> Vec<Entry> {
+        let mut entries: BTreeMap<String, Entry> = BTreeMap::new();
+        let mut add = |key: String, value: &Value, origin: &Origin| {
+            let entry = Entry { key: key.clone(), value: value.clone(), origin: origin.to_string() };
+            entries.insert(key, entry);
+        };
+        if all && let Ok(defaults) = serde_json::to_value(Config::default()) {
+            let mut flat = Vec::new();
+            flatten("", &defaults, &mut flat);
+            flat.into_iter().for_each(|(key, value)| add(key, &value, &Origin::Default));
+        }
+        for (key, value, origin) in self.tree.leaves() {
+            add(key, value, origin);
+        }
+        entries.into_values().collect()
+    }
+
+    /// The account's id, which nothing but the demo works without.
+    ///
+    /// # Errors
+    /// When it is not set.
+    pub fn account_id(&self) -> Result<&str, ConfigError> {
+        self.config.account.id.as_deref().ok_or(ConfigError::Missing {
+            variable: "FB_AD_ACCOUNT_ID",
+            hint: "put it into the environment or .env, or set account.id; `dean demo` needs none",
+        })
+    }
+}
+
+fn flatten(prefix: &str, value: &Value, out: &mut Vec<(String, Value)>) {
+    match value {
+        Value::Object(map) if !map.is_empty() => {
+            for (key, value) in map {
+                let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+                flatten(&path, value, out);
+            }
+        }
+        Value::Object(_) => {}
+        other => out.push((prefix.to_string(), other.clone())),
+    }
+}

@@ -1,0 +1,285 @@
+//! Every key of the configuration with its type, default and meaning. The doc comments are what
+//! `dean config show --all` prints.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The effective configuration. Money is in major units of the account's currency.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The ad account.
+    pub account: Account,
+    /// The Graph API.
+    pub api: Api,
+    /// The campaigns and ad sets of the three stages, as the product page names them.
+    pub ids: Ids,
+    /// Stages by name: testing, validation, scaling, and a client's own.
+    pub stages: BTreeMap<String, Stage>,
+    /// What conversions count.
+    pub attribution: Attribution,
+    /// What a purchase is worth.
+    pub economics: Economics,
+    /// Limits on what a run may do, whatever a policy says.
+    pub guard: Guard,
+    /// Limits on what a policy may use.
+    pub limits: Limits,
+    /// Models.
+    pub ml: Ml,
+    /// The Supabase mirror.
+    pub supabase: Supabase,
+    /// `rules.toml`: `thresholds` for all stages and one table for each stage, read by its policy.
+    pub rules: BTreeMap<String, serde_json::Value>,
+}
+
+/// The ad account.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Account {
+    /// The ad account's id, with or without `act_` (FB_AD_ACCOUNT_ID).
+    pub id: Option<String>,
+    /// The pixel that reports purchases (FB_PIXEL_ID).
+    pub pixel_id: Option<String>,
+    /// The page that new ads speak for (FB_PAGE_ID).
+    pub page_id: Option<String>,
+    /// The Instagram account that new ads speak for (IG_ACTOR_ID).
+    pub instagram_user_id: Option<String>,
+    /// Where new ads lead unless they say otherwise (STORE_URL).
+    pub store_url: Option<String>,
+}
+
+/// The Graph API.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Api {
+    /// The server (META_GRAPH_URL); another than Meta's serves simulations and recordings.
+    pub url: String,
+    /// The API version (META_API_VERSION).
+    pub version: String,
+    /// The app's id (FB_APP_ID).
+    pub app_id: Option<String>,
+}
+
+impl Default for Api {
+    fn default() -> Self {
+        Api { url: "https://graph.facebook.com".into(), version: "v26.0".into(), app_id: None }
+    }
+}
+
+/// Campaigns and ad sets of the three stages.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ids {
+    /// The campaign in which new creatives are tested.
+    pub testing_campaign_id: Option<String>,
+    /// The ad set within it that new creatives go into.
+    pub testing_adset_id: Option<String>,
+    /// The campaign of the validation stage.
+    pub validation_campaign_id: Option<String>,
+    /// The campaign of the scaling stage.
+    pub scaling_campaign_id: Option<String>,
+}
+
+/// A stage.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Stage {
+    /// Campaigns whose ads belong to the stage, beside the one under `ids`. The first receives promotions.
+    pub campaigns: Vec<String>,
+    /// The policy: a name, or a path to a component. Empty: ads are observed and held.
+    pub policy: Option<String>,
+    /// The policy's SHA-256; another one is refused.
+    pub policy_sha256: Option<String>,
+    /// The stage that promotions go into.
+    pub next: Option<String>,
+    /// The most the stage may spend in a day. Meta may overspend a daily budget by 75 %: budgets are held so that even then the cap is kept.
+    pub daily_cap: Option<f64>,
+    /// The smallest daily budget of an owner.
+    pub min_budget: Option<f64>,
+    /// The largest daily budget of an owner.
+    pub max_budget: Option<f64>,
+}
+
+/// What conversions count.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Attribution {
+    /// The day on which a conversion counts: `impression`, `conversion` or `mixed`.
+    pub report_time: String,
+    /// Attribution windows: 1d_click, 7d_click, 28d_click, 1d_ev, 1d_view.
+    pub windows: Vec<String>,
+}
+
+impl Default for Attribution {
+    fn default() -> Self {
+        Attribution { report_time: "impression".into(), windows: vec!["7d_click".into(), "1d_view".into()] }
+    }
+}
+
+/// What a purchase is worth.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Economics {
+    /// The cost per purchase at which nothing is earned (BREAKEVEN_CPA). Unset: mean order value less cost of goods.
+    pub breakeven_cpa: Option<f64>,
+    /// Cost of goods of a purchase (COGS_PER_PURCHASE).
+    pub cogs_per_purchase: f64,
+}
+
+/// Limits on what a run may do, whatever a policy says.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Guard {
+    /// While this file exists nothing is written to the account. Relative to the data folder.
+    pub kill_switch_file: String,
+    /// Hours between two changes of one ad or budget.
+    pub cooldown_hours: f64,
+    /// The largest share of the account's daily spend that the pauses of one run may stop.
+    pub max_spend_share_per_run: f64,
+    /// Ads of a stage that stay live whatever their numbers.
+    pub min_live_ads: u32,
+    /// The largest step of a daily budget, as a share of what it was.
+    pub max_budget_step: f64,
+    /// The most the account may spend in a day, Meta's overspend included. Unset: no cap beside the stages'.
+    pub account_daily_cap: Option<f64>,
+    /// Hours after which the copy of a promoted ad that does not deliver is given up.
+    pub promotion_timeout_hours: f64,
+}
+
+impl Default for Guard {
+    fn default() -> Self {
+        Guard {
+            kill_switch_file: "STOP".into(),
+            cooldown_hours: 24.0,
+            max_spend_share_per_run: 0.3,
+            min_live_ads: 1,
+            max_budget_step: 0.2,
+            account_daily_cap: None,
+            promotion_timeout_hours: 24.0,
+        }
+    }
+}
+
+/// Limits on what a policy may use in one call.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// Milliseconds until a policy that does not answer is stopped.
+    pub deadline_ms: u64,
+    /// Mebibytes of memory.
+    pub memory_mib: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits { deadline_ms: 2_000, memory_mib: 128 }
+    }
+}
+
+/// Models.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Ml {
+    /// Whether models score ads (ML_MODE).
+    pub mode: bool,
+    /// How fast adaptive thresholds move (ML_LEARNING_RATE).
+    pub learning_rate: f64,
+    /// How sure a prediction has to be to count (ML_CONFIDENCE_THRESHOLD).
+    pub confidence_threshold: f64,
+}
+
+impl Default for Ml {
+    fn default() -> Self {
+        Ml { mode: true, learning_rate: 0.1, confidence_threshold: 0.7 }
+    }
+}
+
+/// The Supabase mirror.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Supabase {
+    /// The project's address (SUPABASE_URL).
+    pub url: Option<String>,
+    /// The table of creatives (SUPABASE_TABLE).
+    pub table: String,
+}
+
+impl Default for Supabase {
+    fn default() -> Self {
+        Supabase { url: None, table: "meta_creatives".into() }
+    }
+}
+
+/// A stage with its defaults filled in.
+#[derive(Clone, Debug, Serialize)]
+pub struct StageView {
+    /// Its name.
+    pub name: String,
+    /// Its campaigns; the first receives promotions.
+    pub campaigns: Vec<String>,
+    /// Its policy; `None` when its ads are only observed.
+    pub policy: Option<String>,
+    /// The policy's pinned digest.
+    pub policy_sha256: Option<String>,
+    /// Where promotions go.
+    pub next: Option<String>,
+    /// The most it may spend in a day.
+    pub daily_cap: Option<f64>,
+    /// The smallest daily budget of an owner.
+    pub min_budget: f64,
+    /// The largest daily budget of an owner.
+    pub max_budget: f64,
+}
+
+/// The shipped stages: name, policy, next, daily cap, smallest and largest budget. The caps are the
+/// original's 100, 400 and 2,500 a day; the budgets the product page's.
+const SHIPPED: [(&str, Option<&str>, Option<&str>, f64, f64, f64); 3] = [
+    ("testing", Some("testing"), Some("validation"), 100.0, 1.0, 500.0),
+    ("validation", None, Some("scaling"), 400.0, 50.0, 500.0),
+    ("scaling", None, None, 2_500.0, 100.0, 5_000.0),
+];
+
+impl Config {
+    /// The stages in their order: the shipped ones, then a client's own by name.
+    #[must_use]
+    pub fn stages(&self) -> Vec<StageView> {
+        let mut views = Vec::new();
+        for (name, policy, next, cap, min, max) in SHIPPED {
+            let own = self.stages.get(name).cloned().unwrap_or_default();
+            let id = match name {
+                "testing" => &self.ids.testing_campaign_id,
+                "validation" => &self.ids.validation_campaign_id,
+                _ => &self.ids.scaling_campaign_id,
+            };
+            let mut campaigns: Vec<String> = id.iter().cloned().collect();
+            campaigns.extend(own.campaigns.iter().filter(|c| Some(*c) != id.as_ref()).cloned());
+            views.push(StageView {
+                name: name.into(),
+                campaigns,
+                policy: own.policy.or_else(|| policy.map(String::from)).filter(|p| !p.is_empty()),
+                policy_sha256: own.policy_sha256,
+                next: own.next.or_else(|| next.map(String::from)).filter(|n| !n.is_empty()),
+                daily_cap: own.daily_cap.or(Some(cap)),
+                min_budget: own.min_budget.unwrap_or(min),
+                max_budget: own.max_budget.unwrap_or(max),
+            });
+        }
+        for (name, own) in &self.stages {
+            if SHIPPED.iter().any(|(shipped, ..)| shipped == name) {
+                continue;
+            }
+            views.push(StageView {
+                name: name.clone(),
+                campaigns: own.campaigns.clone(),
+                policy: own.policy.clone().filter(|p| !p.is_empty()),
+                policy_sha256: own.policy_sha256.clone(),
+                next: own.next.clone().filter(|n| !n.is_empty()),
+                daily_cap: own.daily_cap,
+                min_budget: own.min_budget.unwrap_or(1.0),
+                max_budget: own.max_budget.unwrap_or(5_000.0),
+            });
+        }
+        views
+    }
+}

@@ -1,0 +1,29 @@
+//! Attribution: which conversions Meta counts, and on which day. Pinned, because rows of different
+//! attribution must never be mixed.
+
+use std::fmt;
+
+/// When and within which windows conversions count.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attribution {
+    /// `impression`, `conversion` or `mixed`.
+    pub report_time: String,
+    /// `7d_click`, `1d_view`, ...
+    pub windows: Vec<String>,
+}
+
+impl Default for Attribution {
+    fn default() -> Self {
+        Attribution {
+            report_time: "impression".into(),
+            windows: vec!["7d_click".into(), "1d_view".into()],
+        }
+    }
+}
+
+impl fmt::Display for Attribution {
+    /// The key under which rows are stored: `impression:7d_click+1d_view`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.report_time, self.windows.join("+"))
+    }
+}

@@ -1,0 +1,16 @@
+//! Plain types and arithmetic of an ad account, without I/O: this room knows no other.
+
+mod account;
+mod ad;
+mod attribution;
+mod clock;
+mod facts;
+mod money;
+
+pub use account::{Account, AccountStatus};
+pub use ad::{Ad, AdSet, BudgetOwner, Campaign, Creative, EffectiveStatus, OwnerKind, Status};
+pub use attribution::Attribution;
+pub use clock::Clock;
+pub use dean_policy::types::Verb;
+pub use facts::{DayFacts, Facts, Lifetime};
+pub use money::{Currency, Money};

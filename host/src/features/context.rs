@@ -1,0 +1,71 @@
+//! Numbers of the account and of a stage, by name.
+
+use serde::Serialize;
+
+/// A line of the catalogue of context.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct ContextEntry {
+    /// Its name.
+    pub name: &'static str,
+    /// Its unit.
+    pub unit: &'static str,
+    /// What it is.
+    pub formula: &'static str,
+    #[serde(skip)]
+    get: fn(&ContextValues) -> f64,
+}
+
+/// The values for one stage at one moment; NaN means not known.
+#[derive(Clone, Debug)]
+pub struct ContextValues {
+    /// Spend of the account today, major units.
+    pub account_spend_today: f64,
+    /// Spend of the stage today, major units.
+    pub stage_spend_today: f64,
+    /// The most that the stage may spend in a day, major units.
+    pub stage_cap: f64,
+    /// Ads of the stage that are delivered.
+    pub live_ads: f64,
+    /// Daily spend of ads that Dean paused in the last 24 hours, major units.
+    pub freed_budget: f64,
+    /// The hour of the account day, 0 to 23.
+    pub hour: f64,
+    /// The weekday, Monday 0.
+    pub weekday: f64,
+    /// Hours until the account day ends.
+    pub hours_left_today: f64,
+    /// The cost per purchase aimed at, major units.
+    pub target_cpa: f64,
+    /// The cost per purchase at which nothing is earned, major units.
+    pub breakeven_cpa: f64,
+}
+
+/// Everything that a policy's `context` may name.
+pub const STAGE_CONTEXT: &[ContextEntry] = &[
+    ContextEntry { name: "account_spend_today", unit: "currency", formula: "spend of all ads today so far", get: |c| c.account_spend_today },
+    ContextEntry { name: "stage_spend_today", unit: "currency", formula: "spend of the stage's ads today so far", get: |c| c.stage_spend_today },
+    ContextEntry { name: "stage_cap", unit: "currency", formula: "the most that the stage may spend in a day", get: |c| c.stage_cap },
+    ContextEntry { name: "live_ads", unit: "count", formula: "ads of the stage that are delivered", get: |c| c.live_ads },
+    ContextEntry { name: "freed_budget", unit: "currency", formula: "mean daily spend of the ads that Dean paused in the last 24 hours", get: |c| c.freed_budget },
+    ContextEntry { name: "hour", unit: "hours", formula: "hour of the account day, 0 to 23", get: |c| c.hour },
+    ContextEntry { name: "weekday", unit: "days", formula: "weekday in the account's zone, Monday 0", get: |c| c.weekday },
+    ContextEntry { name: "hours_left_today", unit: "hours", formula: "hours until the account day ends", get: |c| c.hours_left_today },
+    ContextEntry { name: "target_cpa", unit: "currency", formula: "the cost per purchase aimed at: the stage's threshold, else break-even", get: |c| c.target_cpa },
+    ContextEntry { name: "breakeven_cpa", unit: "currency", formula: "BREAKEVEN_CPA, else the account's mean order value less COGS_PER_PURCHASE", get: |c| c.breakeven_cpa },
+];
+
+impl ContextValues {
+    /// The value of a name, if there is such a name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<f64> {
+        STAGE_CONTEXT.iter().find(|entry| entry.name == name).map(|entry| (entry.get)(self))
+    }
+}
+
+/// The known name that is nearest to an unknown one.
+#[must_use]
+pub fn nearest_context(name: &str) -> Option<&'static str> {
+    let names = STAGE_CONTEXT.iter().map(|entry| entry.name);
+    let best = names.map(|known| (strsim::osa_distance(name, known), known)).min()?;
+    (best.0 <= 4).then_some(best.1)
+}

@@ -1,0 +1,209 @@
+//! Everything measured of the ads of one stage, by metric and day.
+
+use crate::domain::{Currency, Facts, Lifetime};
+
+/// Complete account days that are kept, and today at position 0: thirty for the longest window, and
+/// a week more that late conversions may still change.
+pub const DAYS: usize = 38;
+
+/// A number that adds up over days.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(usize)]
+pub enum Metric {
+    /// Spend, major units.
+    Spend,
+    /// Impressions.
+    Impressions,
+    /// Clicks, all.
+    Clicks,
+    /// Clicks on the link.
+    LinkClicks,
+    /// Purchases.
+    Purchases,
+    /// Revenue, major units.
+    Revenue,
+    /// Add-to-carts.
+    AddToCart,
+    /// Checkouts begun.
+    InitiateCheckout,
+    /// Views of three seconds.
+    Video3s,
+    /// ThruPlays.
+    Thruplay,
+    /// Seconds watched.
+    WatchTime,
+}
+
+const METRICS: usize = 11;
+
+/// What is known of one ad beside its days.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Hours since it was created; NaN when not known.
+    pub age_hours: f64,
+    /// Hours since it entered its stage.
+    pub hours_in_stage: f64,
+    /// Meta's effective status.
+    pub status: String,
+    /// The daily budget of its owner, major units; NaN without one.
+    pub budget: f64,
+    /// Whether its ad set is learning: 1, 0 or NaN.
+    pub in_learning: f64,
+    /// Hours since Dean last changed it; NaN when it never did.
+    pub hours_since_change: f64,
+    /// Changes of the last 24 hours.
+    pub changes_24h: f64,
+    /// The owner's daily budget when the account day began, major units; NaN when not known.
+    pub budget_day_start: f64,
+    /// Whether Dean paused it: 1 or 0.
+    pub paused_by_dean: f64,
+    /// Hours since Dean paused it; NaN when it did not.
+    pub hours_since_pause: f64,
+    /// Its cost per purchase when Dean paused it; NaN when not known.
+    pub cpa_at_pause: f64,
+    /// Copies that Dean made of it today.
+    pub copies_today: f64,
+    /// People reached in the last seven complete days; NaN when not read.
+    pub reach_7d: f64,
+    /// What it had done in other stages before it entered this one.
+    pub before_stage: Facts,
+}
+
+/// The ads of one stage, as matrices of days by ads, one for each metric.
+#[derive(Debug)]
+pub struct Frame {
+    ads: usize,
+    units: f64,
+    days: Vec<f64>,
+    reach: Vec<f64>,
+    exists: Vec<bool>,
+    before: Vec<[f64; METRICS]>,
+    before_known: Vec<bool>,
+    reach_lifetime: Vec<f64>,
+    rows: Vec<Row>,
+}
+
+impl Frame {
+    /// A frame of ads in an account's currency; days are set afterwards.
+    #[must_use]
+    pub fn new(rows: Vec<Row>, currency: &Currency) -> Self {
+        let ads = rows.len();
+        Frame {
+            ads,
+            units: currency.minor_units() as f64,
+            days: vec![0.0; METRICS * DAYS * ads],
+            reach: vec![f64::NAN; DAYS * ads],
+            exists: vec![true; DAYS * ads],
+            before: vec![[0.0; METRICS]; ads],
+            before_known: vec![false; ads],
+            reach_lifetime: vec![f64::NAN; ads],
+            rows,
+        }
+    }
+
+    /// How many ads there are.
+    #[must_use]
+    pub fn ads(&self) -> usize {
+        self.ads
+    }
+
+    /// What is known of the ads beside their days.
+    #[must_use]
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// Sets one day of one ad; `day` 0 is today, 1 the last complete day.
+    pub fn set_day(&mut self, ad: usize, day: usize, facts: &Facts) {
+        for (metric, value) in self.values(facts).into_iter().enumerate() {
+            self.days[(metric * DAYS + day) * self.ads + ad] = value;
+        }
+        self.reach[day * self.ads + ad] = if facts.reach > 0.0 { facts.reach } else { f64::NAN };
+    }
+
+    /// Says that an ad did not exist on the days before one: they are not known rather than empty.
+    pub fn born(&mut self, ad: usize, day: usize) {
+        for earlier in day + 1..DAYS {
+            self.exists[earlier * self.ads + ad] = false;
+        }
+    }
+
+    /// Sets what an ad did before the days that are kept.
+    pub fn set_lifetime(&mut self, ad: usize, lifetime: &Lifetime) {
+        self.before[ad] = self.values(&lifetime.facts);
+        self.before_known[ad] = true;
+        self.reach_lifetime[ad] =
+            if lifetime.facts.reach > 0.0 { lifetime.facts.reach } else { f64::NAN };
+    }
+
+    fn values(&self, facts: &Facts) -> [f64; METRICS] {
+        let major = |minor: i64| minor as f64 / self.units;
+        [
+            major(facts.spend.0),
+            facts.impressions,
+            facts.clicks,
+            facts.link_clicks,
+            facts.purchases,
+            facts.revenue.map_or(f64::NAN, |revenue| major(revenue.0)),
+            facts.add_to_cart,
+            facts.initiate_checkout,
+            facts.video_3s,
+            facts.thruplay,
+            facts.watch_time,
+        ]
+    }
+
+    /// A metric on one day for every ad; NaN where the ad did not exist yet.
+    #[must_use]
+    pub fn day(&self, metric: Metric, day: usize) -> Vec<f64> {
+        let at = (metric as usize * DAYS + day) * self.ads;
+        let values = &self.days[at..at + self.ads];
+        let exists = &self.exists[day * self.ads..(day + 1) * self.ads];
+        values.iter().zip(exists).map(|(v, e)| if *e { *v } else { f64::NAN }).collect()
+    }
+
+    /// The sum of a metric over days `from..=to` for every ad; days before an ad existed add nothing.
+    #[must_use]
+    pub fn sum(&self, metric: Metric, from: usize, to: usize) -> Vec<f64> {
+        let mut sums = vec![0.0; self.ads];
+        for day in from..=to.min(DAYS - 1) {
+            let at = (metric as usize * DAYS + day) * self.ads;
+            for (sum, value) in sums.iter_mut().zip(&self.days[at..at + self.ads]) {
+                *sum += value;
+            }
+        }
+        sums
+    }
+
+    /// A metric over an ad's whole life, today included.
+    #[must_use]
+    pub fn lifetime(&self, metric: Metric) -> Vec<f64> {
+        let mut sums = self.sum(metric, 0, DAYS - 1);
+        for (ad, sum) in sums.iter_mut().enumerate() {
+            *sum += self.before[ad][metric as usize];
+        }
+        sums
+    }
+
+    /// A metric since the ad entered its stage.
+    #[must_use]
+    pub fn in_stage(&self, metric: Metric) -> Vec<f64> {
+        let mut sums = self.lifetime(metric);
+        for (sum, row) in sums.iter_mut().zip(&self.rows) {
+            *sum = (*sum - self.values(&row.before_stage)[metric as usize]).max(0.0);
+        }
+        sums
+    }
+
+    /// People reached on one day.
+    #[must_use]
+    pub fn reach_on(&self, day: usize) -> Vec<f64> {
+        self.reach[day * self.ads..(day + 1) * self.ads].to_vec()
+    }
+
+    /// People reached over the whole life.
+    #[must_use]
+    pub fn reach_lifetime(&self) -> Vec<f64> {
+        self.reach_lifetime.clone()
+    }
+}

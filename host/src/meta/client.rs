@@ -1,0 +1,272 @@
+//! A client of one ad account: credentials on every call, pages followed to their end, reads
+//! retried, errors classed, everything counted.
+
+use super::errors::{Class, Envelope, Error};
+use super::http::{Call, Method, Reply, Transport};
+use crate::domain::Clock;
+use backon::{ExponentialBuilder, Retryable};
+use hmac::{Hmac, KeyInit, Mac};
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use sha2::Sha256;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Who calls.
+#[derive(Clone, Debug)]
+pub struct Credentials {
+    /// The access token.
+    pub token: SecretString,
+    /// The app's secret; with it every call carries `appsecret_proof`.
+    pub app_secret: Option<SecretString>,
+}
+
+/// What a run cost in calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, Deserialize)]
+pub struct ApiUsage {
+    /// Reads, pages counted one by one.
+    pub reads: u64,
+    /// Writes, those in batches counted one by one.
+    pub writes: u64,
+    /// Batches.
+    pub batches: u64,
+    /// Calls that were sent again.
+    pub retries: u64,
+    /// Answers that asked to slow down.
+    pub throttled: u64,
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    reads: AtomicU64,
+    writes: AtomicU64,
+    batches: AtomicU64,
+    retries: AtomicU64,
+    throttled: AtomicU64,
+}
+
+/// A client of one ad account.
+#[derive(Clone)]
+pub struct Client {
+    transport: Arc<dyn Transport>,
+    clock: Clock,
+    version: String,
+    account: String,
+    credentials: Credentials,
+    counters: Arc<Counters>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("version", &self.version).field("account", &self.account).finish()
+    }
+}
+
+/// A read is tried this often before the run gives up; the last wait is about eight seconds.
+const READ_RETRIES: usize = 4;
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+/// More pages than this for one question is a server that pages in a circle.
+const MAX_PAGES: usize = 10_000;
+
+/// A page of a list.
+#[derive(Debug, Deserialize)]
+struct Page<T> {
+    data: Vec<T>,
+    #[serde(default)]
+    paging: Paging,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Paging {
+    cursors: Option<Cursors>,
+    next: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Cursors {
+    after: Option<String>,
+}
+
+impl Client {
+    /// A client of an account (`act_…`) at an API version (`v26.0`).
+    pub fn new(
+        transport: Arc<dyn Transport>,
+        clock: Clock,
+        version: &str,
+        account: &str,
+        credentials: Credentials,
+    ) -> Self {
+        let digits = account.trim().trim_start_matches("act_");
+        Client {
+            transport,
+            clock,
+            version: version.to_string(),
+            account: format!("act_{digits}"),
+            credentials,
+            counters: Arc::default(),
+        }
+    }
+
+    /// The account's id with `act_`.
+    #[must_use]
+    pub fn account_id(&self) -> &str {
+        &self.account
+    }
+
+    /// What was called so far.
+    #[must_use]
+    pub fn usage(&self) -> ApiUsage {
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        ApiUsage {
+            reads: count(&self.counters.reads),
+            writes: count(&self.counters.writes),
+            batches: count(&self.counters.batches),
+            retries: count(&self.counters.retries),
+            throttled: count(&self.counters.throttled),
+        }
+    }
+
+    /// Reads one object.
+    pub(super) async fn get<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        params: &[(&str, String)],
+    ) -> Result<T, Error> {
+        let what = format!("GET {path}");
+        let read = || async {
+            self.counters.reads.fetch_add(1, Ordering::Relaxed);
+            let reply = self.send(Method::Get, path, params).await;
+            self.answer::<T>(&what, reply)
+        };
+        let clock = self.clock.clone();
+        read.retry(self.backoff())
+            .sleep(move |time| { let clock = clock.clone(); async move { clock.sleep(time).await } })
+            .when(|error| error.class() == Class::Transient)
+            .notify(|error, _| {
+                self.counters.retries.fetch_add(1, Ordering::Relaxed);
+                tracing::warn!(%error, "reading again");
+            })
+            .await
+    }
+
+    /// Reads a list to its last page. Goes on only while `paging.next` is there, and then by the
+    /// cursor, so that the token in Meta's next address is never used or kept.
+    pub(super) async fn list<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        params: &[(&str, String)],
+    ) -> Result<Vec<T>, Error> {
+        let mut rows = Vec::new();
+        let mut params = params.to_vec();
+        for _ in 0..MAX_PAGES {
+            let page: Page<T> = self.get(path, &params).await?;
+            rows.extend(page.data);
+            let cursors = page.paging.cursors.unwrap_or_default();
+            let after = match (page.paging.next, cursors.after) {
+                (Some(_), Some(after)) => after,
+                (Some(next), None) => match offset_of(&next) {
+                    Some(after) => after,
+                    None => return Err(broken_paging(path, "paging.next without a cursor")),
+                },
+                (None, _) => return Ok(rows),
+            };
+            params.retain(|(name, _)| *name != "after");
+            params.push(("after", after));
+        }
+        Err(broken_paging(path, "the pages do not end"))
+    }
+
+    /// Sends one write. Never retried here: the ledger decides what an unknown outcome means.
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        params: &[(&str, String)],
+    ) -> Result<T, Error> {
+        let what = format!("POST {}", if path.is_empty() { "a batch" } else { path });
+        let reply = self.send(Method::Post, path, params).await;
+        self.answer(&what, reply)
+    }
+
+    pub(super) fn count_writes(&self, writes: usize, batches: usize) {
+        self.counters.writes.fetch_add(writes as u64, Ordering::Relaxed);
+        self.counters.batches.fetch_add(batches as u64, Ordering::Relaxed);
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        params: &[(&str, String)],
+    ) -> Result<Reply, super::TransportError> {
+        let token = self.credentials.token.expose_secret();
+        let mut all: Vec<(String, String)> =
+            params.iter().map(|(n, v)| ((*n).to_string(), v.clone())).collect();
+        all.push(("access_token".into(), token.into()));
+        if let Some(secret) = &self.credentials.app_secret {
+            all.push(("appsecret_proof".into(), proof(token, secret.expose_secret())));
+        }
+        let path = format!("{}/{path}", self.version);
+        self.transport.send(&Call { method, path, params: all }).await
+    }
+
+    pub(super) fn answer<T: DeserializeOwned>(
+        &self,
+        what: &str,
+        reply: Result<Reply, super::TransportError>,
+    ) -> Result<T, Error> {
+        let reply = reply.map_err(|source| Error::Transport { what: what.into(), source })?;
+        if let Ok(envelope) = serde_json::from_slice::<Envelope>(&reply.body) {
+            let error = envelope.error.into_error(what);
+            if error.class == Class::Throttled {
+                self.counters.throttled.fetch_add(1, Ordering::Relaxed);
+            }
+            return Err(error.into());
+        }
+        serde_json::from_slice(&reply.body).map_err(|error| Error::NotJson {
+            what: what.into(),
+            status: reply.status,
+            reason: error.to_string(),
+            start: String::from_utf8_lossy(&reply.body).chars().take(80).collect(),
+        })
+    }
+
+    fn backoff(&self) -> ExponentialBuilder {
+        ExponentialBuilder::default()
+            .with_min_delay(FIRST_WAIT)
+            .with_max_delay(LONGEST_WAIT)
+            .with_max_times(READ_RETRIES)
+            .with_jitter()
+    }
+}
+
+/// Hex HMAC-SHA256 with the app's secret as key and the token as message: Meta's `appsecret_proof`.
+fn proof(token: &str, secret: &str) -> String {
+    match Hmac::<Sha256>::new_from_slice(secret.as_bytes()) {
+        Ok(mut mac) => {
+            mac.update(token.as_bytes());
+            mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+        }
+        // HMAC takes a key of any length; there is no such error.
+        Err(_) => String::new(),
+    }
+}
+
+/// The cursor in a next address, for servers that send no `cursors`.
+fn offset_of(next: &str) -> Option<String> {
+    let url = reqwest::Url::parse(next).ok()?;
+    url.query_pairs().find(|(name, _)| name == "after").map(|(_, value)| value.into_owned())
+}
+
+fn broken_paging(path: &str, reason: &str) -> Error {
+    Error::NotJson {
+        what: format!("GET {path}"),
+        status: 200,
+        reason: reason.into(),
+        start: String::new(),
+    }
+}

@@ -1,0 +1,210 @@
+//! The account and its ads, with ad set, campaign and creative expanded.
+
+use super::client::Client;
+use super::errors::Error;
+use super::number::Number;
+use crate::domain::{
+    Account, AccountStatus, Ad, AdSet, Campaign, Creative, Currency, EffectiveStatus, Money, Status,
+};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+use std::collections::HashMap;
+
+/// The largest page of ads that Meta answers reliably with everything expanded.
+const ADS_PAGE: usize = 200;
+
+const ACCOUNT_FIELDS: &str = "id,account_id,name,account_status,disable_reason,currency,timezone_name,\
+    balance,amount_spent,spend_cap";
+const AD_FIELDS: &str = "id,name,status,effective_status,created_time,adset_id,campaign_id,\
+    adset{id,name,status,daily_budget,lifetime_budget,learning_stage_info},\
+    campaign{id,name,status,daily_budget,lifetime_budget},\
+    creative{id,name,effective_object_story_id}";
+
+/// What was read, with what could not be used.
+#[derive(Clone, Debug)]
+pub struct Observed<T> {
+    /// The usable part.
+    pub value: T,
+    /// What was left out or guessed, a sentence each.
+    pub warnings: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct AccountNode {
+    #[serde(default)]
+    name: Option<String>,
+    account_status: Option<Number>,
+    disable_reason: Option<Number>,
+    currency: Option<String>,
+    timezone_name: Option<String>,
+    balance: Option<Number>,
+    amount_spent: Option<Number>,
+    spend_cap: Option<Number>,
+}
+
+#[derive(Debug, Deserialize)]
+struct AdNode {
+    id: String,
+    #[serde(default)]
+    name: String,
+    status: Option<String>,
+    effective_status: Option<String>,
+    created_time: Option<String>,
+    adset_id: Option<String>,
+    campaign_id: Option<String>,
+    adset: Option<AdSetNode>,
+    campaign: Option<CampaignNode>,
+    creative: Option<CreativeNode>,
+}
+
+#[derive(Debug, Deserialize)]
+struct AdSetNode {
+    id: Option<String>,
+    #[serde(default)]
+    name: String,
+    status: Option<String>,
+    daily_budget: Option<Number>,
+    lifetime_budget: Option<Number>,
+    learning_stage_info: Option<LearningNode>,
+}
+
+#[derive(Debug, Deserialize)]
+struct LearningNode {
+    status: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct CampaignNode {
+    id: Option<String>,
+    #[serde(default)]
+    name: String,
+    status: Option<String>,
+    daily_budget: Option<Number>,
+    lifetime_budget: Option<Number>,
+}
+
+#[derive(Debug, Deserialize)]
+struct CreativeNode {
+    id: String,
+    #[serde(default)]
+    name: String,
+    effective_object_story_id: Option<String>,
+}
+
+impl Client {
+    /// Reads the account.
+    ///
+    /// # Errors
+    /// When Meta refuses, or the answer lacks what nothing works without: status, currency, zone.
+    pub async fn account(&self) -> Result<Account, Error> {
+        let path = self.account_id().to_string();
+        let node: AccountNode = self.get(&path, &[("fields", ACCOUNT_FIELDS.to_string())]).await?;
+        let missing = |field: &str| Error::NotJson {
+            what: format!("GET {path}"),
+            status: 200,
+            reason: format!("the account has no usable {field}"),
+            start: String::new(),
+        };
+        let zone_name = node.timezone_name.ok_or_else(|| missing("timezone_name"))?;
+        let zone = TimeZone::get(&zone_name)
+            .map_err(|_| missing(&format!("timezone_name: {zone_name:?} is no time zone")))?;
+        let money = |number: &Option<Number>| number.as_ref().and_then(Number::whole).map(Money);
+        let status = node.account_status.as_ref().and_then(Number::whole);
+        Ok(Account {
+            name: node.name.unwrap_or_else(|| path.clone()),
+            status: AccountStatus::from_number(status.ok_or_else(|| missing("account_status"))?),
+            currency: Currency::new(&node.currency.ok_or_else(|| missing("currency"))?),
+            zone,
+            zone_name,
+            balance: money(&node.balance),
+            amount_spent: money(&node.amount_spent),
+            spend_cap: money(&node.spend_cap).filter(|cap| *cap > Money::ZERO),
+            disable_reason: node.disable_reason.as_ref().and_then(Number::whole).unwrap_or(0),
+            id: path,
+        })
+    }
+
+    /// Reads every ad of the account, each once.
+    ///
+    /// # Errors
+    /// When a page cannot be read.
+    pub async fn ads(&self) -> Result<Observed<Vec<Ad>>, Error> {
+        let path = format!("{}/ads", self.account_id());
+        let params = [("fields", AD_FIELDS.to_string()), ("limit", ADS_PAGE.to_string())];
+        let nodes: Vec<AdNode> = self.list(&path, &params).await?;
+        let mut warnings = Vec::new();
+        let mut seen: HashMap<String, usize> = HashMap::with_capacity(nodes.len());
+        let mut ads: Vec<Ad> = Vec::with_capacity(nodes.len());
+        for node in nodes {
+            let ad = convert(node);
+            match seen.get(&ad.id) {
+                // Pages shift while they are read: the later one is the newer one.
+                Some(&at) => {
+                    warnings.push(format!("ad {} came twice, the later one counts", ad.id));
+                    ads[at] = ad;
+                }
+                None => {
+                    seen.insert(ad.id.clone(), ads.len());
+                    ads.push(ad);
+                }
+            }
+        }
+        Ok(Observed { value: ads, warnings })
+    }
+}
+
+fn convert(node: AdNode) -> Ad {
+    let money = |number: Option<Number>| number.as_ref().and_then(Number::whole).map(Money);
+    let status = |word: Option<String>| word.as_deref().and_then(Status::parse);
+    let adset = node.adset.map(|n| AdSet {
+        id: n.id.or_else(|| node.adset_id.clone()).unwrap_or_default(),
+        name: n.name,
+        status: status(n.status),
+        daily_budget: money(n.daily_budget),
+        lifetime_budget: money(n.lifetime_budget),
+        learning: n.learning_stage_info.and_then(|l| l.status).map(|s| s == "LEARNING"),
+    });
+    let campaign = node.campaign.map(|n| Campaign {
+        id: n.id.or_else(|| node.campaign_id.clone()).unwrap_or_default(),
+        name: n.name,
+        status: status(n.status),
+        daily_budget: money(n.daily_budget),
+        lifetime_budget: money(n.lifetime_budget),
+    });
+    Ad {
+        adset_id: node.adset_id.or_else(|| adset.as_ref().map(|a| a.id.clone())),
+        campaign_id: node.campaign_id.or_else(|| campaign.as_ref().map(|c| c.id.clone())),
+        id: node.id,
+        name: node.name,
+        status: status(node.status),
+        effective_status: EffectiveStatus(node.effective_status.unwrap_or_else(|| "UNKNOWN".into())),
+        created: node.created_time.as_deref().and_then(parse_time),
+        adset,
+        campaign,
+        creative: node.creative.map(|c| Creative {
+            id: c.id,
+            name: c.name,
+            story_id: c.effective_object_story_id,
+        }),
+    }
+}
+
+/// Meta's times: `2026-06-01T00:13:07+0200`, an offset without a colon.
+fn parse_time(text: &str) -> Option<Timestamp> {
+    let parsed = jiff::fmt::strtime::parse("%Y-%m-%dT%H:%M:%S%z", text).ok();
+    parsed.and_then(|time| time.to_timestamp().ok()).or_else(|| text.parse().ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_with_and_without_a_colon_in_the_offset() {
+        let expected: Timestamp = "2019-08-01T22:12:56Z".parse().unwrap();
+        assert_eq!(parse_time("2019-08-01T19:12:56-0300"), Some(expected));
+        assert_eq!(parse_time("2019-08-01T19:12:56-03:00"), Some(expected));
+        assert_eq!(parse_time("yesterday"), None);
+    }
+}

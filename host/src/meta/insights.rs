@@ -1,0 +1,223 @@
+//! Insights: what every ad did, by day and over windows. Attribution is stated on every call.
+
+use super::client::Client;
+use super::errors::Error;
+use super::number::Number;
+use crate::domain::{Attribution, Currency, DayFacts, Facts, Money};
+use jiff::civil::Date;
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::HashMap;
+
+/// The largest page of insight rows.
+const ROWS_PAGE: usize = 500;
+
+const FIELDS: &str = "ad_id,date_start,date_stop,impressions,clicks,inline_link_clicks,spend,reach,\
+    actions,action_values,video_play_actions,video_thruplay_watched_actions,video_avg_time_watched_actions";
+
+/// One purchase comes under up to six types; the first that is there counts, never their sum.
+const PURCHASE: [&str; 3] =
+    ["omni_purchase", "purchase", "offsite_conversion.fb_pixel_purchase"];
+const ADD_TO_CART: [&str; 3] =
+    ["omni_add_to_cart", "add_to_cart", "offsite_conversion.fb_pixel_add_to_cart"];
+const INITIATE_CHECKOUT: [&str; 4] = [
+    "omni_initiated_checkout",
+    "omni_initiate_checkout",
+    "initiate_checkout",
+    "offsite_conversion.fb_pixel_initiate_checkout",
+];
+
+/// What a question is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// Each day of a range, both ends included.
+    Days(Date, Date),
+    /// A range as one, both ends included: the only way to know its reach.
+    Whole(Date, Date),
+    /// Everything since the ad began, as one.
+    Maximum,
+}
+
+/// A row that could not be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The ad.
+    pub ad_id: String,
+    /// What is wrong with its numbers.
+    pub reason: String,
+}
+
+/// Rows of a question: by ad, and by day where days were asked for.
+#[derive(Clone, Debug, Default)]
+pub struct DayRows {
+    /// The usable rows. For a span as one, `date` is its first day.
+    pub rows: Vec<DayFacts>,
+    /// Ads whose numbers make no sense: they are held.
+    pub problems: Vec<Problem>,
+    /// Rows that nobody asked for, by date: left out.
+    pub stray: usize,
+}
+
+#[derive(Debug, Deserialize)]
+struct Row {
+    ad_id: Option<String>,
+    date_start: Option<String>,
+    date_stop: Option<String>,
+    impressions: Option<Number>,
+    clicks: Option<Number>,
+    inline_link_clicks: Option<Number>,
+    spend: Option<Number>,
+    reach: Option<Number>,
+    #[serde(default)]
+    actions: Vec<Action>,
+    action_values: Option<Vec<Action>>,
+    #[serde(default)]
+    video_play_actions: Vec<Action>,
+    #[serde(default)]
+    video_thruplay_watched_actions: Vec<Action>,
+    #[serde(default)]
+    video_avg_time_watched_actions: Vec<Action>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Action {
+    action_type: String,
+    value: Option<Number>,
+}
+
+impl Client {
+    /// Reads insights of every ad over a span.
+    ///
+    /// # Errors
+    /// When a page cannot be read. A row that makes no sense is a [`Problem`], not an error.
+    pub async fn insights(
+        &self,
+        span: Span,
+        attribution: &Attribution,
+        currency: &Currency,
+    ) -> Result<DayRows, Error> {
+        let path = format!("{}/insights", self.account_id());
+        let mut params = vec![
+            ("level", "ad".to_string()),
+            ("fields", FIELDS.to_string()),
+            ("action_report_time", attribution.report_time.clone()),
+            ("action_attribution_windows", json!(attribution.windows).to_string()),
+            ("limit", ROWS_PAGE.to_string()),
+        ];
+        let range = |from: Date, to: Date| json!({"since": from.to_string(), "until": to.to_string()}).to_string();
+        match span {
+            Span::Days(from, to) => {
+                params.push(("time_range", range(from, to)));
+                params.push(("time_increment", "1".into()));
+            }
+            Span::Whole(from, to) => params.push(("time_range", range(from, to))),
+            Span::Maximum => params.push(("date_preset", "maximum".into())),
+        }
+        let rows: Vec<Row> = self.list(&path, &params).await?;
+        Ok(gather(rows, span, currency))
+    }
+}
+
+fn gather(rows: Vec<Row>, span: Span, currency: &Currency) -> DayRows {
+    let mut out = DayRows::default();
+    let mut seen: HashMap<(String, Date), usize> = HashMap::with_capacity(rows.len());
+    for row in rows {
+        let Some(ad_id) = row.ad_id.clone() else {
+            out.stray += 1;
+            continue;
+        };
+        let date = |text: &Option<String>| text.as_deref().and_then(|t| t.parse::<Date>().ok());
+        let date = match (span, date(&row.date_start), date(&row.date_stop)) {
+            (Span::Days(from, to), Some(start), stop) => {
+                if start < from || start > to {
+                    out.stray += 1;
+                    continue;
+                }
+                if stop.is_some_and(|stop| stop != start) {
+                    let reason = format!("a row asked for by day runs from {start} to {}", stop.unwrap_or(start));
+                    out.problems.push(Problem { ad_id, reason });
+                    continue;
+                }
+                start
+            }
+            (Span::Days(..), None, _) => {
+                out.problems.push(Problem { ad_id, reason: "a row by day has no date".into() });
+                continue;
+            }
+            (Span::Whole(from, _), ..) => from,
+            (Span::Maximum, start, _) => start.unwrap_or(Date::ZERO),
+        };
+        match facts(&row, currency) {
+            Ok(facts) => {
+                let day = DayFacts { ad_id: ad_id.clone(), date, facts };
+                match seen.get(&(ad_id.clone(), date)) {
+                    // The same row on two pages is one row.
+                    Some(&at) => out.rows[at] = day,
+                    None => {
+                        seen.insert((ad_id, date), out.rows.len());
+                        out.rows.push(day);
+                    }
+                }
+            }
+            Err(reason) => out.problems.push(Problem { ad_id, reason: format!("on {date} {reason}") }),
+        }
+    }
+    out
+}
+
+fn facts(row: &Row, currency: &Currency) -> Result<Facts, String> {
+    let count = |number: &Option<Number>, field: &str| match number {
+        Some(number) => number.count(field),
+        None => Ok(0.0),
+    };
+    let money = |major: f64, field: &str| {
+        currency.from_major(major).ok_or_else(|| format!("{field} is {major}"))
+    };
+    let impressions = count(&row.impressions, "impressions")?;
+    let spend = money(count(&row.spend, "spend")?, "spend")?;
+    let clicks = count(&row.clicks, "clicks")?;
+    let purchases = first(&row.actions, &PURCHASE)?;
+    let revenue = match &row.action_values {
+        Some(values) => first(values, &PURCHASE)?,
+        None => None,
+    };
+    let revenue = match (purchases.unwrap_or(0.0) > 0.0, revenue) {
+        (_, Some(value)) => Some(money(value, "revenue")?),
+        (false, None) => Some(Money::ZERO),
+        (true, None) => None,
+    };
+    let plays = total(&row.video_play_actions)?;
+    Ok(Facts {
+        spend,
+        impressions,
+        clicks,
+        link_clicks: match &row.inline_link_clicks {
+            Some(number) => number.count("inline_link_clicks")?,
+            None => first(&row.actions, &["link_click"])?.unwrap_or(0.0),
+        },
+        purchases: purchases.unwrap_or(0.0),
+        revenue,
+        add_to_cart: first(&row.actions, &ADD_TO_CART)?.unwrap_or(0.0),
+        initiate_checkout: first(&row.actions, &INITIATE_CHECKOUT)?.unwrap_or(0.0),
+        video_3s: first(&row.actions, &["video_view"])?.unwrap_or(0.0),
+        thruplay: total(&row.video_thruplay_watched_actions)?,
+        watch_time: plays * total(&row.video_avg_time_watched_actions)?,
+        reach: count(&row.reach, "reach")?,
+    })
+}
+
+/// The value of the first type that is there.
+fn first(actions: &[Action], types: &[&str]) -> Result<Option<f64>, String> {
+    for kind in types {
+        if let Some(action) = actions.iter().find(|a| a.action_type == *kind) {
+            let value = action.value.as_ref().map_or(Ok(0.0), |v| v.count(kind))?;
+            return Ok(Some(value));
+        }
+    }
+    Ok(None)
+}
+
+fn total(actions: &[Action]) -> Result<f64, String> {
+    let value = |a: &Action| a.value.as_ref().map_or(Ok(0.0), |v| v.count(&a.action_type));
+    actions.iter().map(value).sum()
+}

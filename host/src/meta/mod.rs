@@ -1,0 +1,17 @@
+//! Meta's Marketing API: what is asked, how answers are read, and what an error means. HTTP stays in
+//! [`http`]; everything else works on any [`Transport`], such as a simulated account in process.
+
+mod client;
+mod entities;
+mod errors;
+pub mod http;
+mod insights;
+mod number;
+mod writes;
+
+pub use client::{ApiUsage, Client, Credentials};
+pub use entities::Observed;
+pub use errors::{ApiError, Class, Error};
+pub use http::{Call, HttpTransport, Method, Reply, Transport, TransportError};
+pub use insights::{DayRows, Problem, Span};
+pub use writes::{Write, WriteAnswer};

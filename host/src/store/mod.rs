@@ -1,0 +1,161 @@
+//! What Dean remembers: measured days, lives of ads, runs, the ledger, the journal, policies.
+//!
+//! [`Store`] is async and speaks in types that Postgres has too; SQLite stands behind it, one file
+//! in the data folder. Every implementation passes the conformance suite in `tests/store.rs`.
+
+mod rows;
+mod sqlite;
+
+pub use rows::{
+    ActionRow, ActionState, ArtifactRow, JournalRow, LifecycleRow, PromotionRow, PromotionState, RunRow,
+};
+pub use sqlite::SqliteStore;
+
+use crate::domain::{DayFacts, Lifetime};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use std::path::PathBuf;
+use thiserror::Error;
+
+/// Why the store did not do what was asked.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The database was written by a newer program.
+    #[error("{} was written by a newer version of Dean (its schema is {found}, this program knows {known})\n  hint: use the newer program, or another --data-dir; nothing was changed", .file.display())]
+    Newer {
+        /// The database.
+        file: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// The newest schema that is known.
+        known: i64,
+    },
+    /// The file is damaged or no database.
+    #[error("{} is no usable database: {reason}\n  hint: restore it from a backup, or move it away to begin anew; nothing was changed", .file.display())]
+    Damaged {
+        /// The database.
+        file: PathBuf,
+        /// What SQLite said.
+        reason: String,
+    },
+    /// Another process runs on the account.
+    #[error("another run is under way on {account} ({holder})\n  hint: wait for it to end; a lock of a process that died is free again by itself")]
+    Locked {
+        /// The account.
+        account: String,
+        /// Who holds the lock.
+        holder: String,
+    },
+    /// A file or folder cannot be used.
+    #[error("{}: {source}\n  hint: check --data-dir and its permissions", .path.display())]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Anything else that the database said.
+    #[error("the database failed at {what}: {reason}")]
+    Database {
+        /// What was to be done.
+        what: &'static str,
+        /// What it said.
+        reason: String,
+    },
+}
+
+/// Holds an account for one process; dropped, or when the process ends, the account is free.
+#[derive(Debug)]
+pub struct AccountLock {
+    _file: Option<std::fs::File>,
+}
+
+/// What Dean remembers.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// Takes an account for this process, or says who has it.
+    async fn lock_account(&self, account: &str) -> Result<AccountLock, StoreError>;
+
+    /// Writes days, each in place of what was known of it, and counts a restatement where a complete
+    /// day changed.
+    async fn save_days(
+        &self,
+        account: &str,
+        attribution: &str,
+        at: Timestamp,
+        days: &[DayFacts],
+    ) -> Result<(), StoreError>;
+
+    /// Days from a date on, of all ads of an account under one attribution.
+    async fn days_since(
+        &self,
+        account: &str,
+        attribution: &str,
+        from: Date,
+    ) -> Result<Vec<DayFacts>, StoreError>;
+
+    /// When the days of an account were last read as far back as Meta may restate them.
+    async fn last_history(&self, account: &str, attribution: &str) -> Result<Option<Timestamp>, StoreError>;
+
+    /// Writes what ads did before the days that are kept, and notes that history was read.
+    async fn save_lifetimes(
+        &self,
+        account: &str,
+        attribution: &str,
+        at: Timestamp,
+        lifetimes: &[Lifetime],
+    ) -> Result<(), StoreError>;
+
+    /// What ads did before the days that are kept.
+    async fn lifetimes(&self, account: &str, attribution: &str) -> Result<Vec<Lifetime>, StoreError>;
+
+    /// The lives of an account's ads, one row an ad and stage.
+    async fn lifecycle(&self, account: &str) -> Result<Vec<LifecycleRow>, StoreError>;
+
+    /// Adds rows of lives; one that is there already is left as it is.
+    async fn add_lifecycle(&self, rows: &[LifecycleRow]) -> Result<(), StoreError>;
+
+    /// Writes a run, in place of what was known of it.
+    async fn save_run(&self, run: &RunRow) -> Result<(), StoreError>;
+
+    /// A run by its id, or by an unambiguous beginning of it.
+    async fn run(&self, id: &str) -> Result<Option<RunRow>, StoreError>;
+
+    /// The newest runs of an account, newest first.
+    async fn runs(&self, account: &str, most: u32) -> Result<Vec<RunRow>, StoreError>;
+
+    /// Writes actions in their present state, all or none.
+    async fn save_actions(&self, actions: &[ActionRow]) -> Result<(), StoreError>;
+
+    /// Actions of an account planned since a moment, oldest first.
+    async fn actions_since(&self, account: &str, since: Timestamp) -> Result<Vec<ActionRow>, StoreError>;
+
+    /// Actions of an account whose outcome is open, oldest first.
+    async fn open_actions(&self, account: &str) -> Result<Vec<ActionRow>, StoreError>;
+
+    /// Actions of one run, in order.
+    async fn actions_of(&self, run: &str) -> Result<Vec<ActionRow>, StoreError>;
+
+    /// Writes promotions in their present state.
+    async fn save_promotions(&self, promotions: &[PromotionRow]) -> Result<(), StoreError>;
+
+    /// Promotions of an account, oldest first.
+    async fn promotions(&self, account: &str) -> Result<Vec<PromotionRow>, StoreError>;
+
+    /// Keeps a policy by its digest, once.
+    async fn save_artifact(&self, artifact: &ArtifactRow) -> Result<(), StoreError>;
+
+    /// A policy by its digest.
+    async fn artifact(&self, digest: &str) -> Result<Option<ArtifactRow>, StoreError>;
+
+    /// Writes what the decisions of a run saw.
+    async fn save_journal(&self, rows: &[JournalRow]) -> Result<(), StoreError>;
+
+    /// What one stage of a run saw.
+    async fn journal(&self, run: &str, stage: &str) -> Result<Option<JournalRow>, StoreError>;
+
+    /// The stages that a run journalled, in order.
+    async fn journal_stages(&self, run: &str) -> Result<Vec<String>, StoreError>;
+}

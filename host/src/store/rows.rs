@@ -1,0 +1,229 @@
+//! Rows as the store keeps them: texts, integers and bytes, which every database has.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// One stage of one ad's life.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LifecycleRow {
+    /// The account.
+    pub account_id: String,
+    /// The ad.
+    pub ad_id: String,
+    /// The stage.
+    pub stage: String,
+    /// When it entered.
+    pub entered_at: Timestamp,
+    /// What it had done before it entered, as JSON of its facts; `None` when it began here.
+    pub before: Option<String>,
+    /// The ad that it is a copy of.
+    pub source_ad_id: Option<String>,
+}
+
+/// A run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RunRow {
+    /// Its id.
+    pub run_id: String,
+    /// The account.
+    pub account_id: String,
+    /// The client.
+    pub client: String,
+    /// The moment decided for.
+    pub as_of: Timestamp,
+    /// When it began on the machine's clock.
+    pub started_at: Timestamp,
+    /// When it ended; `None` while it runs or when it was cut off.
+    pub finished_at: Option<Timestamp>,
+    /// Whether it wrote nothing to the account.
+    pub dry_run: bool,
+    /// `running`, `done`, `partial` or `failed`.
+    pub state: String,
+    /// The report as JSON, without columns.
+    pub report: Option<String>,
+}
+
+/// Where an action stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ActionState {
+    /// Written down, not sent.
+    Planned,
+    /// About to be sent, or sent without an answer yet.
+    Sent,
+    /// It happened.
+    Done,
+    /// It did not happen: Meta refused it.
+    Failed,
+    /// It was given up before it was sent.
+    Dropped,
+    /// It may or may not have happened.
+    Unknown,
+}
+
+impl ActionState {
+    /// The word that is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            ActionState::Planned => "planned",
+            ActionState::Sent => "sent",
+            ActionState::Done => "done",
+            ActionState::Failed => "failed",
+            ActionState::Dropped => "dropped",
+            ActionState::Unknown => "unknown",
+        }
+    }
+
+    /// The state of a stored word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        use ActionState::{Done, Dropped, Failed, Planned, Sent, Unknown};
+        [Planned, Sent, Done, Failed, Dropped, Unknown].into_iter().find(|s| s.as_str() == word)
+    }
+}
+
+/// An intended change to the account.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ActionRow {
+    /// Its id, also the marker in the name of whatever it creates.
+    pub action_id: String,
+    /// The run that planned it.
+    pub run_id: String,
+    /// The account.
+    pub account_id: String,
+    /// Its place within the run.
+    pub seq: i64,
+    /// `pause`, `resume`, `set-budget`, `copy-adset`, `copy-ad`, `activate`, `archive`.
+    pub kind: String,
+    /// The object that is changed or copied.
+    pub target_id: String,
+    /// The ad that it is about, if it is about one.
+    pub ad_id: Option<String>,
+    /// The stage.
+    pub stage: String,
+    /// The rule that led to it.
+    pub rule: String,
+    /// What the target was: a status, or a budget in minor units.
+    pub from_value: Option<String>,
+    /// What it shall be: a status, a budget in minor units, or where a copy goes.
+    pub to_value: String,
+    /// Where it stands.
+    pub state: ActionState,
+    /// When it was planned, sent, and when its outcome became known.
+    pub planned_at: Timestamp,
+    /// When it was sent.
+    pub sent_at: Option<Timestamp>,
+    /// When its outcome became known.
+    pub finished_at: Option<Timestamp>,
+    /// The id of what it created, or what Meta said.
+    pub answer: Option<String>,
+    /// Why it failed, was dropped or is unknown.
+    pub reason: Option<String>,
+    /// How often a created object was looked for without being found, and when last.
+    pub lookups: i64,
+    /// When it was last looked for.
+    pub looked_at: Option<Timestamp>,
+}
+
+/// Where a promotion stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PromotionState {
+    /// Decided; the copy is not complete yet.
+    Copying,
+    /// The copy is there and paused; not verified yet.
+    Copied,
+    /// The copy is switched on; the source still runs.
+    Activated,
+    /// The copy delivers and the source is paused.
+    Done,
+    /// Given up; the source goes on.
+    Failed,
+}
+
+impl PromotionState {
+    /// The word that is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            PromotionState::Copying => "copying",
+            PromotionState::Copied => "copied",
+            PromotionState::Activated => "activated",
+            PromotionState::Done => "done",
+            PromotionState::Failed => "failed",
+        }
+    }
+
+    /// The state of a stored word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        use PromotionState::{Activated, Copied, Copying, Done, Failed};
+        [Copying, Copied, Activated, Done, Failed].into_iter().find(|s| s.as_str() == word)
+    }
+
+    /// Whether it still goes on.
+    #[must_use]
+    pub fn is_open(self) -> bool {
+        !matches!(self, PromotionState::Done | PromotionState::Failed)
+    }
+}
+
+/// An ad on its way into another stage: a saga over runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PromotionRow {
+    /// Its id, the marker in the names of the copies.
+    pub promotion_id: String,
+    /// The account.
+    pub account_id: String,
+    /// The ad that is copied.
+    pub source_ad_id: String,
+    /// Where it is.
+    pub from_stage: String,
+    /// Where it goes.
+    pub to_stage: String,
+    /// The campaign that the copy goes into.
+    pub campaign_id: String,
+    /// The copy's daily budget, minor units.
+    pub daily_budget: i64,
+    /// The rule that promoted it.
+    pub rule: String,
+    /// Where it stands.
+    pub state: PromotionState,
+    /// The copied ad set.
+    pub adset_id: Option<String>,
+    /// The copied ad.
+    pub ad_id: Option<String>,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it last came further.
+    pub step_at: Timestamp,
+    /// Why it failed.
+    pub reason: Option<String>,
+}
+
+/// A policy that decided something.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ArtifactRow {
+    /// Its SHA-256.
+    pub digest: String,
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// The component.
+    pub bytes: Vec<u8>,
+}
+
+/// What one stage of a run saw and answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JournalRow {
+    /// The run.
+    pub run_id: String,
+    /// The stage.
+    pub stage: String,
+    /// The run that its columns are written against; `None` when they stand alone.
+    pub base_run_id: Option<String>,
+    /// The blob.
+    pub bytes: Vec<u8>,
+}
