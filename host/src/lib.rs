@@ -3,8 +3,14 @@
 
 #![deny(missing_docs)]
 
+pub mod cli;
 pub mod config;
+pub mod demo;
 pub mod domain;
 pub mod features;
+pub mod guard;
+pub mod journal;
+pub mod ledger;
 pub mod meta;
+pub mod pipeline;
 pub mod store;

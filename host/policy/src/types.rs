@@ -8,7 +8,6 @@ pub const UNKNOWN_TEXT: u32 = u32::MAX;
 
 /// One setting's value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
 pub enum Value {
     /// True or false.
     Flag(bool),

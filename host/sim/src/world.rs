@@ -476,6 +476,35 @@ impl World {
         }
     }
 
+    /// Copies an ad into an ad set of its own in a stage's campaign, live with a daily budget in minor
+    /// units, and pauses the source: what a promotion amounts to, done at once. False when there is
+    /// no such ad or stage.
+    pub fn promote(&mut self, id: u64, stage: Stage, daily_budget: i64) -> bool {
+        let Some(source) = self.ads.iter().position(|ad| ad.id == id) else { return false };
+        let Some(campaign) = self.campaigns.iter().position(|c| c.stage == stage) else { return false };
+        let from = self.ads[source].adset;
+        let name = self.adsets[from].name.clone();
+        let budget = self.campaigns[campaign].daily_budget.is_none().then_some(daily_budget);
+        let adset = self.add_adset(campaign, name, Status::Active, budget, Some(from));
+        let name = self.ads[source].name.clone();
+        self.copy_ad(source, adset, name, Status::Active);
+        self.pause(id);
+        true
+    }
+
+    /// Daily budgets of a stage's live owners together, minor units.
+    #[must_use]
+    pub fn budgets(&self, stage: Stage) -> i64 {
+        let of_stage = |campaign: usize| self.campaigns[campaign].stage == stage;
+        let campaigns = self.campaigns.iter().filter(|c| c.stage == stage && c.status == Status::Active);
+        let live = |index: usize| self.ads.iter().any(|ad| ad.adset == index && ad.status == Status::Active);
+        let adsets = self.adsets.iter().enumerate().filter(|(i, a)| {
+            of_stage(a.campaign) && a.status == Status::Active && live(*i)
+        });
+        campaigns.filter_map(|c| c.daily_budget).sum::<i64>()
+            + adsets.filter_map(|(_, a)| a.daily_budget).sum::<i64>()
+    }
+
     /// Profit from a moment on, in minor units, once everything has settled: revenue of all
     /// purchases that are never withdrawn, less goods and spend.
     #[must_use]

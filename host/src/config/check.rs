@@ -62,7 +62,8 @@ pub(super) fn values(tree: &Node, config: &Config) -> Result<(), ConfigError> {
     let guard = &config.guard;
     require(guard.cooldown_hours >= 0.0 && guard.cooldown_hours <= 24.0 * 30.0, "guard.cooldown_hours", "has to be 0 to 720", "");
     require(share(guard.max_spend_share_per_run), "guard.max_spend_share_per_run", "has to be above 0 and at most 1", "0.3 is 30 %");
-    require(share(guard.max_budget_step), "guard.max_budget_step", "has to be above 0 and at most 1", "0.2 is 20 %");
+    require(share(guard.learning_step), "guard.learning_step", "has to be above 0 and at most 1", "0.2 is 20 %");
+    require(guard.max_daily_rise > 0.0, "guard.max_daily_rise", "has to be above 0", "2 is +200 %");
     require(positive(guard.account_daily_cap), "guard.account_daily_cap", "has to be above 0", "leave it out for no cap");
     require(guard.promotion_timeout_hours >= 1.0, "guard.promotion_timeout_hours", "has to be at least 1", "");
     require(!guard.kill_switch_file.is_empty(), "guard.kill_switch_file", "is empty", "name a file, such as STOP");

@@ -139,8 +139,10 @@ pub struct Guard {
     pub max_spend_share_per_run: f64,
     /// Ads of a stage that stay live whatever their numbers.
     pub min_live_ads: u32,
-    /// The largest step of a daily budget, as a share of what it was.
-    pub max_budget_step: f64,
+    /// The step of a daily budget, as a share of what it was, above which an owner that is learning waits.
+    pub learning_step: f64,
+    /// The largest rise of a daily budget within one account day, as a share of what it began the day with.
+    pub max_daily_rise: f64,
     /// The most the account may spend in a day, Meta's overspend included. Unset: no cap beside the stages'.
     pub account_daily_cap: Option<f64>,
     /// Hours after which the copy of a promoted ad that does not deliver is given up.
@@ -154,7 +156,8 @@ impl Default for Guard {
             cooldown_hours: 24.0,
             max_spend_share_per_run: 0.3,
             min_live_ads: 1,
-            max_budget_step: 0.2,
+            learning_step: 0.2,
+            max_daily_rise: 2.0,
             account_daily_cap: None,
             promotion_timeout_hours: 24.0,
         }

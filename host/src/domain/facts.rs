@@ -2,10 +2,12 @@
 
 use super::money::Money;
 use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
+use std::ops::AddAssign;
 
 /// Numbers of one ad over one span of time. Counts of actions are `f64` because Meta may report
 /// fractions of modelled conversions.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Facts {
     /// Spend.
     pub spend: Money,
@@ -31,6 +33,43 @@ pub struct Facts {
     pub watch_time: f64,
     /// People reached; it does not add up over days.
     pub reach: f64,
+}
+
+impl Default for Facts {
+    /// Nothing happened: no revenue, which is not the same as revenue that is not known.
+    fn default() -> Self {
+        Facts {
+            spend: Money::ZERO,
+            impressions: 0.0,
+            clicks: 0.0,
+            link_clicks: 0.0,
+            purchases: 0.0,
+            revenue: Some(Money::ZERO),
+            add_to_cart: 0.0,
+            initiate_checkout: 0.0,
+            video_3s: 0.0,
+            thruplay: 0.0,
+            watch_time: 0.0,
+            reach: 0.0,
+        }
+    }
+}
+
+impl AddAssign<&Facts> for Facts {
+    /// Adds everything that adds up; reach does not, and stays.
+    fn add_assign(&mut self, other: &Facts) {
+        self.spend += other.spend;
+        self.impressions += other.impressions;
+        self.clicks += other.clicks;
+        self.link_clicks += other.link_clicks;
+        self.purchases += other.purchases;
+        self.revenue = self.revenue.zip(other.revenue).map(|(a, b)| a + b);
+        self.add_to_cart += other.add_to_cart;
+        self.initiate_checkout += other.initiate_checkout;
+        self.video_3s += other.video_3s;
+        self.thruplay += other.thruplay;
+        self.watch_time += other.watch_time;
+    }
 }
 
 /// One account day of one ad.

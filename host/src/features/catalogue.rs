@@ -1,8 +1,11 @@
 //! Names of columns, what they mean and how they are computed.
 
+use super::context::STAGE_CONTEXT;
 use super::frame::{Frame, Metric, Row};
 use super::posterior::Gamma;
 use serde::Serialize;
+use std::collections::HashMap;
+use std::sync::OnceLock;
 
 /// A span of time, counted in account days.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -143,8 +146,8 @@ const OF_THE_AD: [OfTheAd; 12] = [
     ("hours_in_stage", "hours", "hours since the ad entered its stage", |r| r.hours_in_stage),
     ("budget", "currency", "daily budget of its owner (ad set or campaign); not known for a lifetime budget", |r| r.budget),
     ("in_learning", "flag", "1 while Meta says that its ad set is learning", |r| r.in_learning),
-    ("hours_since_change", "hours", "hours since Dean last changed the ad or its owner; not known when it never did", |r| r.hours_since_change),
-    ("changes_24h", "count", "changes by Dean to the ad or its owner in the last 24 hours", |r| r.changes_24h),
+    ("hours_since_change", "hours", "hours since Dean last changed the ad; not known when it never did", |r| r.hours_since_change),
+    ("changes_24h", "count", "changes by Dean to the ad in the last 24 hours", |r| r.changes_24h),
     ("budget_day_start", "currency", "daily budget of its owner when the account day began", |r| r.budget_day_start),
     ("paused_by_dean", "flag", "1 when Dean paused it", |r| r.paused_by_dean),
     ("hours_since_pause", "hours", "hours since Dean paused it", |r| r.hours_since_pause),
@@ -235,14 +238,21 @@ pub fn catalogue() -> Vec<Entry> {
 /// The column of a name.
 #[must_use]
 pub fn find(name: &str) -> Option<Column> {
-    let index = index();
-    index.get(name).copied()
+    index().get(name).map(|(column, _)| *column)
 }
 
-fn index() -> &'static std::collections::HashMap<String, Column> {
-    static INDEX: std::sync::OnceLock<std::collections::HashMap<String, Column>> =
-        std::sync::OnceLock::new();
-    INDEX.get_or_init(|| catalogue().into_iter().map(|e| (e.name, e.column)).collect())
+/// The unit of a column or context; facts that a policy derives are named after the columns that
+/// they are made of, so theirs is guessed from the beginning of the name.
+#[must_use]
+pub fn unit(name: &str) -> Option<&'static str> {
+    let context = || STAGE_CONTEXT.iter().find(|c| c.name == name).map(|c| c.unit);
+    let derived = || (name.starts_with("cost_per_")).then_some("currency");
+    index().get(name).map(|(_, unit)| *unit).or_else(context).or_else(derived)
+}
+
+fn index() -> &'static HashMap<String, (Column, &'static str)> {
+    static INDEX: OnceLock<HashMap<String, (Column, &'static str)>> = OnceLock::new();
+    INDEX.get_or_init(|| catalogue().into_iter().map(|e| (e.name, (e.column, e.unit))).collect())
 }
 
 /// The known name that is nearest to an unknown one.

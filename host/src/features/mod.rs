@@ -9,6 +9,6 @@ mod context;
 mod frame;
 pub mod posterior;
 
-pub use catalogue::{Column, Entry, Window, catalogue, find, nearest};
+pub use catalogue::{Column, Entry, Window, catalogue, find, nearest, unit};
 pub use context::{ContextEntry, ContextValues, STAGE_CONTEXT, nearest_context};
 pub use frame::{DAYS, Frame, Metric, Row};

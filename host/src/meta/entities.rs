@@ -154,6 +154,32 @@ impl Client {
     }
 }
 
+impl Client {
+    /// Looks for objects of an edge (`ads`, `adsets`) whose name holds a marker: whether a create
+    /// whose outcome is unknown happened.
+    ///
+    /// # Errors
+    /// When a page cannot be read.
+    pub async fn find_by_marker(&self, edge: &str, marker: &str) -> Result<Vec<String>, Error> {
+        #[derive(Deserialize)]
+        struct Found {
+            id: String,
+            #[serde(default)]
+            name: String,
+        }
+        let path = format!("{}/{edge}", self.account_id());
+        let filter = serde_json::json!([{"field": "name", "operator": "CONTAIN", "value": marker}]);
+        let params = [
+            ("fields", "id,name".to_string()),
+            ("filtering", filter.to_string()),
+            ("limit", ADS_PAGE.to_string()),
+        ];
+        let found: Vec<Found> = self.list(&path, &params).await?;
+        // A server that does not know the filter sends everything.
+        Ok(found.into_iter().filter(|f| f.name.contains(marker)).map(|f| f.id).collect())
+    }
+}
+
 fn convert(node: AdNode) -> Ad {
     let money = |number: Option<Number>| number.as_ref().and_then(Number::whole).map(Money);
     let status = |word: Option<String>| word.as_deref().and_then(Status::parse);

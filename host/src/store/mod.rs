@@ -75,6 +75,9 @@ pub struct AccountLock {
 /// What Dean remembers.
 #[async_trait]
 pub trait Store: Send + Sync {
+    /// Accounts that have runs.
+    async fn accounts(&self) -> Result<Vec<String>, StoreError>;
+
     /// Takes an account for this process, or says who has it.
     async fn lock_account(&self, account: &str) -> Result<AccountLock, StoreError>;
 
@@ -128,6 +131,9 @@ pub trait Store: Send + Sync {
 
     /// Writes actions in their present state, all or none.
     async fn save_actions(&self, actions: &[ActionRow]) -> Result<(), StoreError>;
+
+    /// An action by its id.
+    async fn action(&self, id: &str) -> Result<Option<ActionRow>, StoreError>;
 
     /// Actions of an account planned since a moment, oldest first.
     async fn actions_since(&self, account: &str, since: Timestamp) -> Result<Vec<ActionRow>, StoreError>;

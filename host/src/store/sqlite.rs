@@ -121,6 +121,13 @@ fn damaged(file: &Path, error: &rusqlite::Error) -> StoreError {
 
 #[async_trait]
 impl Store for SqliteStore {
+    async fn accounts(&self) -> Result<Vec<String>, StoreError> {
+        self.read("reading accounts", |connection| {
+            let mut statement = connection.prepare_cached("SELECT DISTINCT account_id FROM runs ORDER BY 1")?;
+            statement.query_map([], |row| row.get(0))?.collect()
+        })
+    }
+
     async fn lock_account(&self, account: &str) -> Result<AccountLock, StoreError> {
         // A store in memory belongs to one process anyway.
         let Some(folder) = &self.locks else { return Ok(AccountLock { _file: None }) };
@@ -318,6 +325,15 @@ impl Store for SqliteStore {
                 ])?;
             }
             Ok(())
+        })
+    }
+
+    async fn action(&self, id: &str) -> Result<Option<ActionRow>, StoreError> {
+        self.read("reading an action", |connection| {
+            connection
+                .prepare_cached(&format!("SELECT {ACTION} FROM actions WHERE action_id = ?1"))?
+                .query_row([id], action_row)
+                .optional()
         })
     }
 

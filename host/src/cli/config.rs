@@ -1,0 +1,98 @@
+//! `dean config`: what holds, where it comes from, and whether it is right.
+
+use super::context::Context;
+use super::output;
+use super::{Ended, Global};
+use crate::config::VARIABLES;
+use crate::pipeline;
+use clap::{Args, Subcommand};
+use serde_json::json;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Every value with its origin
+    Show(ShowArgs),
+    /// Check files, environment and the settings of every policy
+    Check,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ShowArgs {
+    /// Defaults too
+    #[arg(long)]
+    all: bool,
+}
+
+pub(super) fn config(global: &Global, command: ConfigCommand) -> anyhow::Result<Ended> {
+    let context = Context::load(global)?;
+    match command {
+        ConfigCommand::Show(args) => show(global, &context, args.all),
+        ConfigCommand::Check => check(global, &context),
+    }
+    .map(|()| Ended::Done)
+}
+
+fn show(global: &Global, context: &Context, all: bool) -> anyhow::Result<()> {
+    let entries = context.effective.entries(all);
+    let secrets = &context.effective.secrets;
+    let is_set = |name: &str| match name {
+        "FB_ACCESS_TOKEN" => secrets.access_token.is_some(),
+        "FB_APP_SECRET" => secrets.app_secret.is_some(),
+        "SUPABASE_SERVICE_ROLE_KEY" => secrets.supabase_key.is_some(),
+        "SLACK_WEBHOOK_URL" => secrets.slack_webhook.is_some(),
+        _ => secrets.database_url.is_some(),
+    };
+    let secret_names = || VARIABLES.iter().filter(|v| v.secret).map(|v| v.name);
+    if global.json {
+        let secrets: serde_json::Map<_, _> = secret_names().map(|n| (n.to_string(), json!(is_set(n)))).collect();
+        output::json(&json!({
+            "client": context.effective.client,
+            "profile": context.effective.profile,
+            "values": entries,
+            "secrets_set": secrets,
+            "data_dir": context.data_dir,
+        }));
+        return Ok(());
+    }
+    let mut table = output::table(&["Key", "Value", "From"]);
+    for entry in &entries {
+        table.add_row([entry.key.clone(), entry.value.to_string(), entry.origin.clone()]);
+    }
+    for name in secret_names() {
+        table.add_row([name, if is_set(name) { "set" } else { "not set" }, "environment"]);
+    }
+    output::line(&table.to_string());
+    Ok(())
+}
+
+fn check(global: &Global, context: &Context) -> anyhow::Result<()> {
+    let registry = context.registry()?;
+    let policies = pipeline::prepare(&context.effective, &registry, &context.folder)?;
+    let stages: Vec<_> = policies
+        .iter()
+        .map(|p| {
+            json!({
+                "stage": p.view.name,
+                "campaigns": p.view.campaigns,
+                "policy": p.ready.as_ref().map(|r| format!("{}@{}", r.policy.manifest().name, r.policy.manifest().version)),
+                "settings": p.ready.as_ref().map_or(0, |r| r.settings.len()),
+            })
+        })
+        .collect();
+    if global.json {
+        output::json(&json!({"ok": true, "stages": stages}));
+        return Ok(());
+    }
+    let mut table = output::table(&["Stage", "Campaigns", "Policy", "Settings of your own"]);
+    for p in &policies {
+        let policy = p.ready.as_ref().map(|r| format!("{}@{}", r.policy.manifest().name, r.policy.manifest().version));
+        table.add_row([
+            p.view.name.clone(),
+            if p.view.campaigns.is_empty() { "none: nothing to do".into() } else { p.view.campaigns.join(", ") },
+            policy.unwrap_or_else(|| "none: its ads are only observed".into()),
+            p.ready.as_ref().map_or(0, |r| r.settings.len()).to_string(),
+        ]);
+    }
+    output::line(&format!("The configuration is right.\n{table}"));
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! What most commands need, made from the global options: configuration, store, policies, client.
+
+use super::Global;
+use super::output::Usage;
+use crate::config::{self, Effective, Environment, Sources};
+use crate::domain::Clock;
+use crate::meta::{Client, Credentials, HttpTransport};
+use crate::store::SqliteStore;
+use dean_policy::{Limits, Registry, Runtime};
+use jiff::Timestamp;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The effective configuration and where things lie.
+pub(super) struct Context {
+    pub effective: Effective,
+    pub folder: PathBuf,
+    pub data_dir: PathBuf,
+}
+
+impl Context {
+    /// Loads the configuration.
+    pub(super) fn load(global: &Global) -> anyhow::Result<Self> {
+        let environment = Environment::read(Path::new(".env"))?;
+        let data_dir = data_dir(global, &environment);
+        let sources = Sources {
+            folder: global.config.clone(),
+            profile: global.profile.clone(),
+            client: global.client.clone(),
+            environment,
+            flags: Vec::new(),
+        };
+        Ok(Context { effective: config::load(&sources)?, folder: global.config.clone(), data_dir })
+    }
+
+    /// A registry of policies with the configured limits and a cache in the data folder.
+    pub(super) fn registry(&self) -> anyhow::Result<Registry> {
+        let limits = &self.effective.config.limits;
+        let limits = Limits {
+            deadline: Duration::from_millis(limits.deadline_ms),
+            memory_bytes: (limits.memory_mib as usize) << 20,
+            ..Limits::default()
+        };
+        Ok(Registry::new(Runtime::new(limits, Some(&self.data_dir.join("cache")))?))
+    }
+
+    /// The store.
+    pub(super) fn store(&self) -> anyhow::Result<SqliteStore> {
+        Ok(SqliteStore::open(&self.data_dir)?)
+    }
+
+    /// A client of the configured account.
+    pub(super) fn client(&self, clock: &Clock) -> anyhow::Result<Client> {
+        let api = &self.effective.config.api;
+        let account = self.effective.account_id()?;
+        let secrets = &self.effective.secrets;
+        let credentials =
+            Credentials { token: secrets.access_token()?, app_secret: secrets.app_secret.clone() };
+        let transport = HttpTransport::new(&api.url).map_err(|reason| Usage(format!("api.url: {reason}")))?;
+        Ok(Client::new(Arc::new(transport), clock.clone(), &api.version, account, credentials))
+    }
+
+    /// The account of stored runs: the configured one with `act_`.
+    pub(super) fn stored_account(&self) -> anyhow::Result<String> {
+        let id = self.effective.account_id()?;
+        Ok(format!("act_{}", id.trim().trim_start_matches("act_")))
+    }
+}
+
+fn data_dir(global: &Global, environment: &Environment) -> PathBuf {
+    let variable = || environment.get("DEAN_DATA_DIR").map(PathBuf::from);
+    global.data_dir.clone().or_else(variable).unwrap_or_else(|| "data".into())
+}
+
+/// The clock: the machine's, or one that stands at `--now`.
+pub(super) fn clock(now: Option<&str>) -> anyhow::Result<Clock> {
+    let Some(text) = now else { return Ok(Clock::System) };
+    let moment: Result<Timestamp, _> = text.parse();
+    let wrong = || Usage(format!("--now {text} is no moment\n  hint: write it like 2026-06-01T12:00:00Z or 2026-06-01T12:00:00+02:00"));
+    Ok(Clock::at(moment.map_err(|_| wrong())?))
+}
+
+/// The data folder without a configuration, for commands that need none.
+pub(super) fn data_dir_only(global: &Global) -> anyhow::Result<PathBuf> {
+    Ok(data_dir(global, &Environment::read(Path::new(".env"))?))
+}

@@ -1,0 +1,142 @@
+//! `dean demo`: simulated accounts, a summary, a page.
+
+use super::context::data_dir_only;
+use super::output::{self, Usage};
+use super::{Ended, Global};
+use crate::demo::{self, DemoReport, Spread};
+use clap::Args;
+use dean_policy::{Limits, Registry, Runtime};
+use dean_sim::Params;
+use indicatif::{ProgressBar, ProgressStyle};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// Simulated days
+    #[arg(long, default_value_t = 21)]
+    days: u32,
+    /// Worlds: the first through HTTP and the store, the others in process
+    #[arg(long, default_value_t = 8)]
+    worlds: u64,
+    /// The first world's seed; the others follow
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Ads of a world at its beginning
+    #[arg(long, default_value_t = 40)]
+    ads: usize,
+    /// Where the page goes [default: DATA_DIR/demo/report.html]
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+pub(super) async fn demo(global: &Global, args: DemoArgs) -> anyhow::Result<Ended> {
+    if args.days == 0 || args.days > 365 || args.worlds == 0 || args.ads == 0 || args.ads > 10_000 {
+        return Err(Usage("--days has to be 1 to 365, --worlds at least 1, --ads 1 to 10000".into()).into());
+    }
+    let data_dir = data_dir_only(global)?;
+    let folder = data_dir.join("demo");
+    // Each demo begins anew: what an earlier one left would be another history of the same account.
+    for name in ["dean.sqlite", "dean.sqlite-wal", "dean.sqlite-shm"] {
+        let _ = std::fs::remove_file(folder.join(name));
+    }
+    let registry = Registry::new(Runtime::new(Limits::default(), Some(&data_dir.join("cache")))?);
+    let params = Params { ads: args.ads, ..Params::default() };
+    let hours = u64::from(args.days) * 24;
+    let bar = if output::shows_progress(global) { ProgressBar::new(hours * args.worlds) } else { ProgressBar::hidden() };
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} simulated hours")?;
+    bar.set_style(style);
+    bar.set_message("living through worlds");
+    let progress = |hours: u64| bar.inc(hours);
+
+    // One thread lives the first world through HTTP, others take the next seeds in process.
+    let first = demo::live_through_http(params.clone(), args.seed, args.days, &folder, &registry, &progress);
+    let next = AtomicU64::new(1);
+    let workers = std::thread::available_parallelism().map_or(1, |n| n.get());
+    let handle = tokio::runtime::Handle::current();
+    let (first, others) = std::thread::scope(|scope| {
+        let work = || {
+            let mut worlds = Vec::new();
+            loop {
+                let world = next.fetch_add(1, Ordering::Relaxed);
+                if world >= args.worlds {
+                    return anyhow::Ok(worlds);
+                }
+                let lived = demo::live_in_process(params.clone(), args.seed + world, args.days, &registry, &progress);
+                worlds.push((world, handle.block_on(lived)?.report));
+            }
+        };
+        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
+        let first = tokio::task::block_in_place(|| handle.block_on(first));
+        let mut worlds = tokio::task::block_in_place(work)?;
+        for other in others {
+            let joined = other.join().map_err(|_| anyhow::anyhow!("a world ended in a panic"))?;
+            worlds.extend(joined?);
+        }
+        worlds.sort_by_key(|(world, _)| *world);
+        anyhow::Ok((first?, worlds))
+    })?;
+    bar.finish_and_clear();
+
+    let mut worlds = vec![first.report.clone()];
+    worlds.extend(others.into_iter().map(|(_, report)| report));
+    let report = DemoReport {
+        simulated: true,
+        days: args.days,
+        ads: args.ads,
+        currency: params.currency.clone(),
+        worlds,
+        runs: first.runs,
+        decisions: first.decisions,
+        kills: first.kills,
+        promotions: first.promotions,
+        budget_changes: first.budget_changes,
+        api: first.api,
+        daily: first.daily,
+        examples: first.examples,
+    };
+    let page = args.html.unwrap_or_else(|| folder.join("report.html"));
+    std::fs::write(&page, demo::page(&report)).map_err(|error| anyhow::anyhow!("{}: {error}", page.display()))?;
+    if global.json {
+        output::json(&report);
+    } else {
+        print(&report);
+        output::line(&format!("\nThe page: {}", page.display()));
+        output::line(&format!("Why any ad was treated as it was: dean --data-dir {} explain \"Ad 001\"", folder.display()));
+    }
+    Ok(Ended::Done)
+}
+
+fn print(report: &DemoReport) {
+    let worlds = report.worlds.len();
+    output::line(&format!(
+        "SIMULATED: {} days, hourly, {} ads in {worlds} world(s). No real account, no real money.\n",
+        report.days, report.ads
+    ));
+    output::line(&format!(
+        "First world: {} runs, {} decisions, {} ads paused, {} promotions, {} budget changes; {} reads, {} writes.",
+        report.runs, report.decisions, report.kills, report.promotions, report.budget_changes, report.api.reads, report.api.writes
+    ));
+    for example in &report.examples {
+        output::line(&format!("  e.g. {example}"));
+    }
+    let code = &report.currency;
+    let mut table = output::table(&["Who runs it", &format!("Profit per world ({code})"), "95 % interval of the mean", "First world"]);
+    let first = report.worlds[0].profit;
+    let firsts = [first.dean, first.untouched, first.thresholds, first.truth];
+    for ((name, spread), first) in report.spreads().iter().zip(firsts) {
+        table.add_row([(*name).to_string(), format!("{:.0}", spread.mean), interval(spread), format!("{first:.0}")]);
+    }
+    output::line(&format!("\n{table}"));
+    for (name, gain) in [("untouched", report.gain(|p| p.untouched)), ("plain thresholds", report.gain(|p| p.thresholds))] {
+        output::line(&format!("Dean beyond {name}, world by world: {:+.0} {code} on average {}", gain.mean, interval(&gain)));
+    }
+    output::line("Profit = attributed revenue - cost of goods - spend, once everything has settled.");
+}
+
+fn interval(spread: &Spread) -> String {
+    if spread.half_width.is_nan() {
+        return "(one world: no interval)".into();
+    }
+    format!("[{:.0}, {:.0}]", spread.mean - spread.half_width, spread.mean + spread.half_width)
+}

@@ -1,0 +1,94 @@
+//! `dean doctor`: checks everything and says how to mend it.
+
+use super::context::Context;
+use super::output;
+use super::{Ended, Global};
+use crate::domain::{AccountStatus, Clock};
+use crate::pipeline;
+use serde::Serialize;
+
+#[derive(Debug, Serialize)]
+struct Finding {
+    check: &'static str,
+    /// `ok`, `warning` or `problem`.
+    level: &'static str,
+    message: String,
+}
+
+pub(super) async fn doctor(global: &Global) -> anyhow::Result<Ended> {
+    let mut findings = Vec::new();
+    let mut say = |check: &'static str, level: &'static str, message: String| {
+        findings.push(Finding { check, level, message });
+    };
+    match Context::load(global) {
+        Err(error) => say("configuration", "problem", error.to_string()),
+        Ok(context) => {
+            let files = if context.folder.join("dean.toml").is_file() { "" } else { " (no dean.toml: defaults)" };
+            say("configuration", "ok", format!("{}{files}", context.folder.display()));
+            match context.registry().and_then(|r| pipeline::prepare(&context.effective, &r, &context.folder)) {
+                Err(error) => say("policies", "problem", error.to_string()),
+                Ok(policies) => {
+                    let named = policies.iter().map(|p| {
+                        let policy = p.ready.as_ref().map_or("no policy".into(), |r| r.policy.manifest().name.clone());
+                        format!("{}: {policy}", p.view.name)
+                    });
+                    say("policies", "ok", named.collect::<Vec<_>>().join(", "));
+                    if policies.iter().all(|p| p.view.campaigns.is_empty()) {
+                        say("campaigns", "warning", "no stage has a campaign: set ids.testing_campaign_id and the others in dean.toml".into());
+                    }
+                }
+            }
+            match context.store() {
+                Err(error) => say("store", "problem", error.to_string()),
+                Ok(store) => say("store", "ok", store.file().display().to_string()),
+            }
+            let switch = context.data_dir.join(&context.effective.config.guard.kill_switch_file);
+            if switch.exists() {
+                say("kill switch", "warning", format!("{} exists: nothing is written until it is removed", switch.display()));
+            } else {
+                say("kill switch", "ok", format!("off; `touch {}` stops all writes", switch.display()));
+            }
+            account(&context, &mut say).await;
+        }
+    }
+    let bad = findings.iter().any(|f| f.level == "problem");
+    if global.json {
+        output::json(&findings);
+    } else {
+        let mut table = output::table(&["", "Check", "Found"]);
+        for finding in &findings {
+            let mark = match finding.level {
+                "ok" => "✓",
+                "warning" => "!",
+                _ => "✗",
+            };
+            table.add_row([mark, finding.check, &finding.message]);
+        }
+        output::line(&table.to_string());
+    }
+    Ok(if bad { Ended::Failed } else { Ended::Done })
+}
+
+async fn account(context: &Context, say: &mut impl FnMut(&'static str, &'static str, String)) {
+    let client = match context.client(&Clock::System) {
+        Ok(client) => client,
+        Err(error) => return say("credentials", "problem", error.to_string()),
+    };
+    if context.effective.secrets.app_secret.is_none() {
+        say("credentials", "warning", "FB_APP_SECRET is not set: calls are not signed with appsecret_proof".into());
+    } else {
+        say("credentials", "ok", "FB_ACCESS_TOKEN and FB_APP_SECRET are set".into());
+    }
+    match client.account().await {
+        Err(error) => say("account", "problem", error.to_string()),
+        Ok(account) => {
+            let level = match account.status {
+                AccountStatus::Active => "ok",
+                status if status.may_deliver() => "warning",
+                _ => "problem",
+            };
+            let text = format!("{} ({}), {}, {}: {}", account.name, account.id, account.currency.code(), account.zone_name, account.status.advice());
+            say("account", level, text);
+        }
+    }
+}

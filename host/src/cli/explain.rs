@@ -1,0 +1,82 @@
+//! `dean explain AD`: why an ad was treated as it was.
+
+use super::context::Context;
+use super::output;
+use super::{Ended, Global};
+use crate::domain::Currency;
+use crate::pipeline::{self, Explanation, number};
+use crate::store::Store;
+use clap::Args;
+use dean_policy::types::Comparison;
+
+#[derive(Debug, Args)]
+pub(super) struct ExplainArgs {
+    /// The ad: its id or its name
+    ad: String,
+    /// The run; without it the newest that knew the ad
+    #[arg(long, value_name = "RUN")]
+    run: Option<String>,
+}
+
+pub(super) async fn explain(global: &Global, args: ExplainArgs) -> anyhow::Result<Ended> {
+    let context = Context::load(global)?;
+    let store = context.store()?;
+    let account = match context.stored_account() {
+        Ok(account) => account,
+        // A run that is named, or the only account that the store knows, needs no configuration.
+        Err(error) => match store.accounts().await?.as_slice() {
+            [only] => only.clone(),
+            _ => return Err(error),
+        },
+    };
+    let registry = context.registry()?;
+    let explanation = pipeline::explain(&store, &registry, &account, &args.ad, args.run.as_deref()).await?;
+    if global.json {
+        output::json(&explanation);
+    } else {
+        print(&explanation);
+    }
+    Ok(Ended::Done)
+}
+
+fn print(e: &Explanation) {
+    let currency = Currency::new(&e.currency);
+    if let Some(skip) = &e.skipped {
+        output::line(&format!("{} ({}), run {} as of {}", skip.ad_name, skip.ad_id, e.run_id, e.as_of));
+        output::line(&format!("\nNot decided on: {}.", skip.reason));
+        return;
+    }
+    let Some(d) = &e.decision else { return };
+    output::line(&format!("{} ({}), stage {}, run {} as of {}", d.ad_name, d.ad_id, d.stage, e.run_id, e.as_of));
+    output::line(&format!("\n{}\n", d.why));
+    let mut table = output::table(&["Rule", "Looked at", "Found", "Needs", "Met"]);
+    let mut last = "";
+    for check in &e.checks {
+        let title = e.rules.iter().find(|(id, _)| *id == check.rule).map_or("", |(_, title)| title.as_str());
+        let fired = d.rule.as_deref() == Some(&check.rule);
+        let name = match (check.rule == last, fired) {
+            (true, _) => String::new(),
+            (false, true) => format!("{title} (decided)"),
+            (false, false) => title.to_string(),
+        };
+        last = &check.rule;
+        let column = &check.evidence.column;
+        let show = |value: f64| number(column, value, &currency);
+        let sign = match check.evidence.comparison {
+            Comparison::Below => "below",
+            Comparison::AtMost => "at most",
+            Comparison::AtLeast => "at least",
+            Comparison::Above => "above",
+        };
+        table.add_row([
+            name,
+            column.clone(),
+            show(check.evidence.value.unwrap_or(f64::NAN)),
+            format!("{sign} {}", show(check.evidence.threshold)),
+            if check.met { "yes".into() } else { "no".to_string() },
+        ]);
+    }
+    if !e.checks.is_empty() {
+        output::line(&table.to_string());
+    }
+}

@@ -1,0 +1,85 @@
+//! How commands speak: logs, errors, tables, JSON.
+
+use super::Global;
+use crate::config::ConfigError;
+use comfy_table::{ContentArrangement, Table, presets};
+use dean_policy::{LoadError, ResolveError};
+use serde::Serialize;
+use std::io::{IsTerminal, Write};
+use tracing_subscriber::EnvFilter;
+
+/// Sends logs to stderr: warnings, or with -v and `DEBUG=true` more.
+pub(super) fn start_logging(global: &Global) {
+    let debug = std::env::var("DEBUG").is_ok_and(|v| v.eq_ignore_ascii_case("true"));
+    let level = match global.verbose.max(u8::from(debug)) {
+        0 => "warn",
+        1 => "info,dean=debug,policy=debug",
+        _ => "debug",
+    };
+    let filter = EnvFilter::try_from_env("DEAN_LOG").unwrap_or_else(|_| EnvFilter::new(level));
+    let colour = !global.no_color && std::env::var_os("NO_COLOR").is_none() && std::io::stderr().is_terminal();
+    // A second start, in a test, leaves the first one in place.
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(colour)
+        .without_time()
+        .try_init();
+}
+
+/// A usage error of our own: exit code 2 like those that clap finds.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct Usage(pub String);
+
+/// The exit code of an error: 2 for usage and configuration, else 1.
+pub(super) fn exit_code(error: &anyhow::Error) -> u8 {
+    let configured = error.chain().any(|cause| {
+        cause.is::<ConfigError>() || cause.is::<Usage>() || cause.is::<ResolveError>() || cause.is::<LoadError>()
+    });
+    if configured { 2 } else { 1 }
+}
+
+/// Prints an error, to stderr in any case, and as a document with --json.
+pub(super) fn error(global: &Global, error: &anyhow::Error) {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1) {
+        // Errors that show their source say it once.
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            text.push_str(&format!("\n  because: {cause}"));
+        }
+    }
+    eprintln!("error: {text}");
+    if global.json {
+        json(&serde_json::json!({"error": {"message": text, "exit_code": exit_code(error)}}));
+    }
+}
+
+/// Prints a value as one JSON document.
+pub(super) fn json(value: &impl Serialize) {
+    let text = serde_json::to_string_pretty(value).unwrap_or_default();
+    line(&text);
+}
+
+/// Prints a line on stdout; a reader that went away is no error.
+pub(super) fn line(text: &str) {
+    let _ = writeln!(std::io::stdout(), "{text}");
+}
+
+/// A table in the house's look.
+pub(super) fn table(header: &[&str]) -> Table {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(header);
+    // Without a terminal there is no width to fit into; lines are then as long as they are.
+    if !std::io::stdout().is_terminal() {
+        table.set_width(200);
+    }
+    table
+}
+
+/// Whether a progress bar would be seen.
+pub(super) fn shows_progress(global: &Global) -> bool {
+    !global.no_color && !global.json && std::io::stderr().is_terminal()
+}

@@ -1,0 +1,274 @@
+//! Dean in a simulated world: the same pipeline, store and policies as on a real account.
+
+use super::rivals;
+use super::{Daily, Profit, WorldReport};
+use crate::config::{self, Effective, Environment, Sources};
+use crate::domain::{Clock, Verb};
+use crate::meta::{self, ApiUsage, Call, Client, Credentials, HttpTransport, Reply, Transport, TransportError};
+use crate::pipeline::{self, Options, Recent, RunReport, Runner};
+use crate::store::{SqliteStore, Store};
+use async_trait::async_trait;
+use dean_policy::Registry;
+use dean_sim::{Graph, Params, Stage, World};
+use jiff::Timestamp;
+use secrecy::SecretString;
+use serde_json::json;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+const VERSION: &str = "v26.0";
+const TOKEN: &str = "simulated-token";
+const SECRET: &str = "simulated-secret";
+
+/// What a stage may spend in a day in the demo: its world is larger than the defaults' account.
+const VALIDATION_CAP: f64 = 2_000.0;
+const SCALING_CAP: f64 = 5_000.0;
+const TESTING_CAP: f64 = 1_000.0;
+
+/// A simulated account in this process: the same requests and answers as over HTTP.
+#[derive(Clone, Debug)]
+pub struct InProcess(Arc<Mutex<Graph>>);
+
+impl InProcess {
+    fn graph(&self) -> MutexGuard<'_, Graph> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Transport for InProcess {
+    async fn send(&self, call: &Call) -> Result<Reply, TransportError> {
+        let method = match call.method {
+            meta::Method::Get => dean_sim::Method::Get,
+            meta::Method::Post => dean_sim::Method::Post,
+        };
+        let request = dean_sim::Request {
+            method,
+            path: call.path.clone(),
+            parameters: call.params.clone(),
+            base: "http://simulated".into(),
+        };
+        let response = self.graph().handle(&request);
+        Ok(Reply { status: response.status, headers: response.headers, body: response.body.into_bytes() })
+    }
+}
+
+/// The configuration of a simulated account: the defaults, with its campaigns.
+///
+/// # Errors
+/// When the policies' settings are refused, which would be a mistake in this program.
+pub fn demo_config(world: &World) -> anyhow::Result<Effective> {
+    let id = |stage| json!(world.campaign(stage).to_string());
+    let flags = [
+        ("account.id", json!(format!("act_{}", world.account()))),
+        ("ids.testing_campaign_id", id(Stage::Testing)),
+        ("ids.validation_campaign_id", id(Stage::Validation)),
+        ("ids.scaling_campaign_id", id(Stage::Scaling)),
+        ("stages.testing.daily_cap", json!(TESTING_CAP)),
+        ("stages.validation.daily_cap", json!(VALIDATION_CAP)),
+        ("stages.scaling.daily_cap", json!(SCALING_CAP)),
+        ("economics.cogs_per_purchase", json!(world.params().cogs * world.params().price_level)),
+    ];
+    let sources = Sources {
+        environment: Environment::default(),
+        flags: flags.into_iter().map(|(key, value)| (key.to_string(), value, "demo")).collect(),
+        client: None,
+        ..Sources::default()
+    };
+    Ok(config::load(&sources)?)
+}
+
+fn client(transport: Arc<dyn Transport>, clock: &Clock, world: &World) -> Client {
+    let credentials = Credentials {
+        token: SecretString::from(TOKEN),
+        app_secret: Some(SecretString::from(SECRET)),
+    };
+    Client::new(transport, clock.clone(), VERSION, &world.account().to_string(), credentials)
+}
+
+fn new_graph(world: World) -> Graph {
+    let credentials = dean_sim::Credentials { token: TOKEN.into(), app_secret: SECRET.into() };
+    Graph::new(world, VERSION, credentials)
+}
+
+fn clock_of(world: &World) -> Clock {
+    Clock::at(Timestamp::from_second(world.now()).unwrap_or_default())
+}
+
+/// What Dean did in the first world.
+#[derive(Debug)]
+pub struct FirstWorld {
+    /// The comparison.
+    pub report: WorldReport,
+    /// Profit day by day.
+    pub daily: Vec<Daily>,
+    /// Hourly runs.
+    pub runs: usize,
+    /// Decisions.
+    pub decisions: usize,
+    /// Ads paused.
+    pub kills: usize,
+    /// Promotions completed.
+    pub promotions: usize,
+    /// Budgets changed.
+    pub budget_changes: usize,
+    /// Calls.
+    pub api: ApiUsage,
+    /// The last reason of each kind of change.
+    pub examples: Vec<String>,
+}
+
+/// Lives a world through HTTP and the store in a folder.
+///
+/// # Errors
+/// When a run fails.
+pub async fn live_through_http(
+    params: Params,
+    seed: u64,
+    days: u32,
+    folder: &Path,
+    registry: &Registry,
+    progress: &(dyn Fn(u64) + Sync),
+) -> anyhow::Result<FirstWorld> {
+    let world = World::new(seed, params);
+    let start = world.clone();
+    let (clock, effective) = (clock_of(&world), demo_config(&world)?);
+    let (server, serving) = dean_sim::serve(new_graph(world), 0).await?;
+    let serving = tokio::spawn(serving);
+    let transport = Arc::new(HttpTransport::new(&server.url()).map_err(anyhow::Error::msg)?);
+    let client = client(transport, &clock, &start);
+    let store = SqliteStore::open(folder)?;
+    let lived = {
+        let advance = || {
+            let mut graph = server.graph();
+            graph.world_mut().advance();
+            progress(1);
+            graph.world().now()
+        };
+        let profit = |since| server.graph().world().profit_since(since);
+        live(&start, days, &Setting { client: &client, store: &store, clock: &clock, effective: &effective, registry, folder }, &advance, &profit).await
+    };
+    serving.abort();
+    lived
+}
+
+/// Lives a world in this process, with a store in memory.
+///
+/// # Errors
+/// When a run fails.
+pub async fn live_in_process(
+    params: Params,
+    seed: u64,
+    days: u32,
+    registry: &Registry,
+    progress: &(dyn Fn(u64) + Sync),
+) -> anyhow::Result<FirstWorld> {
+    let world = World::new(seed, params);
+    let start = world.clone();
+    let (clock, effective) = (clock_of(&world), demo_config(&world)?);
+    let account = InProcess(Arc::new(Mutex::new(new_graph(world))));
+    let client = client(Arc::new(account.clone()), &clock, &start);
+    let store = SqliteStore::in_memory()?;
+    let advance = || {
+        let mut graph = account.graph();
+        graph.world_mut().advance();
+        progress(1);
+        graph.world().now()
+    };
+    let profit = |since| account.graph().world().profit_since(since);
+    let nowhere = Path::new("no-such-folder");
+    let setting = Setting { client: &client, store: &store, clock: &clock, effective: &effective, registry, folder: nowhere };
+    live(&start, days, &setting, &advance, &profit).await
+}
+
+struct Setting<'a> {
+    client: &'a Client,
+    store: &'a dyn Store,
+    clock: &'a Clock,
+    effective: &'a Effective,
+    registry: &'a Registry,
+    folder: &'a Path,
+}
+
+async fn live(
+    start: &World,
+    days: u32,
+    setting: &Setting<'_>,
+    advance: &(dyn Fn() -> i64 + Sync),
+    profit: &(dyn Fn(jiff::civil::Date) -> i64 + Sync),
+) -> anyhow::Result<FirstWorld> {
+    let policies = pipeline::prepare(setting.effective, setting.registry, setting.folder)?;
+    let recent = Recent::default();
+    let runner = Runner {
+        client: setting.client,
+        store: setting.store,
+        clock: setting.clock,
+        effective: setting.effective,
+        policies: &policies,
+        data_dir: setting.folder,
+        progress: &|_| {},
+        recent: &recent,
+    };
+    let since = start.today();
+    let minor = start.params().minor_units() as f64;
+    let mut seen = Seen::default();
+    let mut dean = Vec::new();
+    for hour in 0..days * 24 {
+        seen.note(&runner.run(&Options::default()).await?);
+        let now = advance();
+        setting.clock.set(Timestamp::from_second(now)?);
+        if hour % 24 == 23 {
+            dean.push(profit(since) as f64 / minor);
+        }
+    }
+    let (mut profits, rivals) = rivals::compare(start, days, since, VALIDATION_CAP);
+    profits.dean = dean.last().copied().unwrap_or(0.0);
+    let day = |i: usize| -> anyhow::Result<Daily> {
+        let date = since.checked_add(jiff::Span::new().days(i as i64))?;
+        let at = |r: usize| rivals[r][i];
+        let profit = Profit { dean: dean[i], untouched: at(0), thresholds: at(1), truth: at(2) };
+        Ok(Daily { date: date.to_string(), profit })
+    };
+    Ok(FirstWorld {
+        report: WorldReport { seed: start.seed(), profit: profits },
+        daily: (0..dean.len()).map(day).collect::<anyhow::Result<_>>()?,
+        runs: seen.runs,
+        decisions: seen.decisions,
+        kills: seen.kills,
+        promotions: seen.promotions,
+        budget_changes: seen.budget_changes,
+        api: setting.client.usage(),
+        examples: seen.examples.into_iter().flatten().collect(),
+    })
+}
+
+/// What is counted over the runs of a world.
+#[derive(Default)]
+struct Seen {
+    runs: usize,
+    decisions: usize,
+    kills: usize,
+    promotions: usize,
+    budget_changes: usize,
+    examples: [Option<String>; 3],
+}
+
+impl Seen {
+    fn note(&mut self, report: &RunReport) {
+        self.runs += 1;
+        self.decisions += report.decisions.len();
+        self.promotions += report.promotions.iter().filter(|p| p.state == "done").count();
+        let done = |kind: &str| report.actions.iter().filter(|a| a.kind == kind && a.state == "done").count();
+        self.budget_changes += done("set-budget");
+        for decision in &report.decisions {
+            let example = match decision.done.verb {
+                Verb::Pause => 0,
+                Verb::Promote => 1,
+                _ if decision.held.is_some() && decision.rule.is_some() => 2,
+                _ => continue,
+            };
+            self.kills += usize::from(decision.done.verb == Verb::Pause);
+            self.examples[example] = Some(format!("{}: {}", decision.ad_name, decision.why));
+        }
+    }
+}

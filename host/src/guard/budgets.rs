@@ -1,0 +1,66 @@
+//! The limits on budgets.
+
+use super::rules::Bench;
+use super::{BudgetProposal, BudgetVerdict, Held, held};
+use crate::domain::Money;
+
+pub(super) fn judge(bench: &mut Bench<'_>, proposal: &BudgetProposal) -> BudgetVerdict {
+    match try_budget(bench, proposal) {
+        Ok((to, held)) => BudgetVerdict { to: Some(to), held },
+        Err(held) => BudgetVerdict { to: None, held: Some(held) },
+    }
+}
+
+/// The budget that may be set, with the limit that made it smaller than what was wanted.
+fn try_budget(bench: &mut Bench<'_>, p: &BudgetProposal) -> Result<(Money, Option<Held>), Held> {
+    bench.common(p.hours_since_change)?;
+    let Some(from) = p.from else {
+        return Err(held("lifetime-budget", "it has no daily budget; lifetime budgets are read and never changed"));
+    };
+    if p.shared {
+        return Err(held("shared-owner", "the budget also serves ads of another stage"));
+    }
+    let Some((name, stage)) = bench.situation.stages.get_key_value(&p.stage) else {
+        return Err(held("no-stage", format!("there is no stage {}", p.stage)));
+    };
+    let mut limit = None;
+    let mut to = p.to;
+    let mut at_most = |to: &mut Money, most: Money, by: &str, reason: String| {
+        if *to > most {
+            *to = most;
+            limit = Some(held(by, reason));
+        }
+    };
+    at_most(&mut to, stage.max_budget, "max-budget", "limited to the stage's largest budget".into());
+    // Whatever a stage's smallest budget is, a budget that is below it already is not raised to it.
+    if to < stage.min_budget && to < from {
+        to = stage.min_budget.min(from);
+        limit = Some(held("min-budget", "limited to the stage's smallest budget"));
+    }
+    if to > from {
+        let start = p.day_start.unwrap_or(from);
+        let rise = bench.situation.max_daily_rise;
+        let most = Money((start.0 as f64 * (1.0 + rise)).floor() as i64).max(from);
+        let mut at_most = |most: Money, by: &str, reason: String| {
+            if to > most {
+                to = most;
+                limit = Some(held(by, reason));
+            }
+        };
+        at_most(most, "daily-rise", format!("limited to +{:.0} % within one account day", rise * 100.0));
+        let room = bench.room(name);
+        at_most(from + room.max(Money::ZERO), "stage-cap", "limited by the cap of the stage or account, counting Meta's overspend of 75 %".into());
+    }
+    let step = (to.0 - from.0).abs() as f64 / from.0.max(1) as f64;
+    if p.learning && step > bench.situation.learning_step {
+        return Err(held("learning", format!(
+            "it is in its learning phase, which a step of {:.0} % would restart; steps above {:.0} % wait",
+            step * 100.0, bench.situation.learning_step * 100.0
+        )));
+    }
+    if to == from {
+        return Err(limit.unwrap_or_else(|| held("no-change", "it has that budget already")));
+    }
+    bench.take(name, to - from);
+    Ok((to, limit))
+}

@@ -1,0 +1,155 @@
+//! The limits on ads, in the order in which they are tried.
+
+use super::{
+    AdProposal, AdVerdict, Held, OVERSPEND, Proposals, Situation, Verdicts, budgets, held,
+};
+use crate::domain::{Money, Verb};
+use std::collections::BTreeMap;
+
+/// Judges all proposals of a run together.
+#[must_use]
+pub fn judge(situation: &Situation, proposals: &Proposals) -> Verdicts {
+    let mut bench = Bench::new(situation);
+    let mut ads: Vec<Option<AdVerdict>> = vec![None; proposals.ads.len()];
+    // The surest come first, so that a limit on what a run may move keeps the least sure waiting;
+    // the id makes the order the same whatever the order of rows.
+    let mut order: Vec<usize> = (0..proposals.ads.len()).collect();
+    order.sort_by(|&a, &b| {
+        let (a, b) = (&proposals.ads[a], &proposals.ads[b]);
+        b.confidence.total_cmp(&a.confidence).then_with(|| a.ad_id.cmp(&b.ad_id)).then_with(|| a.verb.cmp(&b.verb))
+    });
+    for i in order {
+        ads[i] = Some(bench.judge_ad(&proposals.ads[i]));
+    }
+    let budgets = proposals.budgets.iter().map(|p| budgets::judge(&mut bench, p)).collect();
+    Verdicts { ads: ads.into_iter().flatten().collect(), budgets }
+}
+
+/// What the verdicts so far have used up.
+pub(super) struct Bench<'a> {
+    pub(super) situation: &'a Situation,
+    live: BTreeMap<&'a str, u32>,
+    pub(super) budgets: BTreeMap<&'a str, Money>,
+    pub(super) account_budgets: Money,
+    stopped_spend: f64,
+    pauses: u32,
+}
+
+impl<'a> Bench<'a> {
+    fn new(situation: &'a Situation) -> Self {
+        let stages = &situation.stages;
+        Bench {
+            situation,
+            live: stages.iter().map(|(name, s)| (name.as_str(), s.live_ads)).collect(),
+            budgets: stages.iter().map(|(name, s)| (name.as_str(), s.budgets)).collect(),
+            account_budgets: situation.account_budgets,
+            stopped_spend: 0.0,
+            pauses: 0,
+        }
+    }
+
+    fn judge_ad(&mut self, proposal: &AdProposal) -> AdVerdict {
+        let done = |amount| AdVerdict { verb: proposal.verb, amount, held: None };
+        if proposal.verb == Verb::Hold {
+            return done(Money::ZERO);
+        }
+        match self.try_ad(proposal) {
+            Ok(amount) => done(amount),
+            Err(held) => AdVerdict { verb: Verb::Hold, amount: Money::ZERO, held: Some(held) },
+        }
+    }
+
+    fn try_ad(&mut self, p: &AdProposal) -> Result<Money, Held> {
+        self.common(p.hours_since_change)?;
+        if p.promoting {
+            return Err(held("promotion", "it is on its way into the next stage; that is finished first"));
+        }
+        match p.verb {
+            Verb::Pause => self.pause(p).map(|()| Money::ZERO),
+            Verb::Promote => {
+                let stage = self.situation.stages.get(&p.stage);
+                let next = stage.and_then(|s| s.next.as_deref());
+                let next = next.ok_or_else(|| held("no-next-stage", format!("stage {} leads nowhere: set stages.{}.next and the next stage's campaign", p.stage, p.stage)))?;
+                self.copy(p, next)
+            }
+            Verb::Duplicate => self.copy(p, &p.stage),
+            Verb::Resume | Verb::Refresh | Verb::Hold => Ok(Money::ZERO),
+        }
+    }
+
+    /// What holds everything alike.
+    pub(super) fn common(&self, hours_since_change: f64) -> Result<(), Held> {
+        if let Some(stopped) = &self.situation.stopped {
+            return Err(held(&stopped.by, stopped.reason.clone()));
+        }
+        let cooldown = self.situation.cooldown_hours;
+        if hours_since_change < cooldown {
+            let left = cooldown - hours_since_change;
+            return Err(held("cooldown", format!("it was changed {hours_since_change:.1} h ago; the next change may come in {left:.1} h")));
+        }
+        Ok(())
+    }
+
+    fn pause(&mut self, p: &AdProposal) -> Result<(), Held> {
+        let least = self.situation.min_live_ads;
+        let live = self.live.get(p.stage.as_str()).copied().unwrap_or(0);
+        if p.live && live <= least {
+            return Err(held("last-live-ad", format!("stage {} would be left with fewer than {least} live ad(s)", p.stage)));
+        }
+        let stopped = self.stopped_spend + p.daily_spend.max(0.0);
+        let most = self.situation.max_spend_share * self.situation.account_daily_spend;
+        // The first pause of a run is never held for its size, or an ad that spends most of an
+        // account's money could never be stopped.
+        if self.pauses > 0 && stopped > most {
+            return Err(held("blast-radius", format!(
+                "the pauses of one run may stop {:.0} % of the account's daily spend; surer ones came first, this one waits",
+                self.situation.max_spend_share * 100.0
+            )));
+        }
+        self.stopped_spend = stopped;
+        self.pauses += 1;
+        if p.live && let Some(live) = self.live.get_mut(p.stage.as_str()) {
+            *live -= 1;
+        }
+        Ok(())
+    }
+
+    /// A new owner in a stage, with a starting budget that its caps can take.
+    fn copy(&mut self, p: &AdProposal, into: &str) -> Result<Money, Held> {
+        if !p.copyable {
+            return Err(held("no-creative", "Meta sent no creative for it, so it cannot be copied"));
+        }
+        let stages = &self.situation.stages;
+        let Some((name, stage)) = stages.get_key_value(into) else {
+            return Err(held("no-next-stage", format!("there is no stage {into}")));
+        };
+        let amount = p.amount.max(stage.min_budget).min(stage.max_budget);
+        let room = self.room(name);
+        if amount > room {
+            return Err(held("stage-cap", format!(
+                "a daily budget of {} more would take stage {into} or the account beyond its cap, counting Meta's overspend of 75 % (room: {} in minor units)",
+                amount.0, room.0.max(0)
+            )));
+        }
+        self.take(name, amount);
+        Ok(amount)
+    }
+
+    /// What the budgets of a stage may still grow by.
+    pub(super) fn room(&self, stage: &str) -> Money {
+        let within = |cap: Option<Money>, used: Money| match cap {
+            Some(cap) => Money((cap.0 as f64 / OVERSPEND).floor() as i64) - used,
+            None => Money(i64::MAX),
+        };
+        let of_stage = self.situation.stages.get(stage).map_or(Money(i64::MAX), |s| {
+            within(s.cap, self.budgets.get(stage).copied().unwrap_or(Money::ZERO))
+        });
+        of_stage.min(within(self.situation.account_cap, self.account_budgets))
+    }
+
+    /// Uses up room.
+    pub(super) fn take(&mut self, stage: &'a str, amount: Money) {
+        *self.budgets.entry(stage).or_default() += amount;
+        self.account_budgets += amount;
+    }
+}

@@ -1,0 +1,128 @@
+//! Everything a decision saw, kept so that it can be made again: byte for byte in a replay, with
+//! every check in an explanation, with another policy in a backtest.
+
+mod codec;
+
+pub use codec::{decode, encode};
+
+use crate::guard::{Proposals, Situation, Verdicts};
+use dean_policy::types::{AdDecision, Answer, BudgetDecision, Cohort, Plan, Setting};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+/// The name under which the guard's part of a run is kept; no stage can be called so.
+pub const GUARD: &str = "@guard";
+
+/// A record runs of columns against that many others at most before one stands alone: what an
+/// explanation has to decode.
+pub const LONGEST_CHAIN: usize = 24;
+
+/// Why a record cannot be read.
+#[derive(Debug, Error)]
+pub enum JournalError {
+    /// A newer program wrote it.
+    #[error("the journal's record has format {0}, which this program does not know")]
+    Version(u8),
+    /// Its bytes make no sense.
+    #[error("the journal's record is damaged: {0}")]
+    Damaged(String),
+    /// The record that it is written against is missing.
+    #[error("the journal's record needs that of run {0}, which is gone")]
+    Base(String),
+}
+
+/// One stage of one run: what its policy saw and answered.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// The policy's digest.
+    pub policy: String,
+    /// The policy's name and version.
+    pub policy_name: String,
+    /// The stage.
+    pub stage: String,
+    /// The settings.
+    pub settings: Vec<Setting>,
+    /// The plan.
+    pub plan: Plan,
+    /// The ads, by row.
+    pub ads: Vec<String>,
+    /// The budget owners, by group.
+    pub owners: Vec<String>,
+    /// The cohort.
+    pub cohort: Cohort,
+    /// What came back.
+    pub outcome: Outcome,
+}
+
+/// What came back from a policy.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Outcome {
+    /// Decisions, with the digest of all checks: those can be made again and need not be kept.
+    Answered {
+        /// On ads.
+        ads: Vec<AdDecision>,
+        /// On budgets.
+        budgets: Vec<BudgetDecision>,
+        /// SHA-256 over all checks.
+        checks: [u8; 32],
+    },
+    /// The policy failed: its ads were held.
+    Failed(String),
+}
+
+impl Outcome {
+    /// The outcome of an answer.
+    #[must_use]
+    pub fn of(answer: &Answer) -> Self {
+        let mut hasher = Sha256::new();
+        for c in &answer.checks {
+            hasher.update(c.row.to_le_bytes());
+            hasher.update(c.rule.to_le_bytes());
+            hasher.update(c.fact.to_le_bytes());
+            hasher.update(c.value.to_bits().to_le_bytes());
+            hasher.update([c.comparison as u8, u8::from(c.met)]);
+            hasher.update(c.threshold.to_bits().to_le_bytes());
+        }
+        Outcome::Answered {
+            ads: answer.ads.clone(),
+            budgets: answer.budgets.clone(),
+            checks: hasher.finalize().into(),
+        }
+    }
+
+    /// The outcome as bytes: what a replay compares.
+    #[must_use]
+    pub fn bytes(&self) -> Vec<u8> {
+        // Encoding plain data into memory cannot fail.
+        postcard::to_stdvec(self).unwrap_or_default()
+    }
+}
+
+/// The guard's part of a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct GuardRecord {
+    /// How things stood.
+    pub situation: Situation,
+    /// What was proposed.
+    pub proposals: Proposals,
+    /// What became of it.
+    pub verdicts: Verdicts,
+}
+
+impl GuardRecord {
+    /// The record as bytes.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        codec::pack(&postcard::to_stdvec(self).unwrap_or_default())
+    }
+
+    /// The record of bytes.
+    ///
+    /// # Errors
+    /// When they are damaged or newer.
+    pub fn decode(bytes: &[u8]) -> Result<Self, JournalError> {
+        let plain = codec::unpack(bytes)?;
+        postcard::from_bytes(&plain).map_err(|error| JournalError::Damaged(error.to_string()))
+    }
+}

@@ -1,0 +1,96 @@
+//! What Dean changed before, by target: cooldowns, pauses of its own, budgets at the day's beginning.
+
+use super::kind;
+use crate::domain::Money;
+use crate::store::{ActionRow, ActionState};
+use jiff::Timestamp;
+use std::collections::HashMap;
+
+/// Changes of one target.
+#[derive(Clone, Debug, Default)]
+pub struct Changes {
+    /// When each happened, oldest first.
+    pub at: Vec<Timestamp>,
+    /// When Dean paused it, if that was the last that it did to its status.
+    pub paused_at: Option<Timestamp>,
+    /// What the last pause left as evidence.
+    pub pause: Option<ActionRow>,
+}
+
+/// Changes by target, from done actions.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    by_target: HashMap<String, Changes>,
+    first_budget: HashMap<String, (Timestamp, Money)>,
+    copies: HashMap<String, Vec<Timestamp>>,
+}
+
+impl History {
+    /// The history of actions, oldest first. `day_start` is when the account day began.
+    #[must_use]
+    pub fn new(actions: &[ActionRow], day_start: Timestamp) -> Self {
+        let mut history = History::default();
+        for action in actions.iter().filter(|a| a.state == ActionState::Done) {
+            let at = action.finished_at.unwrap_or(action.planned_at);
+            let changes = history.by_target.entry(action.target_id.clone()).or_default();
+            match action.kind.as_str() {
+                kind::PAUSE => {
+                    changes.paused_at = Some(at);
+                    changes.pause = Some(action.clone());
+                }
+                kind::RESUME | kind::ACTIVATE => changes.paused_at = None,
+                kind::SET_BUDGET if at >= day_start => {
+                    let from = action.from_value.as_deref().and_then(|v| v.parse().ok()).map(Money);
+                    if let Some(from) = from {
+                        history.first_budget.entry(action.target_id.clone()).or_insert((at, from));
+                    }
+                }
+                kind::COPY_ADSET | kind::COPY_AD => {
+                    // A copy changes nothing of its source; it counts as a copy of it.
+                    history.copies.entry(action.target_id.clone()).or_default().push(at);
+                    continue;
+                }
+                _ => {}
+            }
+            changes.at.push(at);
+        }
+        history
+    }
+
+    /// What was changed of a target.
+    #[must_use]
+    pub fn of(&self, target: &str) -> Option<&Changes> {
+        self.by_target.get(target)
+    }
+
+    /// Hours since a target was last changed; NaN when it never was.
+    #[must_use]
+    pub fn hours_since_change(&self, target: &str, now: Timestamp) -> f64 {
+        let last = self.of(target).and_then(|c| c.at.last());
+        last.map_or(f64::NAN, |at| hours(*at, now))
+    }
+
+    /// Changes of a target within the last 24 hours.
+    #[must_use]
+    pub fn changes_24h(&self, target: &str, now: Timestamp) -> usize {
+        let recent = |c: &Changes| c.at.iter().filter(|at| hours(**at, now) < 24.0).count();
+        self.of(target).map_or(0, recent)
+    }
+
+    /// The daily budget that an owner began the account day with, if Dean changed it today.
+    #[must_use]
+    pub fn budget_at_day_start(&self, owner: &str) -> Option<Money> {
+        self.first_budget.get(owner).map(|(_, budget)| *budget)
+    }
+
+    /// Copies that were made of a source since a moment.
+    #[must_use]
+    pub fn copies_since(&self, source: &str, since: Timestamp) -> usize {
+        self.copies.get(source).map_or(0, |at| at.iter().filter(|at| **at >= since).count())
+    }
+}
+
+/// Hours from one moment to another.
+pub(crate) fn hours(from: Timestamp, to: Timestamp) -> f64 {
+    (to.as_second() - from.as_second()) as f64 / 3600.0
+}

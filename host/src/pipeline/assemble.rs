@@ -1,0 +1,290 @@
+//! Tell: the report of a run, put together from what was observed, decided, judged and done.
+
+use super::decide::Decided;
+use super::measure::{self, AccountNumbers, Skipped};
+use super::observe::Observation;
+use super::report::{
+    Action, Budget, Decision, Evidence, Final, Health, Promotion, RuleCheck, RunReport, Skip, StageReport,
+};
+use super::why::Story;
+use super::{Options, Runner, StagePolicy, moment, promote};
+use crate::domain::{Currency, Money, Verb};
+use crate::features::posterior::Gamma;
+use crate::features::{self, Column, Frame};
+use crate::guard::{AdVerdict, Held, Stopped, Verdicts};
+use crate::ledger::History;
+use crate::store::{ActionRow, LifecycleRow, PromotionRow};
+use dean_policy::types::{AdDecision, Check, Plan};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Everything that a report is made of.
+pub(super) struct Assembly<'a> {
+    pub runner: &'a Runner<'a>,
+    pub options: &'a Options,
+    pub run_id: &'a str,
+    pub observation: &'a Observation,
+    pub decided: &'a [Decided],
+    pub verdicts: &'a Verdicts,
+    pub skipped: &'a [Skipped],
+    pub actions: &'a [ActionRow],
+    pub promotions: &'a [PromotionRow],
+    pub stopped: Option<&'a Stopped>,
+    pub numbers: &'a AccountNumbers,
+    pub history: &'a History,
+    pub lifecycle: &'a [LifecycleRow],
+}
+
+type Columns = BTreeMap<String, Option<Value>>;
+
+impl Assembly<'_> {
+    pub(super) fn report(&self) -> RunReport {
+        let (decisions, budgets) = self.decisions();
+        RunReport {
+            run_id: self.run_id.into(),
+            client: self.runner.effective.client.clone(),
+            account: self.observation.account.id.clone(),
+            currency: self.currency().code().into(),
+            as_of: moment(self.observation.at),
+            dry_run: self.options.dry_run,
+            ads: self.observation.ads.len(),
+            stages: self.stages(),
+            decisions,
+            budgets,
+            actions: self.actions.iter().map(action).collect(),
+            promotions: self.promotions(),
+            skipped: self.skips(),
+            api: self.runner.client.usage(),
+            health: self.health(),
+            timings_ms: BTreeMap::new(),
+        }
+    }
+
+    fn currency(&self) -> &Currency {
+        &self.observation.account.currency
+    }
+
+    fn stages(&self) -> Vec<StageReport> {
+        let stage = |(policy, d): (&StagePolicy, &Decided)| {
+            let manifest = policy.ready.as_ref().map(|r| r.policy.manifest());
+            StageReport {
+                name: policy.view.name.clone(),
+                policy: manifest.map(|m| m.name.clone()),
+                version: manifest.map(|m| m.version.clone()),
+                sha256: policy.ready.as_ref().map(|r| r.policy.digest().to_string()),
+                ads: d.stage.ads.len(),
+                live: d.stage.ads.iter().filter(|i| self.observation.ads[**i].effective_status.is_active()).count(),
+                fault: d.fault.clone(),
+            }
+        };
+        self.runner.policies.iter().zip(self.decided).map(stage).collect()
+    }
+
+    fn decisions(&self) -> (Vec<Decision>, Vec<Budget>) {
+        let mut ad_verdicts = self.verdicts.ads.iter();
+        let mut budget_verdicts = self.verdicts.budgets.iter();
+        let (mut decisions, mut budgets) = (Vec::new(), Vec::new());
+        let none = Plan::default();
+        for (policy, d) in self.runner.policies.iter().zip(self.decided) {
+            let plan = policy.ready.as_ref().map_or(&none, |r| &r.plan);
+            let columns = self.options.explain.then(|| self.columns(&d.stage.frame, d.stage.context.target_cpa));
+            let mut checks: Vec<Vec<Check>> = vec![Vec::new(); d.stage.ads.len()];
+            d.answer.checks.iter().for_each(|c| checks[c.row as usize].push(*c));
+            let mut of_row: Vec<Vec<(&AdDecision, &AdVerdict)>> = vec![Vec::new(); d.stage.ads.len()];
+            for (decision, verdict) in d.answer.ads.iter().zip(ad_verdicts.by_ref()) {
+                of_row[decision.row as usize].push((decision, verdict));
+            }
+            for (row, made) in of_row.iter().enumerate() {
+                let scene = Scene { policy, d, plan, row, checks: &checks[row] };
+                let columns = columns.as_ref().map(|all| all[row].clone());
+                if made.is_empty() {
+                    decisions.push(self.decision(&scene, None, columns.clone()));
+                }
+                for pair in made {
+                    decisions.push(self.decision(&scene, Some(*pair), columns.clone()));
+                }
+            }
+            for (decision, verdict) in d.answer.budgets.iter().zip(budget_verdicts.by_ref()) {
+                let owner = &d.stage.owners[decision.group as usize];
+                let rule = &plan.rules[decision.rule as usize];
+                let major = |m: Money| self.currency().to_major(m);
+                let why = match (&verdict.held, verdict.to) {
+                    (Some(held), Some(to)) => format!("{}: {}, {}.", rule.title, self.currency().format(to), held.reason),
+                    (Some(held), None) => format!("Held by {}: {}. The policy wanted {:.2}: {}.", held.by, held.reason, decision.amount, rule.title),
+                    (None, _) => format!("{}, {:.0} % sure.", rule.title, decision.confidence * 100.0),
+                };
+                budgets.push(Budget {
+                    owner_id: owner.id.clone(),
+                    kind: owner.kind,
+                    stage: policy.view.name.clone(),
+                    from: owner.daily.map(major),
+                    to: decision.amount,
+                    rule: rule.id.clone(),
+                    done: verdict.to.map(major),
+                    held: verdict.held.clone(),
+                    why,
+                });
+            }
+        }
+        (decisions, budgets)
+    }
+
+    fn decision(&self, scene: &Scene<'_>, made: Option<(&AdDecision, &AdVerdict)>, columns: Option<Columns>) -> Decision {
+        let Scene { policy, d, plan, row, checks } = *scene;
+        let ad = &self.observation.ads[d.stage.ads[row]];
+        let decision = made.map(|(decision, _)| decision);
+        let held = match (made, &policy.ready, &d.fault) {
+            (Some((_, verdict)), ..) => verdict.held.clone(),
+            (None, None, _) => Some(Held { by: "no-policy".into(), reason: format!("stage {} has no policy: its ads are only observed", policy.view.name) }),
+            (None, _, Some(fault)) => Some(Held { by: "policy".into(), reason: format!("the policy failed: {fault}") }),
+            (None, _, None) => None,
+        };
+        let done = made.map_or(Verb::Hold, |(_, verdict)| verdict.verb);
+        let has_amount = |verb: Verb| matches!(verb, Verb::Promote | Verb::Duplicate);
+        let story = Story { plan, currency: self.currency(), decision, checks, done, held: held.as_ref() };
+        let why = match (decision, &held) {
+            (None, Some(held)) => format!("Held by {}: {}.", held.by, held.reason),
+            _ => story.sentence(),
+        };
+        Decision {
+            ad_id: ad.id.clone(),
+            ad_name: ad.name.clone(),
+            stage: policy.view.name.clone(),
+            verb: decision.map_or(Verb::Hold, |d| d.verb),
+            amount: decision.filter(|d| has_amount(d.verb)).map(|d| d.amount),
+            rule: decision.map(|d| plan.rules[d.rule as usize].id.clone()),
+            confidence: decision.map(|d| d.confidence),
+            evidence: checks.iter().filter(|c| decision.is_some_and(|d| d.rule == c.rule)).map(|c| evidence(plan, c)).collect(),
+            done: Final {
+                verb: done,
+                amount: made.filter(|(_, v)| has_amount(v.verb)).map(|(_, v)| self.currency().to_major(v.amount)),
+            },
+            held,
+            why,
+            columns,
+            checks: self.options.explain.then(|| checks.iter().map(|c| rule_check(plan, c)).collect()),
+        }
+    }
+
+    fn skips(&self) -> Vec<Skip> {
+        let columns = self.options.explain.then(|| {
+            let members: Vec<usize> = self.skipped.iter().map(|s| s.ad).collect();
+            let nowhere = StagePolicy {
+                view: crate::config::StageView {
+                    name: String::new(),
+                    campaigns: Vec::new(),
+                    policy: None,
+                    policy_sha256: None,
+                    next: None,
+                    daily_cap: None,
+                    min_budget: 0.0,
+                    max_budget: 0.0,
+                },
+                ready: None,
+            };
+            let measured = measure::measure(self.observation, &nowhere, members, self.lifecycle, self.history, self.numbers);
+            self.columns(&measured.frame, measured.context.target_cpa)
+        });
+        let skip = |(i, s): (usize, &Skipped)| Skip {
+            ad_id: self.observation.ads[s.ad].id.clone(),
+            ad_name: self.observation.ads[s.ad].name.clone(),
+            reason: s.reason.clone(),
+            columns: columns.as_ref().map(|all| all[i].clone()),
+        };
+        self.skipped.iter().enumerate().map(skip).collect()
+    }
+
+    /// Every column of the catalogue for every ad of a frame.
+    fn columns(&self, frame: &Frame, target: f64) -> Vec<Columns> {
+        let prior = Gamma::prior(self.numbers.purchases, self.numbers.spend, target);
+        let mut all: Vec<Columns> = vec![BTreeMap::new(); frame.ads()];
+        for entry in features::catalogue() {
+            if entry.column == Column::Status {
+                for (columns, row) in all.iter_mut().zip(frame.rows()) {
+                    columns.insert(entry.name.clone(), Some(Value::from(row.status.clone())));
+                }
+                continue;
+            }
+            for (columns, value) in all.iter_mut().zip(entry.column.values(frame, prior, target)) {
+                columns.insert(entry.name.clone(), known(value).map(Value::from));
+            }
+        }
+        all
+    }
+
+    fn promotions(&self) -> Vec<Promotion> {
+        let current = |p: &&PromotionRow| p.state.is_open() || p.step_at >= self.observation.at;
+        let promotion = |p: &PromotionRow| Promotion {
+            ad_id: p.source_ad_id.clone(),
+            copy_id: p.ad_id.clone(),
+            to_stage: p.to_stage.clone(),
+            state: p.state.as_str().into(),
+            note: promote::note(p),
+        };
+        self.promotions.iter().filter(current).map(promotion).collect()
+    }
+
+    fn health(&self) -> Vec<Health> {
+        let account = &self.observation.account;
+        let mut health = Vec::new();
+        let mut say = |level: &str, message: String, stops: Option<&str>| {
+            health.push(Health { level: level.into(), message, stops: stops.map(String::from) });
+        };
+        match self.stopped {
+            Some(stopped) => say("critical", stopped.reason.clone(), Some("writes")),
+            None if account.status != crate::domain::AccountStatus::Active => {
+                say("warning", account.status.advice().into(), None);
+            }
+            None => say("ok", account.status.advice().into(), None),
+        }
+        for (ad, problem) in &self.observation.problems {
+            say("warning", format!("ad {ad} is not decided on: {problem}"), None);
+        }
+        for warning in &self.observation.warnings {
+            say("warning", warning.clone(), None);
+        }
+        health
+    }
+}
+
+#[derive(Clone, Copy)]
+struct Scene<'a> {
+    policy: &'a StagePolicy,
+    d: &'a Decided,
+    plan: &'a Plan,
+    row: usize,
+    checks: &'a [Check],
+}
+
+fn known(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}
+
+pub(super) fn evidence(plan: &Plan, check: &Check) -> Evidence {
+    Evidence {
+        column: plan.fact(check.fact).unwrap_or_default().into(),
+        value: known(check.value),
+        comparison: check.comparison,
+        threshold: check.threshold,
+    }
+}
+
+pub(super) fn rule_check(plan: &Plan, check: &Check) -> RuleCheck {
+    RuleCheck {
+        rule: plan.rules.get(check.rule as usize).map_or_else(String::new, |r| r.id.clone()),
+        evidence: evidence(plan, check),
+        met: check.met,
+    }
+}
+
+fn action(row: &ActionRow) -> Action {
+    Action {
+        id: row.action_id.clone(),
+        kind: row.kind.clone(),
+        target: row.target_id.clone(),
+        from: row.from_value.clone(),
+        to: row.to_value.clone(),
+        state: row.state.as_str().into(),
+        reason: row.reason.clone(),
+    }
+}

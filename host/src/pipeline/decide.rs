@@ -1,0 +1,197 @@
+//! Decide: each stage's policy is asked; what it proposes goes before the guard.
+
+use super::measure::{AccountNumbers, StageCohort, cohort};
+use super::observe::Observation;
+use super::policies::StagePolicy;
+use crate::config::Config;
+use crate::domain::{Currency, Money, Verb};
+use crate::guard::{AdProposal, BudgetProposal, Proposals, Situation, StageSituation, Stopped};
+use crate::journal::{Outcome, Record};
+use crate::ledger::History;
+use crate::store::PromotionRow;
+use dean_policy::types::{Answer, Cohort};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A stage with what its policy answered.
+#[derive(Debug)]
+pub struct Decided {
+    /// Its ads, measured.
+    pub stage: StageCohort,
+    /// What its policy saw; `None` when it has no policy.
+    pub cohort: Option<Cohort>,
+    /// What its policy answered; empty when it has none or failed.
+    pub answer: Answer,
+    /// How its policy failed.
+    pub fault: Option<String>,
+}
+
+/// Asks the policy of one stage.
+#[must_use]
+pub fn ask(
+    observation: &Observation,
+    policy: &StagePolicy,
+    stage: StageCohort,
+    numbers: &AccountNumbers,
+    seed: u32,
+) -> Decided {
+    let Some(ready) = &policy.ready else {
+        return Decided { stage, cohort: None, answer: Answer::default(), fault: None };
+    };
+    let mut cohort = cohort(observation, ready, &stage, numbers, seed);
+    let decided = ready.policy.decide(&policy.view.name, &ready.settings, &ready.plan, &mut cohort);
+    match decided {
+        Ok(outcome) => {
+            Decided { stage, cohort: Some(cohort), answer: outcome.answer, fault: None }
+        }
+        Err(fault) => {
+            tracing::warn!(stage = %policy.view.name, %fault, "the policy failed; its ads are held");
+            Decided { stage, cohort: Some(cohort), answer: Answer::default(), fault: Some(fault.to_string()) }
+        }
+    }
+}
+
+/// What the journal keeps of a stage; `None` when it has no policy.
+#[must_use]
+pub fn record(observation: &Observation, policy: &StagePolicy, decided: &Decided) -> Option<Record> {
+    let (ready, cohort) = (policy.ready.as_ref()?, decided.cohort.as_ref()?);
+    let manifest = ready.policy.manifest();
+    Some(Record {
+        policy: ready.policy.digest().to_string(),
+        policy_name: format!("{}@{}", manifest.name, manifest.version),
+        stage: policy.view.name.clone(),
+        settings: ready.settings.clone(),
+        plan: ready.plan.clone(),
+        ads: decided.stage.ads.iter().map(|&i| observation.ads[i].id.clone()).collect(),
+        owners: decided.stage.owners.iter().map(|o| o.id.clone()).collect(),
+        cohort: cohort.clone(),
+        outcome: match &decided.fault {
+            None => Outcome::of(&decided.answer),
+            Some(fault) => Outcome::Failed(fault.clone()),
+        },
+    })
+}
+
+/// How things stand, for the guard.
+#[must_use]
+pub fn situation(
+    observation: &Observation,
+    config: &Config,
+    policies: &[StagePolicy],
+    numbers: &AccountNumbers,
+    stopped: Option<Stopped>,
+) -> Situation {
+    let currency = &observation.account.currency;
+    let money = |major: f64| currency.from_major(major).unwrap_or(Money::ZERO);
+    let mut seen = BTreeSet::new();
+    let mut budgets: BTreeMap<&str, Money> = BTreeMap::new();
+    let mut live: BTreeMap<&str, u32> = BTreeMap::new();
+    let mut account_budgets = Money::ZERO;
+    for ad in observation.ads.iter().filter(|ad| ad.effective_status.is_active()) {
+        let campaign = ad.campaign_id.as_deref().unwrap_or_default();
+        let stage = policies.iter().find(|p| p.view.campaigns.iter().any(|c| c == campaign));
+        let stage = stage.map(|p| p.view.name.as_str());
+        if let Some(stage) = stage {
+            *live.entry(stage).or_default() += 1;
+        }
+        // An owner counts once, whichever of its ads is seen first.
+        if let Some(owner) = ad.budget_owner()
+            && seen.insert(owner.id)
+        {
+            let daily = owner.daily.unwrap_or(Money::ZERO);
+            account_budgets += daily;
+            if let Some(stage) = stage {
+                *budgets.entry(stage).or_default() += daily;
+            }
+        }
+    }
+    let takes_promotions = |name: &String| policies.iter().any(|p| &p.view.name == name && !p.view.campaigns.is_empty());
+    let stage = |p: &StagePolicy| {
+        let name = p.view.name.as_str();
+        let situation = StageSituation {
+            live_ads: live.get(name).copied().unwrap_or(0),
+            budgets: budgets.get(name).copied().unwrap_or(Money::ZERO),
+            cap: p.view.daily_cap.map(money),
+            min_budget: money(p.view.min_budget),
+            max_budget: money(p.view.max_budget),
+            next: p.view.next.clone().filter(takes_promotions),
+        };
+        (p.view.name.clone(), situation)
+    };
+    Situation {
+        stopped,
+        cooldown_hours: config.guard.cooldown_hours,
+        max_spend_share: config.guard.max_spend_share_per_run,
+        min_live_ads: config.guard.min_live_ads,
+        learning_step: config.guard.learning_step,
+        max_daily_rise: config.guard.max_daily_rise,
+        account_daily_spend: numbers.daily_spend,
+        account_cap: config.guard.account_daily_cap.map(money),
+        account_budgets,
+        stages: policies.iter().map(stage).collect(),
+    }
+}
+
+/// What all policies proposed, in the order of stages and answers.
+#[must_use]
+pub fn proposals(
+    observation: &Observation,
+    policies: &[StagePolicy],
+    decided: &[Decided],
+    history: &History,
+    promotions: &[PromotionRow],
+) -> Proposals {
+    let currency = &observation.account.currency;
+    let promoting: BTreeSet<&str> =
+        promotions.iter().filter(|p| p.state.is_open()).map(|p| p.source_ad_id.as_str()).collect();
+    let mut out = Proposals::default();
+    let mut owner_stages: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
+    for (i, d) in decided.iter().enumerate() {
+        for owner in &d.stage.owners {
+            owner_stages.entry(owner.id.as_str()).or_default().insert(i);
+        }
+    }
+    for (policy, d) in policies.iter().zip(decided) {
+        let spend_7d = d.stage.frame.sum(crate::features::Metric::Spend, 1, 7);
+        let spend_today = d.stage.frame.sum(crate::features::Metric::Spend, 0, 0);
+        for decision in &d.answer.ads {
+            let row = decision.row as usize;
+            let ad = &observation.ads[d.stage.ads[row]];
+            out.ads.push(AdProposal {
+                ad_id: ad.id.clone(),
+                stage: policy.view.name.clone(),
+                verb: decision.verb,
+                amount: amount(currency, decision.verb, decision.amount).unwrap_or(Money::ZERO),
+                confidence: decision.confidence,
+                live: ad.effective_status.is_active(),
+                daily_spend: (spend_7d[row] / 7.0).max(spend_today[row]),
+                hours_since_change: history.hours_since_change(&ad.id, observation.at),
+                promoting: promoting.contains(ad.id.as_str()),
+                copyable: ad.creative.is_some(),
+            });
+        }
+        for decision in &d.answer.budgets {
+            let owner = &d.stage.owners[decision.group as usize];
+            let learning = d.stage.ads.iter().zip(&d.stage.group_of).any(|(i, group)| {
+                *group == decision.group
+                    && observation.ads[*i].adset.as_ref().and_then(|a| a.learning) == Some(true)
+            });
+            out.budgets.push(BudgetProposal {
+                owner_id: owner.id.clone(),
+                stage: policy.view.name.clone(),
+                from: owner.daily,
+                to: currency.from_major(decision.amount).unwrap_or(Money::ZERO),
+                day_start: history.budget_at_day_start(&owner.id),
+                hours_since_change: history.hours_since_change(&owner.id, observation.at),
+                learning,
+                shared: owner_stages.get(owner.id.as_str()).is_some_and(|stages| stages.len() > 1),
+            });
+        }
+    }
+    out
+}
+
+/// The amount of a verb that has one.
+#[must_use]
+pub fn amount(currency: &Currency, verb: Verb, major: f64) -> Option<Money> {
+    matches!(verb, Verb::Promote | Verb::Duplicate).then(|| currency.from_major(major)).flatten()
+}

@@ -1,0 +1,361 @@
+//! Measure: from an observation to the columns of each stage.
+
+use super::observe::Observation;
+use super::policies::{Ready, StagePolicy};
+use crate::config::Economics;
+use crate::domain::{BudgetOwner, Facts, Money, OwnerKind};
+use crate::features::posterior::Gamma;
+use crate::features::{self, ContextValues, DAYS, Frame, Metric, Row};
+use crate::ledger::{History, hours};
+use crate::store::LifecycleRow;
+use dean_policy::types::{Cohort, UNKNOWN_TEXT};
+use std::collections::{BTreeMap, HashMap};
+
+/// Ads that Dean paused stay in the cohort this long, so that late conversions can bring one back.
+const PAUSED_STAY_DAYS: f64 = 14.0;
+
+/// An ad that is not decided on, and why.
+#[derive(Clone, Debug)]
+pub struct Skipped {
+    /// Its position in the observation.
+    pub ad: usize,
+    /// For a person.
+    pub reason: String,
+}
+
+/// The ads of a stage with everything measured of them.
+#[derive(Debug)]
+pub struct StageCohort {
+    /// Positions in the observation, by row.
+    pub ads: Vec<usize>,
+    /// Owners of budgets, by group.
+    pub owners: Vec<BudgetOwner>,
+    /// The group of each row.
+    pub group_of: Vec<u32>,
+    /// The matrices.
+    pub frame: Frame,
+    /// Numbers of the account and stage.
+    pub context: ContextValues,
+}
+
+/// What is known of the account as a whole.
+#[derive(Clone, Copy, Debug)]
+pub struct AccountNumbers {
+    /// Purchases of the last thirty complete days.
+    pub purchases: f64,
+    /// Spend of those days, major units.
+    pub spend: f64,
+    /// Spend of a day: the mean of the last seven complete days with any, major units.
+    pub daily_spend: f64,
+    /// Spend of today, major units.
+    pub spend_today: f64,
+    /// The cost per purchase at which nothing is earned; NaN when not known.
+    pub breakeven_cpa: f64,
+}
+
+/// Sorts the ads into stages; what belongs to none, or cannot be decided on, is skipped by name.
+pub fn assign(
+    observation: &Observation,
+    stages: &[StagePolicy],
+    only: Option<&str>,
+    history: &History,
+) -> (Vec<Vec<usize>>, Vec<Skipped>) {
+    let mut by_campaign: HashMap<&str, usize> = HashMap::new();
+    for (i, stage) in stages.iter().enumerate() {
+        stage.view.campaigns.iter().for_each(|c| {
+            by_campaign.insert(c.as_str(), i);
+        });
+    }
+    let mut members = vec![Vec::new(); stages.len()];
+    let mut skipped = Vec::new();
+    for (i, ad) in observation.ads.iter().enumerate() {
+        let mut skip = |reason: String| skipped.push(Skipped { ad: i, reason });
+        let campaign = ad.campaign_id.as_deref();
+        let Some(&stage) = campaign.and_then(|c| by_campaign.get(c)) else {
+            let name = ad.campaign.as_ref().map(|c| format!(" ({})", c.name)).unwrap_or_default();
+            skip(match campaign {
+                Some(id) => format!("its campaign {id}{name} belongs to no stage"),
+                None => "Meta did not say which campaign it belongs to".into(),
+            });
+            continue;
+        };
+        let name = &stages[stage].view.name;
+        if only.is_some_and(|only| only != name) {
+            skip(format!("stage {name} was not asked for"));
+            continue;
+        }
+        let paused_recently = history.of(&ad.id).and_then(|c| c.paused_at).is_some_and(|at| {
+            ad.status == Some(crate::domain::Status::Paused)
+                && hours(at, observation.at) <= PAUSED_STAY_DAYS * 24.0
+        });
+        if !ad.effective_status.is_active() && !paused_recently {
+            skip(ad.effective_status.reason());
+        } else if ad.adset.is_none() {
+            let id = ad.adset_id.as_deref().unwrap_or("without an id");
+            skip(format!("its ad set {id} was not among what Meta sent"));
+        } else if let Some(problem) = observation.problems.get(&ad.id) {
+            skip(format!("its numbers make no sense: {problem}"));
+        } else {
+            members[stage].push(i);
+        }
+    }
+    (members, skipped)
+}
+
+/// Numbers of the account as a whole.
+#[must_use]
+pub fn account_numbers(observation: &Observation, economics: &Economics) -> AccountNumbers {
+    let currency = &observation.account.currency;
+    let (mut purchases, mut spend, mut revenue) = (0.0, Money::ZERO, Money::ZERO);
+    let mut valued = 0.0;
+    let mut today = Money::ZERO;
+    let mut days = [Money::ZERO; 8];
+    for day in &observation.days {
+        let ago = days_ago(observation, day.date);
+        match ago {
+            0 => today += day.facts.spend,
+            1..=30 => {
+                purchases += day.facts.purchases;
+                spend += day.facts.spend;
+                if let Some(value) = day.facts.revenue {
+                    revenue += value;
+                    valued += day.facts.purchases;
+                }
+                if ago <= 7 {
+                    days[ago as usize] += day.facts.spend;
+                }
+            }
+            _ => {}
+        }
+    }
+    let spent: Vec<f64> =
+        days.iter().filter(|d| **d > Money::ZERO).map(|d| currency.to_major(*d)).collect();
+    let aov = if valued > 0.0 { currency.to_major(revenue) / valued } else { f64::NAN };
+    let margin = aov - economics.cogs_per_purchase;
+    let computed = if margin > 0.0 { margin } else { f64::NAN };
+    AccountNumbers {
+        purchases,
+        spend: currency.to_major(spend),
+        daily_spend: if spent.is_empty() {
+            currency.to_major(today)
+        } else {
+            spent.iter().sum::<f64>() / spent.len() as f64
+        },
+        spend_today: currency.to_major(today),
+        breakeven_cpa: economics.breakeven_cpa.unwrap_or(computed),
+    }
+}
+
+fn days_ago(observation: &Observation, date: jiff::civil::Date) -> i32 {
+    date.until(observation.today).map_or(-1, |span| span.get_days())
+}
+
+/// Measures the ads of a stage.
+#[must_use]
+pub fn measure(
+    observation: &Observation,
+    stage: &StagePolicy,
+    members: Vec<usize>,
+    lifecycle: &[LifecycleRow],
+    history: &History,
+    numbers: &AccountNumbers,
+) -> StageCohort {
+    let currency = &observation.account.currency;
+    let now = observation.at;
+    let entered: HashMap<&str, &LifecycleRow> = lifecycle
+        .iter()
+        .filter(|row| row.stage == stage.view.name)
+        .map(|row| (row.ad_id.as_str(), row))
+        .collect();
+
+    let mut owners: Vec<BudgetOwner> = Vec::new();
+    let mut by_owner: BTreeMap<String, u32> = BTreeMap::new();
+    let mut group_of = Vec::with_capacity(members.len());
+    let mut rows = Vec::with_capacity(members.len());
+    for &i in &members {
+        let ad = &observation.ads[i];
+        let owner = ad.budget_owner().unwrap_or_else(|| BudgetOwner {
+            id: ad.adset_id.clone().unwrap_or_default(),
+            kind: OwnerKind::AdSet,
+            daily: None,
+            lifetime: false,
+        });
+        let group = *by_owner.entry(owner.id.clone()).or_insert_with(|| {
+            owners.push(owner.clone());
+            owners.len() as u32 - 1
+        });
+        group_of.push(group);
+        let life = entered.get(ad.id.as_str());
+        let paused = history.of(&ad.id).and_then(|c| c.paused_at);
+        let major = |money: Option<Money>| money.map_or(f64::NAN, |m| currency.to_major(m));
+        rows.push(Row {
+            age_hours: ad.created.map_or(f64::NAN, |at| hours(at, now)),
+            hours_in_stage: life.map_or(f64::NAN, |row| hours(row.entered_at, now)),
+            status: ad.effective_status.0.clone(),
+            budget: major(owner.daily),
+            in_learning: ad.adset.as_ref().and_then(|a| a.learning).map_or(f64::NAN, f64::from),
+            hours_since_change: history.hours_since_change(&ad.id, now),
+            changes_24h: history.changes_24h(&ad.id, now) as f64,
+            budget_day_start: major(history.budget_at_day_start(&owner.id).or(owner.daily)),
+            paused_by_dean: f64::from(paused.is_some()),
+            hours_since_pause: paused.map_or(f64::NAN, |at| hours(at, now)),
+            cpa_at_pause: f64::NAN,
+            copies_today: history.copies_since(&ad.id, observation.day_start) as f64,
+            reach_7d: observation.reach_7d.get(&ad.id).copied().unwrap_or(f64::NAN),
+            before_stage: life
+                .and_then(|row| row.before.as_deref())
+                .and_then(|json| serde_json::from_str(json).ok())
+                .unwrap_or_default(),
+        });
+    }
+
+    let mut frame = Frame::new(rows, currency);
+    let positions: HashMap<&str, usize> =
+        members.iter().enumerate().map(|(row, &i)| (observation.ads[i].id.as_str(), row)).collect();
+    for (row, &i) in members.iter().enumerate() {
+        if let Some(created) = observation.ads[i].created {
+            let born = created.to_zoned(observation.account.zone.clone()).date();
+            let ago = days_ago(observation, born);
+            if (0..DAYS as i32).contains(&ago) {
+                frame.born(row, ago as usize);
+            }
+        }
+    }
+    for day in &observation.days {
+        let ago = days_ago(observation, day.date);
+        if let (Some(&row), true) = (positions.get(day.ad_id.as_str()), (0..DAYS as i32).contains(&ago)) {
+            frame.set_day(row, ago as usize, &day.facts);
+        }
+    }
+    for life in &observation.lifetimes {
+        if let Some(&row) = positions.get(life.ad_id.as_str()) {
+            frame.set_lifetime(row, life);
+        }
+    }
+
+    let context = context(observation, stage, &members, &frame, history, numbers);
+    StageCohort { ads: members, owners, group_of, frame, context }
+}
+
+fn context(
+    observation: &Observation,
+    stage: &StagePolicy,
+    members: &[usize],
+    frame: &Frame,
+    history: &History,
+    numbers: &AccountNumbers,
+) -> ContextValues {
+    let local = observation.at.to_zoned(observation.account.zone.clone());
+    let day_end = local.tomorrow().and_then(|t| t.start_of_day()).map(|t| t.timestamp());
+    let spend_7d = frame.sum(Metric::Spend, 1, 7);
+    let freed = members.iter().enumerate().filter(|(_, i)| {
+        let paused = history.of(&observation.ads[**i].id).and_then(|c| c.paused_at);
+        paused.is_some_and(|at| hours(at, observation.at) < 24.0)
+    });
+    ContextValues {
+        account_spend_today: numbers.spend_today,
+        stage_spend_today: frame.sum(Metric::Spend, 0, 0).iter().sum(),
+        stage_cap: stage.view.daily_cap.unwrap_or(f64::NAN),
+        live_ads: members.iter().filter(|i| observation.ads[**i].effective_status.is_active()).count() as f64,
+        freed_budget: freed.map(|(row, _)| spend_7d[row] / 7.0).sum(),
+        hour: f64::from(local.hour()),
+        weekday: f64::from(local.weekday().to_monday_zero_offset()),
+        hours_left_today: day_end.map_or(f64::NAN, |end| hours(observation.at, end)),
+        target_cpa: stage.ready.as_ref().and_then(|r| r.target_cpa).unwrap_or(numbers.breakeven_cpa),
+        breakeven_cpa: numbers.breakeven_cpa,
+    }
+}
+
+/// The cohort that a plan asks for.
+#[must_use]
+pub fn cohort(
+    observation: &Observation,
+    ready: &Ready,
+    stage: &StageCohort,
+    numbers: &AccountNumbers,
+    seed: u32,
+) -> Cohort {
+    let frame = &stage.frame;
+    let target = stage.context.target_cpa;
+    let prior = Gamma::prior(numbers.purchases, numbers.spend, target);
+    let mut values = Vec::with_capacity(frame.ads() * ready.plan.columns.len());
+    for name in &ready.plan.columns {
+        let column = features::find(name).map(|column| column.values(frame, prior, target));
+        // Policies rely on one NaN: other bit patterns would make equal cohorts differ.
+        let canonical = |value: f64| if value.is_nan() { f64::NAN } else { value };
+        values.extend(column.unwrap_or_else(|| vec![f64::NAN; frame.ads()]).into_iter().map(canonical));
+    }
+    let mut words: Vec<String> = Vec::new();
+    let mut codes = Vec::with_capacity(frame.ads() * ready.plan.text_columns.len());
+    for name in &ready.plan.text_columns {
+        for row in frame.rows() {
+            let text = (name == "status").then_some(row.status.as_str());
+            codes.push(match text {
+                None => UNKNOWN_TEXT,
+                Some(text) => words.iter().position(|w| w == text).unwrap_or_else(|| {
+                    words.push(text.to_string());
+                    words.len() - 1
+                }) as u32,
+            });
+        }
+    }
+    Cohort {
+        now: observation.at.as_second() as f64,
+        seed,
+        rows: frame.ads() as u32,
+        groups: stage.owners.len() as u32,
+        // Every ad gets its reason, so every check is wanted.
+        trace: true,
+        values,
+        words,
+        codes,
+        context: ready.plan.context.iter().map(|n| stage.context.get(n).unwrap_or(f64::NAN)).collect(),
+        group_of: stage.group_of.clone(),
+    }
+}
+
+/// Rows for ads that are seen in a stage for the first time. An ad cannot change its campaign, so it
+/// entered when it was created, unless its campaign was given to another stage meanwhile: then it
+/// enters now, with a clean clock.
+#[must_use]
+pub fn newcomers(
+    observation: &Observation,
+    stages: &[StagePolicy],
+    members: &[Vec<usize>],
+    lifecycle: &[LifecycleRow],
+) -> Vec<LifecycleRow> {
+    let mut known: HashMap<&str, Vec<&str>> = HashMap::new();
+    for row in lifecycle {
+        known.entry(row.ad_id.as_str()).or_default().push(row.stage.as_str());
+    }
+    let mut rows = Vec::new();
+    for (stage, members) in stages.iter().zip(members) {
+        for &i in members {
+            let ad = &observation.ads[i];
+            let before = known.get(ad.id.as_str());
+            if before.is_some_and(|stages| stages.contains(&stage.view.name.as_str())) {
+                continue;
+            }
+            let moved = before.is_some();
+            rows.push(LifecycleRow {
+                account_id: observation.account.id.clone(),
+                ad_id: ad.id.clone(),
+                stage: stage.view.name.clone(),
+                entered_at: if moved { observation.at } else { ad.created.unwrap_or(observation.at) },
+                before: moved.then(|| lifetime_json(observation, &ad.id)),
+                source_ad_id: None,
+            });
+        }
+    }
+    rows
+}
+
+/// What an ad has done so far, as it is kept in the row of its life.
+fn lifetime_json(observation: &Observation, ad_id: &str) -> String {
+    let mut total = Facts::default();
+    let days = observation.days.iter().filter(|d| d.ad_id == ad_id).map(|d| &d.facts);
+    let before = observation.lifetimes.iter().filter(|l| l.ad_id == ad_id).map(|l| &l.facts);
+    days.chain(before).for_each(|facts| total += facts);
+    // Plain numbers always have a JSON form.
+    serde_json::to_string(&total).unwrap_or_default()
+}

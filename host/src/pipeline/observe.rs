@@ -1,0 +1,143 @@
+//! Observe: the account, its ads and what they did. Reads grow with pages, never with ads.
+
+use crate::domain::{Account, Ad, Attribution, Clock, DayFacts, Facts, Lifetime, Money};
+use crate::features::DAYS;
+use crate::meta::{Client, Error, Problem, Span};
+use crate::store::Store;
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan};
+use std::collections::{BTreeMap, HashMap};
+
+/// Complete days that are read anew on every run: most late conversions fall into them.
+const RECENT_DAYS: i64 = 3;
+
+/// An account at one moment.
+#[derive(Debug)]
+pub struct Observation {
+    /// The moment.
+    pub at: Timestamp,
+    /// The account day.
+    pub today: Date,
+    /// When the account day began.
+    pub day_start: Timestamp,
+    /// The account.
+    pub account: Account,
+    /// Its ads, each once.
+    pub ads: Vec<Ad>,
+    /// The position of every ad by its id.
+    pub index: HashMap<String, usize>,
+    /// Days of all ads, as far back as features look.
+    pub days: Vec<DayFacts>,
+    /// What ads did before those days.
+    pub lifetimes: Vec<Lifetime>,
+    /// People reached in the last seven complete days.
+    pub reach_7d: HashMap<String, f64>,
+    /// Ads whose numbers make no sense: they are held.
+    pub problems: BTreeMap<String, String>,
+    /// What a person should know of the data.
+    pub warnings: Vec<String>,
+}
+
+/// Why an account could not be observed.
+#[derive(Debug, thiserror::Error)]
+pub enum ObserveError {
+    /// Meta said no, or nothing usable.
+    #[error(transparent)]
+    Meta(#[from] Error),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] crate::store::StoreError),
+}
+
+/// Observes an account and stores what was measured. On the first run of an account day everything
+/// is read that Meta may still restate; on the others today and the last days.
+///
+/// # Errors
+/// When a read fails: a run on half an observation would decide on half the truth.
+pub async fn observe(
+    client: &Client,
+    store: &dyn Store,
+    clock: &Clock,
+    attribution: &Attribution,
+    account: Account,
+) -> Result<Observation, ObserveError> {
+    let at = clock.now();
+    let local = at.to_zoned(account.zone.clone());
+    let today = local.date();
+    let day_start = local.start_of_day().map_or(at, |start| start.timestamp());
+    let key = attribution.to_string();
+
+    let ads = client.ads().await?;
+    let mut warnings = ads.warnings;
+    let mut problems = BTreeMap::new();
+    let mut note = |found: Vec<Problem>, stray: usize| {
+        if stray > 0 {
+            warnings.push(format!("{stray} insight row(s) were not asked for and are left out"));
+        }
+        for Problem { ad_id, reason } in found {
+            problems.insert(ad_id, reason);
+        }
+    };
+
+    let first_day = today.saturating_sub((DAYS as i64 - 1).days());
+    let last = store.last_history(&account.id, &key).await?;
+    let is_new_day = last.is_none_or(|at| at.to_zoned(account.zone.clone()).date() != today);
+    let from = if is_new_day { first_day } else { today.saturating_sub(RECENT_DAYS.days()) };
+    let recent = client.insights(Span::Days(from, today), attribution, &account.currency).await?;
+    note(recent.problems, recent.stray);
+    store.save_days(&account.id, &key, at, &recent.rows).await?;
+
+    if is_new_day {
+        let whole = client.insights(Span::Maximum, attribution, &account.currency).await?;
+        note(whole.problems, whole.stray);
+        let lifetimes = before(first_day, &whole.rows, &recent.rows);
+        store.save_lifetimes(&account.id, &key, at, &lifetimes).await?;
+    }
+    let week = Span::Whole(today.saturating_sub(7.days()), today.saturating_sub(1.days()));
+    let reach = client.insights(week, attribution, &account.currency).await?;
+    note(reach.problems, reach.stray);
+
+    Ok(Observation {
+        at,
+        today,
+        day_start,
+        index: ads.value.iter().enumerate().map(|(i, ad)| (ad.id.clone(), i)).collect(),
+        ads: ads.value,
+        days: store.days_since(&account.id, &key, first_day).await?,
+        lifetimes: store.lifetimes(&account.id, &key).await?,
+        reach_7d: reach.rows.into_iter().map(|row| (row.ad_id, row.facts.reach)).collect(),
+        problems,
+        warnings,
+        account,
+    })
+}
+
+/// What each ad did before a day: its whole life less the days from there on.
+fn before(first_day: Date, whole: &[DayFacts], days: &[DayFacts]) -> Vec<Lifetime> {
+    let mut since: HashMap<&str, Facts> = HashMap::with_capacity(whole.len());
+    for day in days {
+        *since.entry(&day.ad_id).or_default() += &day.facts;
+    }
+    let less = |row: &DayFacts| {
+        let since = since.get(row.ad_id.as_str()).copied().unwrap_or_default();
+        let (whole, rest) = (&row.facts, |whole: f64, since: f64| (whole - since).max(0.0));
+        let money = |whole: Money, since: Money| (whole - since).max(Money::ZERO);
+        let facts = Facts {
+            spend: money(whole.spend, since.spend),
+            impressions: rest(whole.impressions, since.impressions),
+            clicks: rest(whole.clicks, since.clicks),
+            link_clicks: rest(whole.link_clicks, since.link_clicks),
+            purchases: rest(whole.purchases, since.purchases),
+            revenue: whole.revenue.zip(since.revenue).map(|(w, s)| money(w, s)),
+            add_to_cart: rest(whole.add_to_cart, since.add_to_cart),
+            initiate_checkout: rest(whole.initiate_checkout, since.initiate_checkout),
+            video_3s: rest(whole.video_3s, since.video_3s),
+            thruplay: rest(whole.thruplay, since.thruplay),
+            watch_time: rest(whole.watch_time, since.watch_time),
+            // Of the whole life: people do not add up, so there is no remainder.
+            reach: whole.reach,
+        };
+        Lifetime { ad_id: row.ad_id.clone(), before: first_day, facts }
+    };
+    whole.iter().map(less).collect()
+}

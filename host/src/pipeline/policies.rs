@@ -1,0 +1,226 @@
+//! Which policy decides for each stage and with which settings: checked whole before a run begins.
+
+use crate::config::{ConfigError, Effective, Node, StageView};
+use crate::features;
+use dean_policy::types::{Param, Plan, Problem, Setting, Value};
+use dean_policy::{Digest, Policy, PrepareError, Reference, Registry};
+use std::path::Path;
+
+/// A stage with its policy, ready to decide.
+#[derive(Clone, Debug)]
+pub struct StagePolicy {
+    /// The stage.
+    pub view: StageView,
+    /// Its policy, settings and plan; `None` when its ads are only observed.
+    pub ready: Option<Ready>,
+}
+
+/// A policy with settings that it accepted.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// The policy.
+    pub policy: Policy,
+    /// The client's settings.
+    pub settings: Vec<Setting>,
+    /// What it needs under them.
+    pub plan: Plan,
+    /// The cost per purchase aimed at, if a threshold of the stage says one.
+    pub target_cpa: Option<f64>,
+}
+
+/// Loads the policy of every stage and has it check the client's settings.
+///
+/// # Errors
+/// Every wrong setting with file, line and nearest known name; a policy that does not load, asks for
+/// a column that does not exist, or does not decide for its stage.
+pub fn prepare(effective: &Effective, registry: &Registry, folder: &Path) -> anyhow::Result<Vec<StagePolicy>> {
+    let mut stages = Vec::new();
+    let mut errors = Vec::new();
+    let mut claimed: Vec<String> = Vec::new();
+    let mut unclaimed_allowed = false;
+    for view in effective.config.stages() {
+        let Some(name) = &view.policy else {
+            unclaimed_allowed = true;
+            stages.push(StagePolicy { view, ready: None });
+            continue;
+        };
+        let mut reference: Reference = name.parse().unwrap_or_else(|never| match never {});
+        // A path in the configuration is meant from its folder, wherever the program is started.
+        if let Reference::File(path) = &reference
+            && path.is_relative()
+            && !path.exists()
+        {
+            reference = Reference::File(folder.join(path));
+        }
+        let pin = view.policy_sha256.as_deref().and_then(Digest::parse);
+        let policy = registry.resolve(&reference, pin)?;
+        if !policy.manifest().stages.contains(&view.name) {
+            anyhow::bail!(
+                "policy {name} does not decide for stage {}\n  hint: it decides for {}",
+                view.name,
+                policy.manifest().stages.join(", ")
+            );
+        }
+        let params = &policy.manifest().params;
+        claimed.extend(params.iter().map(|p| p.path.clone()));
+        let settings = settings_of(&effective.tree, &view.name, params, &mut errors);
+        match policy.prepare(&view.name, &settings) {
+            Ok(plan) => {
+                check_plan(name, &plan)?;
+                let target_cpa = target_cpa(&view.name, params, &settings);
+                stages.push(StagePolicy { view, ready: Some(Ready { policy, settings, plan, target_cpa }) });
+            }
+            Err(PrepareError::Settings(problems)) => {
+                errors.extend(problems.into_iter().map(|p| located(&effective.tree, &view.name, p)));
+            }
+            Err(PrepareError::Fault(fault)) => {
+                anyhow::bail!("policy {name} failed when it read its settings: {fault}")
+            }
+        }
+    }
+    if !unclaimed_allowed {
+        unknown_thresholds(&effective.tree, &claimed, &mut errors);
+    }
+    unknown_stages(effective, &mut errors);
+    match ConfigError::from_many(errors) {
+        Some(error) => Err(error.into()),
+        None => Ok(stages),
+    }
+}
+
+/// The settings of a stage: its own table of `rules.toml`, and of `thresholds` what it declares.
+fn settings_of(tree: &Node, stage: &str, params: &[Param], errors: &mut Vec<ConfigError>) -> Vec<Setting> {
+    let mut settings = Vec::new();
+    let open = |path: &str| {
+        params.iter().any(|p| p.kind == dean_policy::types::Kind::Open && path.starts_with(&format!("{}.", p.path)))
+    };
+    if let Some(table) = tree.at(&format!("rules.{stage}")) {
+        for (path, value, origin) in table.leaves() {
+            if params.iter().any(|p| p.path == path) || open(&path) {
+                flatten(&path, value, &mut settings);
+            } else {
+                let near = nearest(&path, params.iter().map(|p| p.path.as_str()));
+                errors.push(ConfigError::UnknownKey {
+                    origin: origin.clone(),
+                    key: format!("{stage}.{path}"),
+                    nearest: near.map(|p| format!("{stage}.{p}")),
+                });
+            }
+        }
+    }
+    if let Some(table) = tree.at("rules.thresholds") {
+        for (path, value, _) in table.leaves() {
+            let path = format!("thresholds.{path}");
+            if params.iter().any(|p| p.path == path) {
+                flatten(&path, value, &mut settings);
+            }
+        }
+    }
+    settings
+}
+
+/// Lists become numbered paths, tables dotted ones.
+fn flatten(path: &str, value: &serde_json::Value, out: &mut Vec<Setting>) {
+    use serde_json::Value as Json;
+    let value = match value {
+        Json::Bool(flag) => Value::Flag(*flag),
+        Json::Number(number) => Value::Number(number.as_f64().unwrap_or(f64::NAN)),
+        Json::String(text) => Value::Text(text.clone()),
+        Json::Null => return,
+        Json::Array(items) => {
+            items.iter().enumerate().for_each(|(i, item)| flatten(&format!("{path}.{i}"), item, out));
+            return;
+        }
+        Json::Object(items) => {
+            items.iter().for_each(|(key, item)| flatten(&format!("{path}.{key}"), item, out));
+            return;
+        }
+    };
+    out.push(Setting { path: path.to_string(), value });
+}
+
+/// A policy's problem at the place in the files that it is about.
+fn located(tree: &Node, stage: &str, problem: Problem) -> ConfigError {
+    let shown = if problem.path.starts_with("thresholds.") {
+        problem.path.clone()
+    } else {
+        format!("{stage}.{}", problem.path)
+    };
+    let origin = tree.nearest(&format!("rules.{shown}")).origin().clone();
+    ConfigError::Value { origin, key: shown, message: problem.message, hint: problem.hint }
+}
+
+fn unknown_thresholds(tree: &Node, claimed: &[String], errors: &mut Vec<ConfigError>) {
+    let Some(table) = tree.at("rules.thresholds") else { return };
+    for (path, _, origin) in table.leaves() {
+        let path = format!("thresholds.{path}");
+        if !claimed.contains(&path) {
+            let known = claimed.iter().filter(|p| p.starts_with("thresholds.")).map(String::as_str);
+            errors.push(ConfigError::UnknownKey {
+                origin: origin.clone(),
+                nearest: nearest(&path, known).map(String::from),
+                key: path,
+            });
+        }
+    }
+}
+
+/// A table of `rules.toml` that belongs to no stage would be read by nobody.
+fn unknown_stages(effective: &Effective, errors: &mut Vec<ConfigError>) {
+    let Some(Node::Table(tables, _)) = effective.tree.at("rules") else { return };
+    let stages = effective.config.stages();
+    for (name, node) in tables {
+        if name != "thresholds" && !stages.iter().any(|s| &s.name == name) {
+            let known = stages.iter().map(|s| s.name.as_str()).chain(["thresholds"]);
+            errors.push(ConfigError::UnknownKey {
+                origin: node.origin().clone(),
+                key: name.clone(),
+                nearest: nearest(name, known).map(String::from),
+            });
+        }
+    }
+}
+
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let best = known.map(|k| (strsim::osa_distance(name, k), k)).min()?;
+    (best.0 <= 3.max(name.len() / 3)).then_some(best.1)
+}
+
+/// A plan may only name what the catalogue has.
+pub fn check_plan(policy: &str, plan: &Plan) -> anyhow::Result<()> {
+    let unknown = |kind: &str, name: &str, near: Option<String>| {
+        let hint = match near {
+            Some(near) => format!("did you mean {near}?"),
+            None => "`dean metrics` lists every one".into(),
+        };
+        anyhow::anyhow!("policy {policy} asks for {kind} {name}, which does not exist\n  hint: {hint}")
+    };
+    for name in &plan.columns {
+        if features::find(name).is_none_or(features::Column::is_text) {
+            return Err(unknown("column", name, features::nearest(name)));
+        }
+    }
+    for name in &plan.text_columns {
+        if !features::find(name).is_some_and(features::Column::is_text) {
+            return Err(unknown("text column", name, features::nearest(name)));
+        }
+    }
+    for name in &plan.context {
+        if !features::STAGE_CONTEXT.iter().any(|c| c.name == name) {
+            return Err(unknown("context", name, features::nearest_context(name).map(String::from)));
+        }
+    }
+    Ok(())
+}
+
+/// The stage's own threshold on the cost per purchase, as set or by default.
+fn target_cpa(stage: &str, params: &[Param], settings: &[Setting]) -> Option<f64> {
+    let names = [format!("thresholds.cpa.{stage}_max"), format!("thresholds.cpa.{stage}_kill_max")];
+    let param = params.iter().find(|p| names.contains(&p.path))?;
+    let set = settings.iter().find(|s| s.path == param.path).map(|s| &s.value);
+    match (set, &param.kind) {
+        (Some(Value::Number(value)), _) => Some(*value),
+        (_, dean_policy::types::Kind::Number(number)) => Some(number.default),
+        _ => None,
+    }
+}

@@ -1,0 +1,229 @@
+//! What a run did, as one value: printed for people, serialised for programs, kept in the store.
+
+use crate::domain::{OwnerKind, Verb};
+use crate::guard::Held;
+use crate::meta::ApiUsage;
+use dean_policy::types::Comparison;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A run. Money is in major units of the account's currency; what is not known is null.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RunReport {
+    /// The run's id.
+    pub run_id: String,
+    /// The client.
+    pub client: String,
+    /// The account.
+    pub account: String,
+    /// The account's currency.
+    pub currency: String,
+    /// The moment decided for.
+    pub as_of: String,
+    /// Whether nothing was written to the account.
+    pub dry_run: bool,
+    /// Ads of the account.
+    pub ads: usize,
+    /// The stages.
+    pub stages: Vec<StageReport>,
+    /// One decision for every ad of a stage.
+    pub decisions: Vec<Decision>,
+    /// Decisions on budgets.
+    pub budgets: Vec<Budget>,
+    /// What was written, or in a dry run would be.
+    pub actions: Vec<Action>,
+    /// Promotions under way or ended in this run.
+    pub promotions: Vec<Promotion>,
+    /// Ads that were not decided on, each with its reason.
+    pub skipped: Vec<Skip>,
+    /// What it cost in calls.
+    pub api: ApiUsage,
+    /// What a person should know of account and data.
+    pub health: Vec<Health>,
+    /// Milliseconds by phase.
+    pub timings_ms: BTreeMap<String, f64>,
+}
+
+/// A stage in a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StageReport {
+    /// Its name.
+    pub name: String,
+    /// Its policy's name; null without one.
+    pub policy: Option<String>,
+    /// Its policy's version.
+    pub version: Option<String>,
+    /// Its policy's digest.
+    pub sha256: Option<String>,
+    /// Its ads that were decided on.
+    pub ads: usize,
+    /// Those that are delivered.
+    pub live: usize,
+    /// How its policy failed, if it did: its ads were held.
+    pub fault: Option<String>,
+}
+
+/// What was decided on an ad.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Decision {
+    /// The ad.
+    pub ad_id: String,
+    /// Its name.
+    pub ad_name: String,
+    /// Its stage.
+    pub stage: String,
+    /// What the policy wanted; hold when no rule fired.
+    pub verb: Verb,
+    /// With which amount, where the verb has one.
+    pub amount: Option<f64>,
+    /// The rule's id; null when none fired.
+    pub rule: Option<String>,
+    /// How sure the policy was.
+    pub confidence: Option<f64>,
+    /// The comparisons of the rule that decided.
+    pub evidence: Vec<Evidence>,
+    /// What is done.
+    #[serde(rename = "final")]
+    pub done: Final,
+    /// Why not what the policy wanted.
+    pub held: Option<Held>,
+    /// The sentence.
+    pub why: String,
+    /// Every column, with `--explain`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub columns: Option<BTreeMap<String, Option<serde_json::Value>>>,
+    /// Every comparison of every rule, with `--explain`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub checks: Option<Vec<RuleCheck>>,
+}
+
+/// What is done with an ad.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Final {
+    /// The verb.
+    pub verb: Verb,
+    /// The amount, where the verb has one.
+    pub amount: Option<f64>,
+}
+
+/// A comparison.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// What was looked at.
+    pub column: String,
+    /// What was found; null when not known.
+    pub value: Option<f64>,
+    /// How it was compared.
+    pub comparison: Comparison,
+    /// With what.
+    pub threshold: f64,
+}
+
+/// A comparison of any rule.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RuleCheck {
+    /// The rule's id.
+    pub rule: String,
+    /// The comparison.
+    #[serde(flatten)]
+    pub evidence: Evidence,
+    /// Whether it held.
+    pub met: bool,
+}
+
+/// What was decided on a budget.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Budget {
+    /// The owner.
+    pub owner_id: String,
+    /// Ad set or campaign.
+    pub kind: OwnerKind,
+    /// Its stage.
+    pub stage: String,
+    /// The daily budget before.
+    pub from: Option<f64>,
+    /// What the policy wanted.
+    pub to: f64,
+    /// The rule's id.
+    pub rule: String,
+    /// What it becomes; null when it stays.
+    #[serde(rename = "final")]
+    pub done: Option<f64>,
+    /// Why not what the policy wanted.
+    pub held: Option<Held>,
+    /// The sentence.
+    pub why: String,
+}
+
+/// A write.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Action {
+    /// Its id in the ledger.
+    pub id: String,
+    /// What kind.
+    pub kind: String,
+    /// What is changed.
+    pub target: String,
+    /// What it was.
+    pub from: Option<String>,
+    /// What it becomes: a status, a budget in minor units, or where a copy goes.
+    pub to: String,
+    /// Where it stands; `planned` in a dry run.
+    pub state: String,
+    /// Why it failed, was dropped or is unknown.
+    pub reason: Option<String>,
+}
+
+/// An ad on its way into another stage.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Promotion {
+    /// The ad that is copied.
+    pub ad_id: String,
+    /// The copy, once it is there.
+    pub copy_id: Option<String>,
+    /// Where it goes.
+    pub to_stage: String,
+    /// Where it stands.
+    pub state: String,
+    /// What happens next, or what happened.
+    pub note: String,
+}
+
+/// An ad that was not decided on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Skip {
+    /// The ad.
+    pub ad_id: String,
+    /// Its name.
+    pub ad_name: String,
+    /// Why.
+    pub reason: String,
+    /// Its columns, with `--explain`.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub columns: Option<BTreeMap<String, Option<serde_json::Value>>>,
+}
+
+/// Something that a person should know.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// `ok`, `warning` or `critical`.
+    pub level: String,
+    /// What, and what to do.
+    pub message: String,
+    /// What it stops: nothing, or `writes`.
+    pub stops: Option<String>,
+}
+
+impl RunReport {
+    /// Whether everything that was to be written was.
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        let ended = |a: &Action| matches!(a.state.as_str(), "done" | "planned");
+        self.actions.iter().all(ended) && self.stages.iter().all(|s| s.fault.is_none())
+    }
+
+    /// Decisions that change something.
+    pub fn changes(&self) -> impl Iterator<Item = &Decision> {
+        self.decisions.iter().filter(|d| d.done.verb != Verb::Hold)
+    }
+}
