@@ -17,10 +17,14 @@ const GUEST_STACK_BYTES: u32 = 64 << 10;
 #[derive(Debug, Error)]
 pub enum BuildError {
     /// The folder holds no crate.
-    #[error("{0} is no policy's folder: it has no Cargo.toml\n  hint: name the folder of a Rust policy, such as plugins/testing")]
+    #[error(
+        "{0} is no policy's folder: it has no Cargo.toml\n  hint: name the folder of a Rust policy, such as plugins/testing"
+    )]
     NoCrate(PathBuf),
     /// No way to a compiler.
-    #[error("no Rust compiler for {TARGET} was found\n{0}\n  hint: `rustup target add {TARGET}`, or on Debian 12: `apt-get install rustc-web rust-web-src`")]
+    #[error(
+        "no Rust compiler for {TARGET} was found\n{0}\n  hint: `rustup target add {TARGET}`, or on Debian 12: `apt-get install rustc-web rust-web-src`"
+    )]
     NoCompiler(String),
     /// A program could not be run.
     #[error("{program} could not be run: {source}")]
@@ -40,7 +44,9 @@ pub enum BuildError {
         output: String,
     },
     /// cargo answered something else than a built crate.
-    #[error("cargo's metadata of {0} name no library of type cdylib\n  hint: add `crate-type = [\"cdylib\", \"rlib\"]` under [lib]")]
+    #[error(
+        "cargo's metadata of {0} name no library of type cdylib\n  hint: add `crate-type = [\"cdylib\", \"rlib\"]` under [lib]"
+    )]
     NoLibrary(PathBuf),
     /// The module could not be made a component.
     #[error("{file} cannot be made a component: {reason}")]
@@ -96,10 +102,7 @@ pub fn build(folder: &Path, target: &Path) -> Result<(Vec<u8>, &'static str), Bu
     let mut cargo = scrubbed("cargo");
     cargo.args(["build", "--profile", "guest", "--target", TARGET, "--lib"]);
     cargo.arg("--manifest-path").arg(&manifest).arg("--target-dir").arg(target);
-    cargo.env(
-        "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS",
-        format!("-Clink-arg=-zstack-size={GUEST_STACK_BYTES}"),
-    );
+    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", format!("-Clink-arg=-zstack-size={GUEST_STACK_BYTES}"));
     if way != Way::Target {
         cargo.args(["-Z", "build-std=core,alloc"]).env("RUSTC_BOOTSTRAP", "1");
     }
@@ -114,19 +117,13 @@ pub fn build(folder: &Path, target: &Path) -> Result<(Vec<u8>, &'static str), Bu
     }
     let library = library_name(&manifest)?;
     let module = target.join(TARGET).join("guest").join(format!("{library}.wasm"));
-    let bytes = std::fs::read(&module)
-        .map_err(|source| BuildError::File { file: module.clone(), source })?;
+    let bytes = std::fs::read(&module).map_err(|source| BuildError::File { file: module.clone(), source })?;
     Ok((componentize(&module, &bytes)?, way.name()))
 }
 
 fn componentize(file: &Path, module: &[u8]) -> Result<Vec<u8>, BuildError> {
-    let encode = || {
-        wit_component::ComponentEncoder::default().validate(true).module(module)?.encode()
-    };
-    encode().map_err(|error| BuildError::Component {
-        file: file.to_path_buf(),
-        reason: format!("{error:#}"),
-    })
+    let encode = || wit_component::ComponentEncoder::default().validate(true).module(module)?.encode();
+    encode().map_err(|error| BuildError::Component { file: file.to_path_buf(), reason: format!("{error:#}") })
 }
 
 const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
@@ -197,9 +194,8 @@ fn library_name(manifest: &Path) -> Result<String, BuildError> {
     let package = packages
         .filter(|p| p["manifest_path"].as_str().is_some_and(|path| Path::new(path) == wanted))
         .flat_map(|p| p["targets"].as_array().into_iter().flatten());
-    let is_cdylib = |target: &&serde_json::Value| {
-        target["crate_types"].as_array().is_some_and(|t| t.iter().any(|t| t == "cdylib"))
-    };
+    let is_cdylib =
+        |target: &&serde_json::Value| target["crate_types"].as_array().is_some_and(|t| t.iter().any(|t| t == "cdylib"));
     let name = package.clone().find(is_cdylib).and_then(|t| t["name"].as_str());
     name.map(|n| n.replace('-', "_")).ok_or_else(|| BuildError::NoLibrary(manifest.to_path_buf()))
 }
@@ -211,7 +207,8 @@ fn scrubbed(program: &str) -> Command {
         let name = name.to_string_lossy().into_owned();
         let keep = matches!(name.as_str(), "CARGO_HOME" | "CARGO_NET_OFFLINE" | "CARGO_HTTP_CAINFO")
             || name.starts_with("CARGO_REGISTRIES_");
-        let scrub = name.starts_with("CARGO") || name.starts_with("RUSTFLAGS")
+        let scrub = name.starts_with("CARGO")
+            || name.starts_with("RUSTFLAGS")
             || matches!(name.as_str(), "RUSTC" | "RUSTC_WRAPPER" | "RUSTUP_TOOLCHAIN" | "LD_LIBRARY_PATH");
         if scrub && !keep {
             command.env_remove(name);
@@ -221,10 +218,9 @@ fn scrubbed(program: &str) -> Command {
 }
 
 fn run(command: &mut Command) -> Result<std::process::Output, BuildError> {
-    command.output().map_err(|source| BuildError::Run {
-        program: command.get_program().to_string_lossy().into_owned(),
-        source,
-    })
+    command
+        .output()
+        .map_err(|source| BuildError::Run { program: command.get_program().to_string_lossy().into_owned(), source })
 }
 
 /// The hash of everything a shipped policy is built from: its own sources, the SDK's and the WIT.
@@ -241,8 +237,7 @@ pub fn source_hash(folder: &Path) -> Result<String, BuildError> {
     files.sort();
     let mut hasher = Sha256::new();
     for file in &files {
-        let bytes = std::fs::read(file)
-            .map_err(|source| BuildError::File { file: file.clone(), source })?;
+        let bytes = std::fs::read(file).map_err(|source| BuildError::File { file: file.clone(), source })?;
         let name = file.strip_prefix(&root).unwrap_or(file).to_string_lossy().replace('\\', "/");
         hasher.update(name.as_bytes());
         hasher.update([0]);

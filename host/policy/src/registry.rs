@@ -58,7 +58,9 @@ pub enum ResolveError {
         source: std::io::Error,
     },
     /// The bytes are not the pinned ones.
-    #[error("the policy {origin} has sha256 {found}, but {pinned} is pinned\n  hint: if the change is wanted, write the new digest into the configuration")]
+    #[error(
+        "the policy {origin} has sha256 {found}, but {pinned} is pinned\n  hint: if the change is wanted, write the new digest into the configuration"
+    )]
     Pin {
         /// Where the bytes came from.
         origin: String,
@@ -90,11 +92,7 @@ impl Registry {
     ///
     /// # Errors
     /// When there is none, it differs from its pin, or it does not load.
-    pub fn resolve(
-        &self,
-        reference: &Reference,
-        pin: Option<Digest>,
-    ) -> Result<Policy, ResolveError> {
+    pub fn resolve(&self, reference: &Reference, pin: Option<Digest>) -> Result<Policy, ResolveError> {
         let artifact = match reference {
             Reference::Shipped(name) => match shipped::find(name) {
                 Some(shipped) => shipped.artifact(),
@@ -103,8 +101,9 @@ impl Registry {
                     return Err(ResolveError::Unknown { name: name.clone(), known: known.join(", ") });
                 }
             },
-            Reference::File(path) => Artifact::read(path)
-                .map_err(|source| ResolveError::Read { path: path.clone(), source })?,
+            Reference::File(path) => {
+                Artifact::read(path).map_err(|source| ResolveError::Read { path: path.clone(), source })?
+            }
         };
         if let Some(pinned) = pin
             && pinned != artifact.digest()

@@ -51,12 +51,40 @@ const PURCHASE_TYPES: [&str; 6] = [
 ];
 
 const FIELDS: [&str; 34] = [
-    "account_id", "account_name", "account_currency", "campaign_id", "campaign_name", "adset_id",
-    "adset_name", "ad_id", "ad_name", "date_start", "date_stop", "impressions", "reach",
-    "frequency", "clicks", "inline_link_clicks", "outbound_clicks", "spend", "cpm", "cpc", "ctr",
-    "inline_link_click_ctr", "actions", "action_values", "cost_per_action_type", "purchase_roas",
-    "video_play_actions", "video_thruplay_watched_actions", "video_avg_time_watched_actions",
-    "attribution_setting", "objective", "optimization_goal", "unique_clicks", "buying_type",
+    "account_id",
+    "account_name",
+    "account_currency",
+    "campaign_id",
+    "campaign_name",
+    "adset_id",
+    "adset_name",
+    "ad_id",
+    "ad_name",
+    "date_start",
+    "date_stop",
+    "impressions",
+    "reach",
+    "frequency",
+    "clicks",
+    "inline_link_clicks",
+    "outbound_clicks",
+    "spend",
+    "cpm",
+    "cpc",
+    "ctr",
+    "inline_link_click_ctr",
+    "actions",
+    "action_values",
+    "cost_per_action_type",
+    "purchase_roas",
+    "video_play_actions",
+    "video_thruplay_watched_actions",
+    "video_avg_time_watched_actions",
+    "attribution_setting",
+    "objective",
+    "optimization_goal",
+    "unique_clicks",
+    "buying_type",
 ];
 
 /// Answers an insights question: all rows, before paging.
@@ -72,7 +100,11 @@ pub(crate) fn rows(world: &World, scope: Scope, query: &Query<'_>) -> Result<Vec
         Some("campaign") => Level::Campaign,
         Some("adset") => Level::AdSet,
         Some("ad") => Level::Ad,
-        Some(other) => return Err(ApiError::parameter(&format!("level must be one of account, campaign, adset, ad; got {other}"))),
+        Some(other) => {
+            return Err(ApiError::parameter(&format!(
+                "level must be one of account, campaign, adset, ad; got {other}"
+            )));
+        }
     };
     let breakdowns = query.list("breakdowns")?;
     if let Some(name) = breakdowns.first() {
@@ -136,8 +168,7 @@ fn ranges(world: &World, query: &Query<'_>) -> Result<Vec<(Date, Date)>, ApiErro
     let first = world.local(world.params.start).date();
     let (from, to) = match (query.get("time_range"), query.get("date_preset")) {
         (Some(text), _) => {
-            let value: Value = serde_json::from_str(text)
-                .map_err(|_| ApiError::parameter("time_range is not JSON"))?;
+            let value: Value = serde_json::from_str(text).map_err(|_| ApiError::parameter("time_range is not JSON"))?;
             let date = |key: &str| -> Result<Date, ApiError> {
                 let text = value[key].as_str().unwrap_or_default();
                 text.parse().map_err(|_| ApiError::parameter(&format!("time_range.{key} is no date: {text:?}")))
@@ -160,7 +191,11 @@ fn ranges(world: &World, query: &Query<'_>) -> Result<Vec<(Date, Date)>, ApiErro
                 "last_30d" => back(30),
                 "last_90d" => back(90),
                 "maximum" | "data_maximum" => (first, today),
-                other => return Err(ApiError::parameter(&format!("date_preset must be one of today, yesterday, last_7d, ..., maximum; got {other}"))),
+                other => {
+                    return Err(ApiError::parameter(&format!(
+                        "date_preset must be one of today, yesterday, last_7d, ..., maximum; got {other}"
+                    )));
+                }
             }
         }
     };

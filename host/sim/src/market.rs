@@ -43,9 +43,8 @@ impl World {
             Owner::AdSet(i) => ad.adset == i,
             Owner::Campaign(i) => self.adsets[ad.adset].campaign == i,
         };
-        let ads: Vec<usize> = (0..self.ads.len())
-            .filter(|&i| belongs(&self.ads[i]) && self.is_live(&self.ads[i]))
-            .collect();
+        let ads: Vec<usize> =
+            (0..self.ads.len()).filter(|&i| belongs(&self.ads[i]) && self.is_live(&self.ads[i])).collect();
         let (budget, id) = match owner {
             Owner::AdSet(i) => (self.adsets[i].daily_budget, self.adsets[i].id),
             Owner::Campaign(i) => (self.campaigns[i].daily_budget, self.campaigns[i].id),
@@ -95,15 +94,13 @@ impl World {
         let bought = funnel.binomial(checkouts, cvr / (cart_rate * p.checkout_share));
 
         let other_rate = self.ctr_now(ad) * p.other_clicks_share;
-        let other_clicks =
-            Random::at(self.seed, "other clicks", &address).binomial(impressions, other_rate);
+        let other_clicks = Random::at(self.seed, "other clicks", &address).binomial(impressions, other_rate);
         let mut video = Random::at(self.seed, "video", &address);
         let video_3s = video.binomial(impressions, 0.25);
         let thruplay = video.binomial(video_3s, 0.25);
         let watch_seconds = video_3s as f64 * 6.0 * video.lognormal(1.0, 0.1);
 
-        let purchases: Vec<Purchase> =
-            (0..bought).map(|n| self.purchase(index, n)).collect();
+        let purchases: Vec<Purchase> = (0..bought).map(|n| self.purchase(index, n)).collect();
 
         let date = self.today();
         let audience_creative = self.ads[index].creative;
@@ -141,9 +138,7 @@ impl World {
         let by_view = r.chance(p.view_share) && lag <= 24.0;
         // Somewhere in this hour the ad was seen; reports show a purchase within the hour after it.
         let visible = self.now + ((1.0 + lag) * HOUR as f64) as i64;
-        let withdrawn = r
-            .chance(p.withdrawn_share)
-            .then(|| visible + ((3.0 + 7.0 * r.uniform()) * 24.0) as i64 * HOUR);
+        let withdrawn = r.chance(p.withdrawn_share).then(|| visible + ((3.0 + 7.0 * r.uniform()) * 24.0) as i64 * HOUR);
         let order = r.lognormal(self.creatives[ad.creative].order_value, p.order_value_sigma);
         Purchase {
             impression_date: self.today(),

@@ -165,8 +165,7 @@ impl Params {
     /// Minor units in a major one. This list is the simulator's own.
     #[must_use]
     pub fn minor_units(&self) -> i64 {
-        const NONE: [&str; 11] =
-            ["CLP", "COP", "CRC", "HUF", "ISK", "IDR", "JPY", "KRW", "PYG", "TWD", "VND"];
+        const NONE: [&str; 11] = ["CLP", "COP", "CRC", "HUF", "ISK", "IDR", "JPY", "KRW", "PYG", "TWD", "VND"];
         if NONE.contains(&self.currency.as_str()) { 1 } else { 100 }
     }
 }

@@ -97,7 +97,10 @@ fn own_door(server: &Server, door: &str, body: &Bytes) -> Response {
             let asked: Value = serde_json::from_slice(body).unwrap_or_default();
             let hours = asked["hours"].as_u64().unwrap_or(1);
             if hours > MAX_HOURS {
-                return Response::json(400, &json!({"error": {"message": format!("at most {MAX_HOURS} hours at once"), "code": 100}}));
+                return Response::json(
+                    400,
+                    &json!({"error": {"message": format!("at most {MAX_HOURS} hours at once"), "code": 100}}),
+                );
             }
             (0..hours).for_each(|_| graph.world_mut().advance());
             Response::json(200, &state(&graph))
@@ -112,7 +115,10 @@ fn own_door(server: &Server, door: &str, body: &Bytes) -> Response {
             };
             Response::json(200, &world.ads().into_iter().filter_map(truth).collect())
         }
-        _ => Response::json(404, &json!({"error": {"message": "there are /sim/advance, /sim/state and /sim/truth", "code": 100}})),
+        _ => Response::json(
+            404,
+            &json!({"error": {"message": "there are /sim/advance, /sim/state and /sim/truth", "code": 100}}),
+        ),
     }
 }
 

@@ -193,8 +193,8 @@ impl World {
     /// When the parameters name a time zone that does not exist.
     #[must_use]
     pub fn new(seed: u64, params: Params) -> Self {
-        let zone = TimeZone::get(&params.timezone)
-            .unwrap_or_else(|_| panic!("there is no time zone {:?}", params.timezone));
+        let zone =
+            TimeZone::get(&params.timezone).unwrap_or_else(|_| panic!("there is no time zone {:?}", params.timezone));
         let mut world = World {
             now: params.start,
             zone,
@@ -260,8 +260,7 @@ impl World {
             Stage::Validation => 1.25,
             Stage::Scaling => 1.5,
         };
-        let launched =
-            p.start + (r.uniform() * f64::from(p.history_days) * 0.8 * 24.0) as i64 * 3600;
+        let launched = p.start + (r.uniform() * f64::from(p.history_days) * 0.8 * 24.0) as i64 * 3600;
         let creative = Creative {
             id: CREATIVE_IDS + index as u64,
             name: format!("Creative {:03}", index + 1),
@@ -351,9 +350,7 @@ impl World {
 
     /// Sets a daily budget, and restarts the learning phase when the step is significant.
     pub(crate) fn set_budget(&mut self, owner: Owner, minor: i64) {
-        let significant = |old: Option<i64>| {
-            old.is_none_or(|old| (minor - old).abs() as f64 > 0.2 * old as f64)
-        };
+        let significant = |old: Option<i64>| old.is_none_or(|old| (minor - old).abs() as f64 > 0.2 * old as f64);
         let now = self.now;
         let restart = |adset: &mut AdSet| {
             adset.learned = 0;
@@ -498,11 +495,12 @@ impl World {
         let of_stage = |campaign: usize| self.campaigns[campaign].stage == stage;
         let campaigns = self.campaigns.iter().filter(|c| c.stage == stage && c.status == Status::Active);
         let live = |index: usize| self.ads.iter().any(|ad| ad.adset == index && ad.status == Status::Active);
-        let adsets = self.adsets.iter().enumerate().filter(|(i, a)| {
-            of_stage(a.campaign) && a.status == Status::Active && live(*i)
-        });
-        campaigns.filter_map(|c| c.daily_budget).sum::<i64>()
-            + adsets.filter_map(|(_, a)| a.daily_budget).sum::<i64>()
+        let adsets = self
+            .adsets
+            .iter()
+            .enumerate()
+            .filter(|(i, a)| of_stage(a.campaign) && a.status == Status::Active && live(*i));
+        campaigns.filter_map(|c| c.daily_budget).sum::<i64>() + adsets.filter_map(|(_, a)| a.daily_budget).sum::<i64>()
     }
 
     /// Profit from a moment on, in minor units, once everything has settled: revenue of all
@@ -512,8 +510,7 @@ impl World {
         let cogs = self.minor(self.params.cogs);
         let of_ad = |ad: &Ad| {
             let spend: i64 = ad.days.iter().filter(|d| d.date >= date).map(|d| d.spend).sum();
-            let kept =
-                ad.purchases.iter().filter(|p| p.impression_date >= date && p.withdrawn.is_none());
+            let kept = ad.purchases.iter().filter(|p| p.impression_date >= date && p.withdrawn.is_none());
             kept.map(|p| p.value - cogs).sum::<i64>() - spend
         };
         self.ads.iter().map(of_ad).sum()

@@ -55,8 +55,7 @@ impl Context {
         let api = &self.effective.config.api;
         let account = self.effective.account_id()?;
         let secrets = &self.effective.secrets;
-        let credentials =
-            Credentials { token: secrets.access_token()?, app_secret: secrets.app_secret.clone() };
+        let credentials = Credentials { token: secrets.access_token()?, app_secret: secrets.app_secret.clone() };
         let transport = HttpTransport::new(&api.url).map_err(|reason| Usage(format!("api.url: {reason}")))?;
         Ok(Client::new(Arc::new(transport), clock.clone(), &api.version, account, credentials))
     }
@@ -77,7 +76,11 @@ fn data_dir(global: &Global, environment: &Environment) -> PathBuf {
 pub(super) fn clock(now: Option<&str>) -> anyhow::Result<Clock> {
     let Some(text) = now else { return Ok(Clock::System) };
     let moment: Result<Timestamp, _> = text.parse();
-    let wrong = || Usage(format!("--now {text} is no moment\n  hint: write it like 2026-06-01T12:00:00Z or 2026-06-01T12:00:00+02:00"));
+    let wrong = || {
+        Usage(format!(
+            "--now {text} is no moment\n  hint: write it like 2026-06-01T12:00:00Z or 2026-06-01T12:00:00+02:00"
+        ))
+    };
     Ok(Clock::at(moment.map_err(|_| wrong())?))
 }
 

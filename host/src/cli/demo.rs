@@ -43,7 +43,8 @@ pub(super) async fn demo(global: &Global, args: DemoArgs) -> anyhow::Result<Ende
     let registry = Registry::new(Runtime::new(Limits::default(), Some(&data_dir.join("cache")))?);
     let params = Params { ads: args.ads, ..Params::default() };
     let hours = u64::from(args.days) * 24;
-    let bar = if output::shows_progress(global) { ProgressBar::new(hours * args.worlds) } else { ProgressBar::hidden() };
+    let bar =
+        if output::shows_progress(global) { ProgressBar::new(hours * args.worlds) } else { ProgressBar::hidden() };
     let style = ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} simulated hours")?;
     bar.set_style(style);
     bar.set_message("living through worlds");
@@ -102,7 +103,10 @@ pub(super) async fn demo(global: &Global, args: DemoArgs) -> anyhow::Result<Ende
     } else {
         print(&report);
         output::line(&format!("\nThe page: {}", page.display()));
-        output::line(&format!("Why any ad was treated as it was: dean --data-dir {} explain \"Ad 001\"", folder.display()));
+        output::line(&format!(
+            "Why any ad was treated as it was: dean --data-dir {} explain \"Ad 001\"",
+            folder.display()
+        ));
     }
     Ok(Ended::Done)
 }
@@ -115,21 +119,38 @@ fn print(report: &DemoReport) {
     ));
     output::line(&format!(
         "First world: {} runs, {} decisions, {} ads paused, {} promotions, {} budget changes; {} reads, {} writes.",
-        report.runs, report.decisions, report.kills, report.promotions, report.budget_changes, report.api.reads, report.api.writes
+        report.runs,
+        report.decisions,
+        report.kills,
+        report.promotions,
+        report.budget_changes,
+        report.api.reads,
+        report.api.writes
     ));
     for example in &report.examples {
         output::line(&format!("  e.g. {example}"));
     }
     let code = &report.currency;
-    let mut table = output::table(&["Who runs it", &format!("Profit per world ({code})"), "95 % interval of the mean", "First world"]);
+    let mut table = output::table(&[
+        "Who runs it",
+        &format!("Profit per world ({code})"),
+        "95 % interval of the mean",
+        "First world",
+    ]);
     let first = report.worlds[0].profit;
     let firsts = [first.dean, first.untouched, first.thresholds, first.truth];
     for ((name, spread), first) in report.spreads().iter().zip(firsts) {
         table.add_row([(*name).to_string(), format!("{:.0}", spread.mean), interval(spread), format!("{first:.0}")]);
     }
     output::line(&format!("\n{table}"));
-    for (name, gain) in [("untouched", report.gain(|p| p.untouched)), ("plain thresholds", report.gain(|p| p.thresholds))] {
-        output::line(&format!("Dean beyond {name}, world by world: {:+.0} {code} on average {}", gain.mean, interval(&gain)));
+    for (name, gain) in
+        [("untouched", report.gain(|p| p.untouched)), ("plain thresholds", report.gain(|p| p.thresholds))]
+    {
+        output::line(&format!(
+            "Dean beyond {name}, world by world: {:+.0} {code} on average {}",
+            gain.mean,
+            interval(&gain)
+        ));
     }
     output::line("Profit = attributed revenue - cost of goods - spend, once everything has settled.");
 }

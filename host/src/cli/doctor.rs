@@ -34,7 +34,11 @@ pub(super) async fn doctor(global: &Global) -> anyhow::Result<Ended> {
                     });
                     say("policies", "ok", named.collect::<Vec<_>>().join(", "));
                     if policies.iter().all(|p| p.view.campaigns.is_empty()) {
-                        say("campaigns", "warning", "no stage has a campaign: set ids.testing_campaign_id and the others in dean.toml".into());
+                        say(
+                            "campaigns",
+                            "warning",
+                            "no stage has a campaign: set ids.testing_campaign_id and the others in dean.toml".into(),
+                        );
                     }
                 }
             }
@@ -44,7 +48,11 @@ pub(super) async fn doctor(global: &Global) -> anyhow::Result<Ended> {
             }
             let switch = context.data_dir.join(&context.effective.config.guard.kill_switch_file);
             if switch.exists() {
-                say("kill switch", "warning", format!("{} exists: nothing is written until it is removed", switch.display()));
+                say(
+                    "kill switch",
+                    "warning",
+                    format!("{} exists: nothing is written until it is removed", switch.display()),
+                );
             } else {
                 say("kill switch", "ok", format!("off; `touch {}` stops all writes", switch.display()));
             }
@@ -87,7 +95,14 @@ async fn account(context: &Context, say: &mut impl FnMut(&'static str, &'static 
                 status if status.may_deliver() => "warning",
                 _ => "problem",
             };
-            let text = format!("{} ({}), {}, {}: {}", account.name, account.id, account.currency.code(), account.zone_name, account.status.advice());
+            let text = format!(
+                "{} ({}), {}, {}: {}",
+                account.name,
+                account.id,
+                account.currency.code(),
+                account.zone_name,
+                account.status.advice()
+            );
             say("account", level, text);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::Global;
 use crate::config::ConfigError;
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use dean_policy::{LoadError, ResolveError};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
@@ -67,10 +67,13 @@ pub(super) fn line(text: &str) {
     let _ = writeln!(std::io::stdout(), "{text}");
 }
 
+/// A line under the header and none between rows: what is next to each other reads together.
+const LINED: TableStyle = TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
 /// A table in the house's look.
 pub(super) fn table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY).set_content_arrangement(ContentArrangement::Dynamic);
+    table.load_style(LINED).set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(header);
     // Without a terminal there is no width to fit into; lines are then as long as they are.
     if !std::io::stdout().is_terminal() {

@@ -54,8 +54,8 @@ pub(super) fn policy(global: &Global, command: PolicyCommand) -> anyhow::Result<
         PolicyCommand::Build(args) => build_policy(global, &args),
         PolicyCommand::Check(args) => {
             let registry = registry(global)?;
-            let artifact = Artifact::read(&args.file)
-                .map_err(|error| Usage(format!("{}: {error}", args.file.display())))?;
+            let artifact =
+                Artifact::read(&args.file).map_err(|error| Usage(format!("{}: {error}", args.file.display())))?;
             let policy = registry.load(&artifact)?;
             print_check(global, &policy)
         }
@@ -89,9 +89,16 @@ fn build_policy(global: &Global, args: &BuildArgs) -> anyhow::Result<Ended> {
         write(&out.with_extension("sources"), build::source_hash(&args.folder)?.as_bytes())?;
     }
     if global.json {
-        output::json(&json!({"name": name, "file": out, "sha256": artifact.digest(), "bytes": artifact.bytes().len(), "way": way}));
+        output::json(
+            &json!({"name": name, "file": out, "sha256": artifact.digest(), "bytes": artifact.bytes().len(), "way": way}),
+        );
     } else {
-        output::line(&format!("{} ({} bytes, sha256 {}) built by {way}", out.display(), artifact.bytes().len(), artifact.digest()));
+        output::line(&format!(
+            "{} ({} bytes, sha256 {}) built by {way}",
+            out.display(),
+            artifact.bytes().len(),
+            artifact.digest()
+        ));
     }
     Ok(Ended::Done)
 }
@@ -102,13 +109,16 @@ fn stages(policy: &Policy) -> anyhow::Result<Map<String, Value>> {
     for stage in &policy.manifest().stages {
         let plan = policy.prepare(stage, &[])?;
         pipeline::check_plan(&policy.manifest().name, &plan)?;
-        stages.insert(stage.clone(), json!({
-            "columns": plan.columns,
-            "text_columns": plan.text_columns,
-            "context": plan.context,
-            "derived": plan.derived,
-            "rules": plan.rules,
-        }));
+        stages.insert(
+            stage.clone(),
+            json!({
+                "columns": plan.columns,
+                "text_columns": plan.text_columns,
+                "context": plan.context,
+                "derived": plan.derived,
+                "rules": plan.rules,
+            }),
+        );
     }
     Ok(stages)
 }

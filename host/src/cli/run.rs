@@ -101,7 +101,12 @@ fn print(report: &RunReport, explain: bool) {
         rows += 1;
     }
     for b in &report.budgets {
-        decisions.add_row([format!("{} {}", b.kind.as_str(), b.owner_id), b.stage.clone(), "budget".into(), b.why.clone()]);
+        decisions.add_row([
+            format!("{} {}", b.kind.as_str(), b.owner_id),
+            b.stage.clone(),
+            "budget".into(),
+            b.why.clone(),
+        ]);
         rows += 1;
     }
     if rows > 0 {

@@ -55,9 +55,9 @@ pub(super) async fn serve(global: &Global, args: ServeArgs) -> anyhow::Result<En
         "validation": stage(dean_sim::Stage::Validation),
         "scaling": stage(dean_sim::Stage::Scaling),
     });
-    let (server, serving) = dean_sim::serve(graph, args.port)
-        .await
-        .map_err(|error| anyhow::anyhow!("port {} cannot be used: {error}\n  hint: --port 0 takes a free one", args.port))?;
+    let (server, serving) = dean_sim::serve(graph, args.port).await.map_err(|error| {
+        anyhow::anyhow!("port {} cannot be used: {error}\n  hint: --port 0 takes a free one", args.port)
+    })?;
     let (account, now) = {
         let graph = server.graph();
         (format!("act_{}", graph.world().account()), jiff::Timestamp::from_second(graph.world().now())?)
@@ -71,9 +71,15 @@ pub(super) async fn serve(global: &Global, args: ServeArgs) -> anyhow::Result<En
     } else {
         output::line(&format!("A simulated account at {}; in another shell:", server.url()));
         output::line(&format!("  export META_GRAPH_URL={} META_API_VERSION={version}", server.url()));
-        output::line(&format!("  export FB_AD_ACCOUNT_ID={account} FB_ACCESS_TOKEN={} FB_APP_SECRET={}", credentials.token, credentials.app_secret));
+        output::line(&format!(
+            "  export FB_AD_ACCOUNT_ID={account} FB_ACCESS_TOKEN={} FB_APP_SECRET={}",
+            credentials.token, credentials.app_secret
+        ));
         output::line(&format!("  dean run --dry-run --now {now}"));
-        output::line(&format!("Campaigns: {campaigns}; one hour on: curl -X POST {}/sim/advance -d '{{\"hours\": 1}}'", server.url()));
+        output::line(&format!(
+            "Campaigns: {campaigns}; one hour on: curl -X POST {}/sim/advance -d '{{\"hours\": 1}}'",
+            server.url()
+        ));
     }
     tokio::select! {
         ended = serving => ended?,

@@ -60,24 +60,54 @@ pub(super) fn values(tree: &Node, config: &Config) -> Result<(), ConfigError> {
     let share = |value: f64| value > 0.0 && value <= 1.0;
     let positive = |value: Option<f64>| value.is_none_or(|v| v.is_finite() && v > 0.0);
     let guard = &config.guard;
-    require(guard.cooldown_hours >= 0.0 && guard.cooldown_hours <= 24.0 * 30.0, "guard.cooldown_hours", "has to be 0 to 720", "");
-    require(share(guard.max_spend_share_per_run), "guard.max_spend_share_per_run", "has to be above 0 and at most 1", "0.3 is 30 %");
+    require(
+        guard.cooldown_hours >= 0.0 && guard.cooldown_hours <= 24.0 * 30.0,
+        "guard.cooldown_hours",
+        "has to be 0 to 720",
+        "",
+    );
+    require(
+        share(guard.max_spend_share_per_run),
+        "guard.max_spend_share_per_run",
+        "has to be above 0 and at most 1",
+        "0.3 is 30 %",
+    );
     require(share(guard.learning_step), "guard.learning_step", "has to be above 0 and at most 1", "0.2 is 20 %");
     require(guard.max_daily_rise > 0.0, "guard.max_daily_rise", "has to be above 0", "2 is +200 %");
-    require(positive(guard.account_daily_cap), "guard.account_daily_cap", "has to be above 0", "leave it out for no cap");
+    require(
+        positive(guard.account_daily_cap),
+        "guard.account_daily_cap",
+        "has to be above 0",
+        "leave it out for no cap",
+    );
     require(guard.promotion_timeout_hours >= 1.0, "guard.promotion_timeout_hours", "has to be at least 1", "");
     require(!guard.kill_switch_file.is_empty(), "guard.kill_switch_file", "is empty", "name a file, such as STOP");
-    require(positive(config.economics.breakeven_cpa), "economics.breakeven_cpa", "has to be above 0", "leave it out to have it computed");
+    require(
+        positive(config.economics.breakeven_cpa),
+        "economics.breakeven_cpa",
+        "has to be above 0",
+        "leave it out to have it computed",
+    );
     require(config.economics.cogs_per_purchase >= 0.0, "economics.cogs_per_purchase", "has to be at least 0", "");
     require((100..=600_000).contains(&config.limits.deadline_ms), "limits.deadline_ms", "has to be 100 to 600000", "");
     require((16..=2_048).contains(&config.limits.memory_mib), "limits.memory_mib", "has to be 16 to 2048", "");
     require((0.0..=1.0).contains(&config.ml.learning_rate), "ml.learning_rate", "has to be 0 to 1", "");
     require((0.0..=1.0).contains(&config.ml.confidence_threshold), "ml.confidence_threshold", "has to be 0 to 1", "");
     let report_times = ["impression", "conversion", "mixed"];
-    require(report_times.contains(&config.attribution.report_time.as_str()), "attribution.report_time", "has to be impression, conversion or mixed", "");
+    require(
+        report_times.contains(&config.attribution.report_time.as_str()),
+        "attribution.report_time",
+        "has to be impression, conversion or mixed",
+        "",
+    );
     let windows = ["1d_click", "7d_click", "28d_click", "1d_ev", "1d_view"];
     let served = config.attribution.windows.iter().all(|w| windows.contains(&w.as_str()));
-    require(served && !config.attribution.windows.is_empty(), "attribution.windows", "has to be a list of 1d_click, 7d_click, 28d_click, 1d_ev, 1d_view", "");
+    require(
+        served && !config.attribution.windows.is_empty(),
+        "attribution.windows",
+        "has to be a list of 1d_click, 7d_click, 28d_click, 1d_ev, 1d_view",
+        "",
+    );
     let version = config.api.version.strip_prefix('v').is_some_and(|v| v.split('.').all(|n| n.parse::<u32>().is_ok()));
     require(version, "api.version", "has to look like v26.0", "");
 
@@ -85,19 +115,34 @@ pub(super) fn values(tree: &Node, config: &Config) -> Result<(), ConfigError> {
     for stage in &stages {
         let key = |name: &str| format!("stages.{}.{name}", stage.name);
         require(positive(stage.daily_cap), &key("daily_cap"), "has to be above 0", "");
-        require(stage.min_budget > 0.0 && stage.min_budget <= stage.max_budget, &key("min_budget"), "has to be above 0 and at most max_budget", "");
+        require(
+            stage.min_budget > 0.0 && stage.min_budget <= stage.max_budget,
+            &key("min_budget"),
+            "has to be above 0 and at most max_budget",
+            "",
+        );
         let next_exists = stage.next.as_ref().is_none_or(|next| stages.iter().any(|s| &s.name == next));
         require(next_exists, &key("next"), "names a stage that there is none of", "");
         let digest = stage.policy_sha256.as_deref();
         let is_digest = digest.is_none_or(|d| dean_policy::Digest::parse(d).is_some());
-        require(is_digest, &key("policy_sha256"), "has to be 64 hexadecimal digits", "`dean policy check FILE` prints it");
+        require(
+            is_digest,
+            &key("policy_sha256"),
+            "has to be 64 hexadecimal digits",
+            "`dean policy check FILE` prints it",
+        );
     }
     // One campaign in two stages would give its ads two masters.
     for (i, stage) in stages.iter().enumerate() {
         for other in &stages[i + 1..] {
             if let Some(both) = stage.campaigns.iter().find(|c| other.campaigns.contains(c)) {
                 let message = format!("holds campaign {both}, which stage {} holds too", other.name);
-                require(false, &format!("stages.{}.campaigns", stage.name), &message, "a campaign belongs to one stage");
+                require(
+                    false,
+                    &format!("stages.{}.campaigns", stage.name),
+                    &message,
+                    "a campaign belongs to one stage",
+                );
             }
         }
     }

@@ -235,12 +235,26 @@ pub struct StageView {
     pub max_budget: f64,
 }
 
-/// The shipped stages: name, policy, next, daily cap, smallest and largest budget. The caps are the
-/// original's 100, 400 and 2,500 a day; the budgets the product page's.
-const SHIPPED: [(&str, Option<&str>, Option<&str>, f64, f64, f64); 3] = [
-    ("testing", Some("testing"), Some("validation"), 100.0, 1.0, 500.0),
-    ("validation", None, Some("scaling"), 400.0, 50.0, 500.0),
-    ("scaling", None, None, 2_500.0, 100.0, 5_000.0),
+/// A shipped stage's defaults.
+struct Shipped {
+    name: &'static str,
+    policy: Option<&'static str>,
+    next: Option<&'static str>,
+    daily_cap: f64,
+    budgets: (f64, f64),
+}
+
+/// The caps are the original's 100, 400 and 2,500 a day; the budgets the product page's.
+const SHIPPED: [Shipped; 3] = [
+    Shipped {
+        name: "testing",
+        policy: Some("testing"),
+        next: Some("validation"),
+        daily_cap: 100.0,
+        budgets: (1.0, 500.0),
+    },
+    Shipped { name: "validation", policy: None, next: Some("scaling"), daily_cap: 400.0, budgets: (50.0, 500.0) },
+    Shipped { name: "scaling", policy: None, next: None, daily_cap: 2_500.0, budgets: (100.0, 5_000.0) },
 ];
 
 impl Config {
@@ -248,7 +262,7 @@ impl Config {
     #[must_use]
     pub fn stages(&self) -> Vec<StageView> {
         let mut views = Vec::new();
-        for (name, policy, next, cap, min, max) in SHIPPED {
+        for Shipped { name, policy, next, daily_cap, budgets: (min, max) } in SHIPPED {
             let own = self.stages.get(name).cloned().unwrap_or_default();
             let id = match name {
                 "testing" => &self.ids.testing_campaign_id,
@@ -263,13 +277,13 @@ impl Config {
                 policy: own.policy.or_else(|| policy.map(String::from)).filter(|p| !p.is_empty()),
                 policy_sha256: own.policy_sha256,
                 next: own.next.or_else(|| next.map(String::from)).filter(|n| !n.is_empty()),
-                daily_cap: own.daily_cap.or(Some(cap)),
+                daily_cap: own.daily_cap.or(Some(daily_cap)),
                 min_budget: own.min_budget.unwrap_or(min),
                 max_budget: own.max_budget.unwrap_or(max),
             });
         }
         for (name, own) in &self.stages {
-            if SHIPPED.iter().any(|(shipped, ..)| shipped == name) {
+            if SHIPPED.iter().any(|shipped| shipped.name == name) {
                 continue;
             }
             views.push(StageView {

@@ -69,10 +69,8 @@ impl Node {
             origin: origin(error.span().map_or(0, |span| span.start)),
             message: error.message().to_string(),
         })?;
-        table_node(table.get_ref(), &origin, origin(0)).map_err(|(start, message)| ConfigError::Syntax {
-            origin: origin(start),
-            message,
-        })
+        table_node(table.get_ref(), &origin, origin(0))
+            .map_err(|(start, message)| ConfigError::Syntax { origin: origin(start), message })
     }
 
     /// Where it came from.
@@ -165,11 +163,7 @@ impl Node {
 
 type Wrong = (usize, String);
 
-fn table_node(
-    table: &DeTable<'_>,
-    origin: &impl Fn(usize) -> Origin,
-    at: Origin,
-) -> Result<Node, Wrong> {
+fn table_node(table: &DeTable<'_>, origin: &impl Fn(usize) -> Origin, at: Origin) -> Result<Node, Wrong> {
     let mut nodes = BTreeMap::new();
     for (key, value) in table {
         let at = origin(key.span().start);
@@ -202,9 +196,9 @@ fn leaf(value: &DeValue<'_>, start: usize) -> Result<Value, Wrong> {
             Value::Array(each.collect::<Result<_, _>>()?)
         }
         DeValue::Table(table) => {
-            let each = table.iter().map(|(key, item)| {
-                Ok((key.get_ref().to_string(), leaf(item.get_ref(), item.span().start)?))
-            });
+            let each = table
+                .iter()
+                .map(|(key, item)| Ok((key.get_ref().to_string(), leaf(item.get_ref(), item.span().start)?)));
             Value::Object(each.collect::<Result<_, Wrong>>()?)
         }
     })

@@ -98,7 +98,8 @@ impl Spread {
 /// worlds are not taken for many.
 fn student(n: usize) -> f64 {
     const QUANTILES: [f64; 30] = [
-        12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145, 2.131, //
+        12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228, 2.201, 2.179, 2.160, 2.145,
+        2.131, //
         2.120, 2.110, 2.101, 2.093, 2.086, 2.080, 2.074, 2.069, 2.064, 2.060, 2.056, 2.052, 2.048, 2.045, 2.042,
     ];
     match n {
@@ -111,9 +112,7 @@ impl DemoReport {
     /// Spreads over the worlds: dean, untouched, thresholds, truth.
     #[must_use]
     pub fn spreads(&self) -> [(&'static str, Spread); 4] {
-        let of = |get: fn(&Profit) -> f64| {
-            Spread::of(&self.worlds.iter().map(|w| get(&w.profit)).collect::<Vec<_>>())
-        };
+        let of = |get: fn(&Profit) -> f64| Spread::of(&self.worlds.iter().map(|w| get(&w.profit)).collect::<Vec<_>>());
         [
             ("Dean", of(|p| p.dean)),
             ("untouched", of(|p| p.untouched)),

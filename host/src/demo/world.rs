@@ -79,10 +79,7 @@ pub fn demo_config(world: &World) -> anyhow::Result<Effective> {
 }
 
 fn client(transport: Arc<dyn Transport>, clock: &Clock, world: &World) -> Client {
-    let credentials = Credentials {
-        token: SecretString::from(TOKEN),
-        app_secret: Some(SecretString::from(SECRET)),
-    };
+    let credentials = Credentials { token: SecretString::from(TOKEN), app_secret: Some(SecretString::from(SECRET)) };
     Client::new(transport, clock.clone(), VERSION, &world.account().to_string(), credentials)
 }
 
@@ -146,7 +143,14 @@ pub async fn live_through_http(
             graph.world().now()
         };
         let profit = |since| server.graph().world().profit_since(since);
-        live(&start, days, &Setting { client: &client, store: &store, clock: &clock, effective: &effective, registry, folder }, &advance, &profit).await
+        live(
+            &start,
+            days,
+            &Setting { client: &client, store: &store, clock: &clock, effective: &effective, registry, folder },
+            &advance,
+            &profit,
+        )
+        .await
     };
     serving.abort();
     lived
@@ -177,7 +181,8 @@ pub async fn live_in_process(
     };
     let profit = |since| account.graph().world().profit_since(since);
     let nowhere = Path::new("no-such-folder");
-    let setting = Setting { client: &client, store: &store, clock: &clock, effective: &effective, registry, folder: nowhere };
+    let setting =
+        Setting { client: &client, store: &store, clock: &clock, effective: &effective, registry, folder: nowhere };
     live(&start, days, &setting, &advance, &profit).await
 }
 

@@ -14,10 +14,7 @@ pub struct Attribution {
 
 impl Default for Attribution {
     fn default() -> Self {
-        Attribution {
-            report_time: "impression".into(),
-            windows: vec!["7d_click".into(), "1d_view".into()],
-        }
+        Attribution { report_time: "impression".into(), windows: vec!["7d_click".into(), "1d_view".into()] }
     }
 }
 

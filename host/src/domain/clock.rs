@@ -28,9 +28,7 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match self {
             Clock::System => Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default(),
-            Clock::Manual(seconds) => {
-                Timestamp::from_second(seconds.load(Ordering::Relaxed)).unwrap_or_default()
-            }
+            Clock::Manual(seconds) => Timestamp::from_second(seconds.load(Ordering::Relaxed)).unwrap_or_default(),
         }
     }
 

@@ -10,8 +10,7 @@ pub struct Currency {
 }
 
 /// Currencies whose minor unit is the unit itself, as Meta's budget fields have it.
-const WITHOUT_MINOR_UNITS: [&str; 11] =
-    ["CLP", "COP", "CRC", "HUF", "ISK", "IDR", "JPY", "KRW", "PYG", "TWD", "VND"];
+const WITHOUT_MINOR_UNITS: [&str; 11] = ["CLP", "COP", "CRC", "HUF", "ISK", "IDR", "JPY", "KRW", "PYG", "TWD", "VND"];
 
 impl Currency {
     /// A currency by its three-letter code.
@@ -53,7 +52,11 @@ impl Currency {
         let units = self.minor_units();
         let sign = if money.0 < 0 { "-" } else { "" };
         let (whole, part) = (money.0.unsigned_abs() / units as u64, money.0.unsigned_abs() % units as u64);
-        if units == 1 { format!("{sign}{whole} {}", self.code) } else { format!("{sign}{whole}.{part:02} {}", self.code) }
+        if units == 1 {
+            format!("{sign}{whole} {}", self.code)
+        } else {
+            format!("{sign}{whole}.{part:02} {}", self.code)
+        }
     }
 }
 

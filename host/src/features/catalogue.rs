@@ -144,9 +144,13 @@ type OfTheAd = (&'static str, &'static str, &'static str, fn(&Row) -> f64);
 const OF_THE_AD: [OfTheAd; 12] = [
     ("age_hours", "hours", "hours since the ad was created", |r| r.age_hours),
     ("hours_in_stage", "hours", "hours since the ad entered its stage", |r| r.hours_in_stage),
-    ("budget", "currency", "daily budget of its owner (ad set or campaign); not known for a lifetime budget", |r| r.budget),
+    ("budget", "currency", "daily budget of its owner (ad set or campaign); not known for a lifetime budget", |r| {
+        r.budget
+    }),
     ("in_learning", "flag", "1 while Meta says that its ad set is learning", |r| r.in_learning),
-    ("hours_since_change", "hours", "hours since Dean last changed the ad; not known when it never did", |r| r.hours_since_change),
+    ("hours_since_change", "hours", "hours since Dean last changed the ad; not known when it never did", |r| {
+        r.hours_since_change
+    }),
     ("changes_24h", "count", "changes by Dean to the ad in the last 24 hours", |r| r.changes_24h),
     ("budget_day_start", "currency", "daily budget of its owner when the account day began", |r| r.budget_day_start),
     ("paused_by_dean", "flag", "1 when Dean paused it", |r| r.paused_by_dean),
@@ -229,9 +233,27 @@ pub fn catalogue() -> Vec<Entry> {
         entries.push(Entry { name: name.into(), unit, formula: formula.into(), missing, column });
     };
     other("status", "text", "Meta's effective status", "never", Column::Status);
-    other("purchase_shape_7d", "count", "shape of the Gamma posterior on purchases per spend: the account's prior and the last 7 complete days", "when the account has no prior", Column::PurchaseShape);
-    other("purchase_rate_7d", "currency", "rate of that posterior: the prior's spend and the ad's", "when the account has no prior", Column::PurchaseRate);
-    other("p_cpa_above_target", "fraction", "P(true cost per purchase > target_cpa) under that posterior, exactly: the regularised incomplete gamma function P(shape, rate / target_cpa)", "when the account has no prior", Column::PCpaAboveTarget);
+    other(
+        "purchase_shape_7d",
+        "count",
+        "shape of the Gamma posterior on purchases per spend: the account's prior and the last 7 complete days",
+        "when the account has no prior",
+        Column::PurchaseShape,
+    );
+    other(
+        "purchase_rate_7d",
+        "currency",
+        "rate of that posterior: the prior's spend and the ad's",
+        "when the account has no prior",
+        Column::PurchaseRate,
+    );
+    other(
+        "p_cpa_above_target",
+        "fraction",
+        "P(true cost per purchase > target_cpa) under that posterior, exactly: the regularised incomplete gamma function P(shape, rate / target_cpa)",
+        "when the account has no prior",
+        Column::PCpaAboveTarget,
+    );
     entries
 }
 

@@ -42,16 +42,61 @@ pub struct ContextValues {
 
 /// Everything that a policy's `context` may name.
 pub const STAGE_CONTEXT: &[ContextEntry] = &[
-    ContextEntry { name: "account_spend_today", unit: "currency", formula: "spend of all ads today so far", get: |c| c.account_spend_today },
-    ContextEntry { name: "stage_spend_today", unit: "currency", formula: "spend of the stage's ads today so far", get: |c| c.stage_spend_today },
-    ContextEntry { name: "stage_cap", unit: "currency", formula: "the most that the stage may spend in a day", get: |c| c.stage_cap },
-    ContextEntry { name: "live_ads", unit: "count", formula: "ads of the stage that are delivered", get: |c| c.live_ads },
-    ContextEntry { name: "freed_budget", unit: "currency", formula: "mean daily spend of the ads that Dean paused in the last 24 hours", get: |c| c.freed_budget },
+    ContextEntry {
+        name: "account_spend_today",
+        unit: "currency",
+        formula: "spend of all ads today so far",
+        get: |c| c.account_spend_today,
+    },
+    ContextEntry {
+        name: "stage_spend_today",
+        unit: "currency",
+        formula: "spend of the stage's ads today so far",
+        get: |c| c.stage_spend_today,
+    },
+    ContextEntry {
+        name: "stage_cap",
+        unit: "currency",
+        formula: "the most that the stage may spend in a day",
+        get: |c| c.stage_cap,
+    },
+    ContextEntry {
+        name: "live_ads",
+        unit: "count",
+        formula: "ads of the stage that are delivered",
+        get: |c| c.live_ads,
+    },
+    ContextEntry {
+        name: "freed_budget",
+        unit: "currency",
+        formula: "mean daily spend of the ads that Dean paused in the last 24 hours",
+        get: |c| c.freed_budget,
+    },
     ContextEntry { name: "hour", unit: "hours", formula: "hour of the account day, 0 to 23", get: |c| c.hour },
-    ContextEntry { name: "weekday", unit: "days", formula: "weekday in the account's zone, Monday 0", get: |c| c.weekday },
-    ContextEntry { name: "hours_left_today", unit: "hours", formula: "hours until the account day ends", get: |c| c.hours_left_today },
-    ContextEntry { name: "target_cpa", unit: "currency", formula: "the cost per purchase aimed at: the stage's threshold, else break-even", get: |c| c.target_cpa },
-    ContextEntry { name: "breakeven_cpa", unit: "currency", formula: "BREAKEVEN_CPA, else the account's mean order value less COGS_PER_PURCHASE", get: |c| c.breakeven_cpa },
+    ContextEntry {
+        name: "weekday",
+        unit: "days",
+        formula: "weekday in the account's zone, Monday 0",
+        get: |c| c.weekday,
+    },
+    ContextEntry {
+        name: "hours_left_today",
+        unit: "hours",
+        formula: "hours until the account day ends",
+        get: |c| c.hours_left_today,
+    },
+    ContextEntry {
+        name: "target_cpa",
+        unit: "currency",
+        formula: "the cost per purchase aimed at: the stage's threshold, else break-even",
+        get: |c| c.target_cpa,
+    },
+    ContextEntry {
+        name: "breakeven_cpa",
+        unit: "currency",
+        formula: "BREAKEVEN_CPA, else the account's mean order value less COGS_PER_PURCHASE",
+        get: |c| c.breakeven_cpa,
+    },
 ];
 
 impl ContextValues {

@@ -132,8 +132,7 @@ impl Frame {
     pub fn set_lifetime(&mut self, ad: usize, lifetime: &Lifetime) {
         self.before[ad] = self.values(&lifetime.facts);
         self.before_known[ad] = true;
-        self.reach_lifetime[ad] =
-            if lifetime.facts.reach > 0.0 { lifetime.facts.reach } else { f64::NAN };
+        self.reach_lifetime[ad] = if lifetime.facts.reach > 0.0 { lifetime.facts.reach } else { f64::NAN };
     }
 
     fn values(&self, facts: &Facts) -> [f64; METRICS] {

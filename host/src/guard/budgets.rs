@@ -49,14 +49,22 @@ fn try_budget(bench: &mut Bench<'_>, p: &BudgetProposal) -> Result<(Money, Optio
         };
         at_most(most, "daily-rise", format!("limited to +{:.0} % within one account day", rise * 100.0));
         let room = bench.room(name);
-        at_most(from + room.max(Money::ZERO), "stage-cap", "limited by the cap of the stage or account, counting Meta's overspend of 75 %".into());
+        at_most(
+            from + room.max(Money::ZERO),
+            "stage-cap",
+            "limited by the cap of the stage or account, counting Meta's overspend of 75 %".into(),
+        );
     }
     let step = (to.0 - from.0).abs() as f64 / from.0.max(1) as f64;
     if p.learning && step > bench.situation.learning_step {
-        return Err(held("learning", format!(
-            "it is in its learning phase, which a step of {:.0} % would restart; steps above {:.0} % wait",
-            step * 100.0, bench.situation.learning_step * 100.0
-        )));
+        return Err(held(
+            "learning",
+            format!(
+                "it is in its learning phase, which a step of {:.0} % would restart; steps above {:.0} % wait",
+                step * 100.0,
+                bench.situation.learning_step * 100.0
+            ),
+        ));
     }
     if to == from {
         return Err(limit.unwrap_or_else(|| held("no-change", "it has that budget already")));

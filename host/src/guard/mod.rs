@@ -8,7 +8,7 @@ mod rules;
 
 pub use rules::judge;
 
-use crate::domain::{Money, Verb};
+use crate::domain::{Currency, Money, Verb};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -18,6 +18,8 @@ pub const OVERSPEND: f64 = 1.75;
 /// How things stand, for all stages together.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Situation {
+    /// The account's currency, for reasons that name money.
+    pub currency: Currency,
     /// Why nothing may be written at all, if so.
     pub stopped: Option<Stopped>,
     /// Hours between two changes of one ad or budget.

@@ -1,8 +1,6 @@
 //! The limits on ads, in the order in which they are tried.
 
-use super::{
-    AdProposal, AdVerdict, Held, OVERSPEND, Proposals, Situation, Verdicts, budgets, held,
-};
+use super::{AdProposal, AdVerdict, Held, OVERSPEND, Proposals, Situation, Verdicts, budgets, held};
 use crate::domain::{Money, Verb};
 use std::collections::BTreeMap;
 
@@ -69,7 +67,15 @@ impl<'a> Bench<'a> {
             Verb::Promote => {
                 let stage = self.situation.stages.get(&p.stage);
                 let next = stage.and_then(|s| s.next.as_deref());
-                let next = next.ok_or_else(|| held("no-next-stage", format!("stage {} leads nowhere: set stages.{}.next and the next stage's campaign", p.stage, p.stage)))?;
+                let next = next.ok_or_else(|| {
+                    held(
+                        "no-next-stage",
+                        format!(
+                            "stage {} leads nowhere: set stages.{}.next and the next stage's campaign",
+                            p.stage, p.stage
+                        ),
+                    )
+                })?;
                 self.copy(p, next)
             }
             Verb::Duplicate => self.copy(p, &p.stage),
@@ -85,7 +91,10 @@ impl<'a> Bench<'a> {
         let cooldown = self.situation.cooldown_hours;
         if hours_since_change < cooldown {
             let left = cooldown - hours_since_change;
-            return Err(held("cooldown", format!("it was changed {hours_since_change:.1} h ago; the next change may come in {left:.1} h")));
+            return Err(held(
+                "cooldown",
+                format!("it was changed {hours_since_change:.1} h ago; the next change may come in {left:.1} h"),
+            ));
         }
         Ok(())
     }
@@ -94,21 +103,29 @@ impl<'a> Bench<'a> {
         let least = self.situation.min_live_ads;
         let live = self.live.get(p.stage.as_str()).copied().unwrap_or(0);
         if p.live && live <= least {
-            return Err(held("last-live-ad", format!("stage {} would be left with fewer than {least} live ad(s)", p.stage)));
+            return Err(held(
+                "last-live-ad",
+                format!("stage {} would be left with fewer than {least} live ad(s)", p.stage),
+            ));
         }
         let stopped = self.stopped_spend + p.daily_spend.max(0.0);
         let most = self.situation.max_spend_share * self.situation.account_daily_spend;
         // The first pause of a run is never held for its size, or an ad that spends most of an
         // account's money could never be stopped.
         if self.pauses > 0 && stopped > most {
-            return Err(held("blast-radius", format!(
-                "the pauses of one run may stop {:.0} % of the account's daily spend; surer ones came first, this one waits",
-                self.situation.max_spend_share * 100.0
-            )));
+            return Err(held(
+                "blast-radius",
+                format!(
+                    "the pauses of one run may stop {:.0} % of the account's daily spend; surer ones came first, this one waits",
+                    self.situation.max_spend_share * 100.0
+                ),
+            ));
         }
         self.stopped_spend = stopped;
         self.pauses += 1;
-        if p.live && let Some(live) = self.live.get_mut(p.stage.as_str()) {
+        if p.live
+            && let Some(live) = self.live.get_mut(p.stage.as_str())
+        {
             *live -= 1;
         }
         Ok(())
@@ -126,10 +143,15 @@ impl<'a> Bench<'a> {
         let amount = p.amount.max(stage.min_budget).min(stage.max_budget);
         let room = self.room(name);
         if amount > room {
-            return Err(held("stage-cap", format!(
-                "a daily budget of {} more would take stage {into} or the account beyond its cap, counting Meta's overspend of 75 % (room: {} in minor units)",
-                amount.0, room.0.max(0)
-            )));
+            let currency = &self.situation.currency;
+            return Err(held(
+                "stage-cap",
+                format!(
+                    "a daily budget of {} more would take stage {into} or the account beyond its cap, counting Meta's overspend of 75 %; there is room for {}",
+                    currency.format(amount),
+                    currency.format(room.max(Money::ZERO))
+                ),
+            ));
         }
         self.take(name, amount);
         Ok(amount)
@@ -141,9 +163,11 @@ impl<'a> Bench<'a> {
             Some(cap) => Money((cap.0 as f64 / OVERSPEND).floor() as i64) - used,
             None => Money(i64::MAX),
         };
-        let of_stage = self.situation.stages.get(stage).map_or(Money(i64::MAX), |s| {
-            within(s.cap, self.budgets.get(stage).copied().unwrap_or(Money::ZERO))
-        });
+        let of_stage = self
+            .situation
+            .stages
+            .get(stage)
+            .map_or(Money(i64::MAX), |s| within(s.cap, self.budgets.get(stage).copied().unwrap_or(Money::ZERO)));
         of_stage.min(within(self.situation.account_cap, self.account_budgets))
     }
 

@@ -77,8 +77,7 @@ pub fn encode(record: &Record, base: Option<&Record>) -> Vec<u8> {
     let mut plain = (head.len() as u64).to_le_bytes().to_vec();
     plain.extend_from_slice(&head);
     let bases = base_bits(&record.plan, &record.ads, base);
-    let bits: Vec<u64> =
-        cohort.values.iter().zip(bases).map(|(value, base)| value.to_bits() ^ base).collect();
+    let bits: Vec<u64> = cohort.values.iter().zip(bases).map(|(value, base)| value.to_bits() ^ base).collect();
     for plane in 0..8 {
         plain.extend(bits.iter().map(|bits| bits.to_le_bytes()[plane]));
     }
@@ -95,8 +94,7 @@ pub fn decode(bytes: &[u8], base: Option<&Record>) -> Result<Record, JournalErro
     let length = plain.get(..8).and_then(|b| b.try_into().ok()).map(u64::from_le_bytes);
     let length = length.ok_or_else(|| damaged("it is cut"))? as usize;
     let head = plain.get(8..).and_then(|rest| rest.get(..length)).ok_or_else(|| damaged("its head is cut"))?;
-    let head: Head =
-        postcard::from_bytes(head).map_err(|error| JournalError::Damaged(error.to_string()))?;
+    let head: Head = postcard::from_bytes(head).map_err(|error| JournalError::Damaged(error.to_string()))?;
     let frame = match (head.frame, base) {
         (Some(frame), _) => frame,
         (None, Some(base)) => Frame::of(base),

@@ -84,11 +84,7 @@ impl Outcome {
             hasher.update([c.comparison as u8, u8::from(c.met)]);
             hasher.update(c.threshold.to_bits().to_le_bytes());
         }
-        Outcome::Answered {
-            ads: answer.ads.clone(),
-            budgets: answer.budgets.clone(),
-            checks: hasher.finalize().into(),
-        }
+        Outcome::Answered { ads: answer.ads.clone(), budgets: answer.budgets.clone(), checks: hasher.finalize().into() }
     }
 
     /// The outcome as bytes: what a replay compares.

@@ -107,7 +107,8 @@ fn finish(action: &mut ActionRow, answer: Result<WriteAnswer, Error>, clock: &Cl
             if unknown {
                 action.finished_at = None;
             }
-            let stops = matches!(error.class(), Class::Token | Class::Permission | Class::PolicyBlock | Class::Throttled);
+            let stops =
+                matches!(error.class(), Class::Token | Class::Permission | Class::PolicyBlock | Class::Throttled);
             stops.then(|| error.to_string())
         }
     }

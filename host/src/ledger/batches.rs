@@ -23,7 +23,7 @@ pub(super) fn batches(places: &[Place]) -> Vec<Vec<usize>> {
             let free = key.is_none_or(|(campaign, adset)| taken.get(campaign).is_none_or(|a| *a == adset));
             members.len() < LARGEST_BATCH && free
         };
-        let at = match batches.iter_mut().position(|mut batch| fits(&&mut batch)) {
+        let at = match batches.iter_mut().position(|mut batch| fits(&mut batch)) {
             Some(at) => at,
             None => {
                 batches.push(Default::default());

@@ -10,8 +10,8 @@ mod history;
 mod reconcile;
 
 pub use apply::{Applied, apply, send_one};
-pub(crate) use history::hours;
 pub use batches::Place;
+pub(crate) use history::hours;
 pub use history::{Changes, History};
 pub use reconcile::reconcile;
 
@@ -99,9 +99,7 @@ pub fn write_of(action: &ActionRow) -> Option<Write> {
             Write::SetStatus { id, status: Status::parse(to)? }
         }
         kind::SET_BUDGET => Write::SetBudget { id, daily: Money(to.parse().ok()?) },
-        kind::COPY_ADSET => {
-            Write::CopyAdSet { id, campaign_id: to.clone(), suffix: format!(" {}", marker(action)) }
-        }
+        kind::COPY_ADSET => Write::CopyAdSet { id, campaign_id: to.clone(), suffix: format!(" {}", marker(action)) },
         kind::COPY_AD => Write::CopyAd { id, adset_id: to.clone(), suffix: format!(" {}", marker(action)) },
         _ => return None,
     })

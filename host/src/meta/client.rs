@@ -132,11 +132,7 @@ impl Client {
     }
 
     /// Reads one object.
-    pub(super) async fn get<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        params: &[(&str, String)],
-    ) -> Result<T, Error> {
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, params: &[(&str, String)]) -> Result<T, Error> {
         let what = format!("GET {path}");
         let read = || async {
             self.counters.reads.fetch_add(1, Ordering::Relaxed);
@@ -145,7 +141,10 @@ impl Client {
         };
         let clock = self.clock.clone();
         read.retry(self.backoff())
-            .sleep(move |time| { let clock = clock.clone(); async move { clock.sleep(time).await } })
+            .sleep(move |time| {
+                let clock = clock.clone();
+                async move { clock.sleep(time).await }
+            })
             .when(|error| error.class() == Class::Transient)
             .notify(|error, _| {
                 self.counters.retries.fetch_add(1, Ordering::Relaxed);
@@ -182,11 +181,7 @@ impl Client {
     }
 
     /// Sends one write. Never retried here: the ledger decides what an unknown outcome means.
-    pub(super) async fn post<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        params: &[(&str, String)],
-    ) -> Result<T, Error> {
+    pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, params: &[(&str, String)]) -> Result<T, Error> {
         let what = format!("POST {}", if path.is_empty() { "a batch" } else { path });
         let reply = self.send(Method::Post, path, params).await;
         self.answer(&what, reply)
@@ -204,8 +199,7 @@ impl Client {
         params: &[(&str, String)],
     ) -> Result<Reply, super::TransportError> {
         let token = self.credentials.token.expose_secret();
-        let mut all: Vec<(String, String)> =
-            params.iter().map(|(n, v)| ((*n).to_string(), v.clone())).collect();
+        let mut all: Vec<(String, String)> = params.iter().map(|(n, v)| ((*n).to_string(), v.clone())).collect();
         all.push(("access_token".into(), token.into()));
         if let Some(secret) = &self.credentials.app_secret {
             all.push(("appsecret_proof".into(), proof(token, secret.expose_secret())));
@@ -263,10 +257,5 @@ fn offset_of(next: &str) -> Option<String> {
 }
 
 fn broken_paging(path: &str, reason: &str) -> Error {
-    Error::NotJson {
-        what: format!("GET {path}"),
-        status: 200,
-        reason: reason.into(),
-        start: String::new(),
-    }
+    Error::NotJson { what: format!("GET {path}"), status: 200, reason: reason.into(), start: String::new() }
 }

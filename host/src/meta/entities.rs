@@ -3,9 +3,7 @@
 use super::client::Client;
 use super::errors::Error;
 use super::number::Number;
-use crate::domain::{
-    Account, AccountStatus, Ad, AdSet, Campaign, Creative, Currency, EffectiveStatus, Money, Status,
-};
+use crate::domain::{Account, AccountStatus, Ad, AdSet, Campaign, Creative, Currency, EffectiveStatus, Money, Status};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
@@ -107,8 +105,8 @@ impl Client {
             start: String::new(),
         };
         let zone_name = node.timezone_name.ok_or_else(|| missing("timezone_name"))?;
-        let zone = TimeZone::get(&zone_name)
-            .map_err(|_| missing(&format!("timezone_name: {zone_name:?} is no time zone")))?;
+        let zone =
+            TimeZone::get(&zone_name).map_err(|_| missing(&format!("timezone_name: {zone_name:?} is no time zone")))?;
         let money = |number: &Option<Number>| number.as_ref().and_then(Number::whole).map(Money);
         let status = node.account_status.as_ref().and_then(Number::whole);
         Ok(Account {
@@ -169,11 +167,8 @@ impl Client {
         }
         let path = format!("{}/{edge}", self.account_id());
         let filter = serde_json::json!([{"field": "name", "operator": "CONTAIN", "value": marker}]);
-        let params = [
-            ("fields", "id,name".to_string()),
-            ("filtering", filter.to_string()),
-            ("limit", ADS_PAGE.to_string()),
-        ];
+        let params =
+            [("fields", "id,name".to_string()), ("filtering", filter.to_string()), ("limit", ADS_PAGE.to_string())];
         let found: Vec<Found> = self.list(&path, &params).await?;
         // A server that does not know the filter sends everything.
         Ok(found.into_iter().filter(|f| f.name.contains(marker)).map(|f| f.id).collect())
@@ -208,11 +203,7 @@ fn convert(node: AdNode) -> Ad {
         created: node.created_time.as_deref().and_then(parse_time),
         adset,
         campaign,
-        creative: node.creative.map(|c| Creative {
-            id: c.id,
-            name: c.name,
-            story_id: c.effective_object_story_id,
-        }),
+        creative: node.creative.map(|c| Creative { id: c.id, name: c.name, story_id: c.effective_object_story_id }),
     }
 }
 

@@ -36,7 +36,9 @@ impl Class {
             Class::Permission => {
                 "give the token's user ads_read and ads_management on this account, and check FB_AD_ACCOUNT_ID"
             }
-            Class::PolicyBlock => "Meta blocked this account for a while: see Account Quality; nothing is written until then",
+            Class::PolicyBlock => {
+                "Meta blocked this account for a while: see Account Quality; nothing is written until then"
+            }
             Class::Invalid => "this call was wrong: please report it with the message",
         }
     }
@@ -77,7 +79,9 @@ pub enum Error {
         source: TransportError,
     },
     /// What came back is not JSON of the expected form.
-    #[error("{what} was answered with HTTP {status} and no usable JSON ({reason}): {start:?}\n  hint: is META_GRAPH_URL a Graph API server?")]
+    #[error(
+        "{what} was answered with HTTP {status} and no usable JSON ({reason}): {start:?}\n  hint: is META_GRAPH_URL a Graph API server?"
+    )]
     NotJson {
         /// What was asked.
         what: String,

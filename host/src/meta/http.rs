@@ -84,8 +84,8 @@ impl HttpTransport {
     /// # Errors
     /// When the address is no URL of scheme http or https, or TLS cannot be set up.
     pub fn new(base: &str) -> Result<Self, String> {
-        let url = reqwest::Url::parse(base.trim_end_matches('/'))
-            .map_err(|error| format!("{base} is no URL: {error}"))?;
+        let url =
+            reqwest::Url::parse(base.trim_end_matches('/')).map_err(|error| format!("{base} is no URL: {error}"))?;
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(format!("{base} is no http or https URL"));
         }
@@ -134,8 +134,7 @@ impl Transport for HttpTransport {
         let response = request.send().await.map_err(|error| self.failed(error))?;
         let status = response.status().as_u16();
         let text = |v: &reqwest::header::HeaderValue| v.to_str().unwrap_or_default().to_string();
-        let headers =
-            response.headers().iter().map(|(n, v)| (n.as_str().to_string(), text(v))).collect();
+        let headers = response.headers().iter().map(|(n, v)| (n.as_str().to_string(), text(v))).collect();
         let body = response.bytes().await.map_err(|error| self.failed(error))?.to_vec();
         Ok(Reply { status, headers, body })
     }

@@ -16,10 +16,8 @@ const FIELDS: &str = "ad_id,date_start,date_stop,impressions,clicks,inline_link_
     actions,action_values,video_play_actions,video_thruplay_watched_actions,video_avg_time_watched_actions";
 
 /// One purchase comes under up to six types; the first that is there counts, never their sum.
-const PURCHASE: [&str; 3] =
-    ["omni_purchase", "purchase", "offsite_conversion.fb_pixel_purchase"];
-const ADD_TO_CART: [&str; 3] =
-    ["omni_add_to_cart", "add_to_cart", "offsite_conversion.fb_pixel_add_to_cart"];
+const PURCHASE: [&str; 3] = ["omni_purchase", "purchase", "offsite_conversion.fb_pixel_purchase"];
+const ADD_TO_CART: [&str; 3] = ["omni_add_to_cart", "add_to_cart", "offsite_conversion.fb_pixel_add_to_cart"];
 const INITIATE_CHECKOUT: [&str; 4] = [
     "omni_initiated_checkout",
     "omni_initiate_checkout",
@@ -90,12 +88,7 @@ impl Client {
     ///
     /// # Errors
     /// When a page cannot be read. A row that makes no sense is a [`Problem`], not an error.
-    pub async fn insights(
-        &self,
-        span: Span,
-        attribution: &Attribution,
-        currency: &Currency,
-    ) -> Result<DayRows, Error> {
+    pub async fn insights(&self, span: Span, attribution: &Attribution, currency: &Currency) -> Result<DayRows, Error> {
         let path = format!("{}/insights", self.account_id());
         let mut params = vec![
             ("level", "ad".to_string()),
@@ -170,9 +163,7 @@ fn facts(row: &Row, currency: &Currency) -> Result<Facts, String> {
         Some(number) => number.count(field),
         None => Ok(0.0),
     };
-    let money = |major: f64, field: &str| {
-        currency.from_major(major).ok_or_else(|| format!("{field} is {major}"))
-    };
+    let money = |major: f64, field: &str| currency.from_major(major).ok_or_else(|| format!("{field} is {major}"));
     let impressions = count(&row.impressions, "impressions")?;
     let spend = money(count(&row.spend, "spend")?, "spend")?;
     let clicks = count(&row.clicks, "clicks")?;

@@ -87,11 +87,9 @@ impl Write {
                 ("status_option", "PAUSED".into()),
                 rename(suffix),
             ],
-            Write::CopyAd { adset_id, suffix, .. } => vec![
-                ("adset_id", adset_id.clone()),
-                ("status_option", "PAUSED".into()),
-                rename(suffix),
-            ],
+            Write::CopyAd { adset_id, suffix, .. } => {
+                vec![("adset_id", adset_id.clone()), ("status_option", "PAUSED".into()), rename(suffix)]
+            }
         }
     }
 }

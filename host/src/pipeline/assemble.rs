@@ -109,8 +109,13 @@ impl Assembly<'_> {
                 let rule = &plan.rules[decision.rule as usize];
                 let major = |m: Money| self.currency().to_major(m);
                 let why = match (&verdict.held, verdict.to) {
-                    (Some(held), Some(to)) => format!("{}: {}, {}.", rule.title, self.currency().format(to), held.reason),
-                    (Some(held), None) => format!("Held by {}: {}. The policy wanted {:.2}: {}.", held.by, held.reason, decision.amount, rule.title),
+                    (Some(held), Some(to)) => {
+                        format!("{}: {}, {}.", rule.title, self.currency().format(to), held.reason)
+                    }
+                    (Some(held), None) => format!(
+                        "Held by {}: {}. The policy wanted {:.2}: {}.",
+                        held.by, held.reason, decision.amount, rule.title
+                    ),
                     (None, _) => format!("{}, {:.0} % sure.", rule.title, decision.confidence * 100.0),
                 };
                 budgets.push(Budget {
@@ -129,13 +134,21 @@ impl Assembly<'_> {
         (decisions, budgets)
     }
 
-    fn decision(&self, scene: &Scene<'_>, made: Option<(&AdDecision, &AdVerdict)>, columns: Option<Columns>) -> Decision {
+    fn decision(
+        &self,
+        scene: &Scene<'_>,
+        made: Option<(&AdDecision, &AdVerdict)>,
+        columns: Option<Columns>,
+    ) -> Decision {
         let Scene { policy, d, plan, row, checks } = *scene;
         let ad = &self.observation.ads[d.stage.ads[row]];
         let decision = made.map(|(decision, _)| decision);
         let held = match (made, &policy.ready, &d.fault) {
             (Some((_, verdict)), ..) => verdict.held.clone(),
-            (None, None, _) => Some(Held { by: "no-policy".into(), reason: format!("stage {} has no policy: its ads are only observed", policy.view.name) }),
+            (None, None, _) => Some(Held {
+                by: "no-policy".into(),
+                reason: format!("stage {} has no policy: its ads are only observed", policy.view.name),
+            }),
             (None, _, Some(fault)) => Some(Held { by: "policy".into(), reason: format!("the policy failed: {fault}") }),
             (None, _, None) => None,
         };
@@ -154,7 +167,11 @@ impl Assembly<'_> {
             amount: decision.filter(|d| has_amount(d.verb)).map(|d| d.amount),
             rule: decision.map(|d| plan.rules[d.rule as usize].id.clone()),
             confidence: decision.map(|d| d.confidence),
-            evidence: checks.iter().filter(|c| decision.is_some_and(|d| d.rule == c.rule)).map(|c| evidence(plan, c)).collect(),
+            evidence: checks
+                .iter()
+                .filter(|c| decision.is_some_and(|d| d.rule == c.rule))
+                .map(|c| evidence(plan, c))
+                .collect(),
             done: Final {
                 verb: done,
                 amount: made.filter(|(_, v)| has_amount(v.verb)).map(|(_, v)| self.currency().to_major(v.amount)),
@@ -182,7 +199,8 @@ impl Assembly<'_> {
                 },
                 ready: None,
             };
-            let measured = measure::measure(self.observation, &nowhere, members, self.lifecycle, self.history, self.numbers);
+            let measured =
+                measure::measure(self.observation, &nowhere, members, self.lifecycle, self.history, self.numbers);
             self.columns(&measured.frame, measured.context.target_cpa)
         });
         let skip = |(i, s): (usize, &Skipped)| Skip {

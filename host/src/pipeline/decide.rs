@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// A stage with what its policy answered.
 #[derive(Debug)]
-pub struct Decided {
+pub(super) struct Decided {
     /// Its ads, measured.
     pub stage: StageCohort,
     /// What its policy saw; `None` when it has no policy.
@@ -27,7 +27,7 @@ pub struct Decided {
 
 /// Asks the policy of one stage.
 #[must_use]
-pub fn ask(
+pub(super) fn ask(
     observation: &Observation,
     policy: &StagePolicy,
     stage: StageCohort,
@@ -40,9 +40,7 @@ pub fn ask(
     let mut cohort = cohort(observation, ready, &stage, numbers, seed);
     let decided = ready.policy.decide(&policy.view.name, &ready.settings, &ready.plan, &mut cohort);
     match decided {
-        Ok(outcome) => {
-            Decided { stage, cohort: Some(cohort), answer: outcome.answer, fault: None }
-        }
+        Ok(outcome) => Decided { stage, cohort: Some(cohort), answer: outcome.answer, fault: None },
         Err(fault) => {
             tracing::warn!(stage = %policy.view.name, %fault, "the policy failed; its ads are held");
             Decided { stage, cohort: Some(cohort), answer: Answer::default(), fault: Some(fault.to_string()) }
@@ -52,7 +50,7 @@ pub fn ask(
 
 /// What the journal keeps of a stage; `None` when it has no policy.
 #[must_use]
-pub fn record(observation: &Observation, policy: &StagePolicy, decided: &Decided) -> Option<Record> {
+pub(super) fn record(observation: &Observation, policy: &StagePolicy, decided: &Decided) -> Option<Record> {
     let (ready, cohort) = (policy.ready.as_ref()?, decided.cohort.as_ref()?);
     let manifest = ready.policy.manifest();
     Some(Record {
@@ -73,7 +71,7 @@ pub fn record(observation: &Observation, policy: &StagePolicy, decided: &Decided
 
 /// How things stand, for the guard.
 #[must_use]
-pub fn situation(
+pub(super) fn situation(
     observation: &Observation,
     config: &Config,
     policies: &[StagePolicy],
@@ -104,7 +102,8 @@ pub fn situation(
             }
         }
     }
-    let takes_promotions = |name: &String| policies.iter().any(|p| &p.view.name == name && !p.view.campaigns.is_empty());
+    let takes_promotions =
+        |name: &String| policies.iter().any(|p| &p.view.name == name && !p.view.campaigns.is_empty());
     let stage = |p: &StagePolicy| {
         let name = p.view.name.as_str();
         let situation = StageSituation {
@@ -118,6 +117,7 @@ pub fn situation(
         (p.view.name.clone(), situation)
     };
     Situation {
+        currency: currency.clone(),
         stopped,
         cooldown_hours: config.guard.cooldown_hours,
         max_spend_share: config.guard.max_spend_share_per_run,
@@ -133,7 +133,7 @@ pub fn situation(
 
 /// What all policies proposed, in the order of stages and answers.
 #[must_use]
-pub fn proposals(
+pub(super) fn proposals(
     observation: &Observation,
     policies: &[StagePolicy],
     decided: &[Decided],
@@ -172,8 +172,7 @@ pub fn proposals(
         for decision in &d.answer.budgets {
             let owner = &d.stage.owners[decision.group as usize];
             let learning = d.stage.ads.iter().zip(&d.stage.group_of).any(|(i, group)| {
-                *group == decision.group
-                    && observation.ads[*i].adset.as_ref().and_then(|a| a.learning) == Some(true)
+                *group == decision.group && observation.ads[*i].adset.as_ref().and_then(|a| a.learning) == Some(true)
             });
             out.budgets.push(BudgetProposal {
                 owner_id: owner.id.clone(),
@@ -192,6 +191,6 @@ pub fn proposals(
 
 /// The amount of a verb that has one.
 #[must_use]
-pub fn amount(currency: &Currency, verb: Verb, major: f64) -> Option<Money> {
+pub(super) fn amount(currency: &Currency, verb: Verb, major: f64) -> Option<Money> {
     matches!(verb, Verb::Promote | Verb::Duplicate).then(|| currency.from_major(major)).flatten()
 }

@@ -16,7 +16,7 @@ const PAUSED_STAY_DAYS: f64 = 14.0;
 
 /// An ad that is not decided on, and why.
 #[derive(Clone, Debug)]
-pub struct Skipped {
+pub(super) struct Skipped {
     /// Its position in the observation.
     pub ad: usize,
     /// For a person.
@@ -25,7 +25,7 @@ pub struct Skipped {
 
 /// The ads of a stage with everything measured of them.
 #[derive(Debug)]
-pub struct StageCohort {
+pub(super) struct StageCohort {
     /// Positions in the observation, by row.
     pub ads: Vec<usize>,
     /// Owners of budgets, by group.
@@ -54,7 +54,7 @@ pub struct AccountNumbers {
 }
 
 /// Sorts the ads into stages; what belongs to none, or cannot be decided on, is skipped by name.
-pub fn assign(
+pub(super) fn assign(
     observation: &Observation,
     stages: &[StagePolicy],
     only: Option<&str>,
@@ -85,8 +85,7 @@ pub fn assign(
             continue;
         }
         let paused_recently = history.of(&ad.id).and_then(|c| c.paused_at).is_some_and(|at| {
-            ad.status == Some(crate::domain::Status::Paused)
-                && hours(at, observation.at) <= PAUSED_STAY_DAYS * 24.0
+            ad.status == Some(crate::domain::Status::Paused) && hours(at, observation.at) <= PAUSED_STAY_DAYS * 24.0
         });
         if !ad.effective_status.is_active() && !paused_recently {
             skip(ad.effective_status.reason());
@@ -104,7 +103,7 @@ pub fn assign(
 
 /// Numbers of the account as a whole.
 #[must_use]
-pub fn account_numbers(observation: &Observation, economics: &Economics) -> AccountNumbers {
+pub(super) fn account_numbers(observation: &Observation, economics: &Economics) -> AccountNumbers {
     let currency = &observation.account.currency;
     let (mut purchases, mut spend, mut revenue) = (0.0, Money::ZERO, Money::ZERO);
     let mut valued = 0.0;
@@ -128,8 +127,7 @@ pub fn account_numbers(observation: &Observation, economics: &Economics) -> Acco
             _ => {}
         }
     }
-    let spent: Vec<f64> =
-        days.iter().filter(|d| **d > Money::ZERO).map(|d| currency.to_major(*d)).collect();
+    let spent: Vec<f64> = days.iter().filter(|d| **d > Money::ZERO).map(|d| currency.to_major(*d)).collect();
     let aov = if valued > 0.0 { currency.to_major(revenue) / valued } else { f64::NAN };
     let margin = aov - economics.cogs_per_purchase;
     let computed = if margin > 0.0 { margin } else { f64::NAN };
@@ -152,7 +150,7 @@ fn days_ago(observation: &Observation, date: jiff::civil::Date) -> i32 {
 
 /// Measures the ads of a stage.
 #[must_use]
-pub fn measure(
+pub(super) fn measure(
     observation: &Observation,
     stage: &StagePolicy,
     members: Vec<usize>,
@@ -162,11 +160,8 @@ pub fn measure(
 ) -> StageCohort {
     let currency = &observation.account.currency;
     let now = observation.at;
-    let entered: HashMap<&str, &LifecycleRow> = lifecycle
-        .iter()
-        .filter(|row| row.stage == stage.view.name)
-        .map(|row| (row.ad_id.as_str(), row))
-        .collect();
+    let entered: HashMap<&str, &LifecycleRow> =
+        lifecycle.iter().filter(|row| row.stage == stage.view.name).map(|row| (row.ad_id.as_str(), row)).collect();
 
     let mut owners: Vec<BudgetOwner> = Vec::new();
     let mut by_owner: BTreeMap<String, u32> = BTreeMap::new();
@@ -268,7 +263,7 @@ fn context(
 
 /// The cohort that a plan asks for.
 #[must_use]
-pub fn cohort(
+pub(super) fn cohort(
     observation: &Observation,
     ready: &Ready,
     stage: &StageCohort,
@@ -318,7 +313,7 @@ pub fn cohort(
 /// entered when it was created, unless its campaign was given to another stage meanwhile: then it
 /// enters now, with a clean clock.
 #[must_use]
-pub fn newcomers(
+pub(super) fn newcomers(
     observation: &Observation,
     stages: &[StagePolicy],
     members: &[Vec<usize>],

@@ -104,12 +104,9 @@ impl Runner<'_> {
         self.phase("observe");
         let account = self.client.account().await?;
         let configured = &self.effective.config.attribution;
-        let attribution = Attribution {
-            report_time: configured.report_time.clone(),
-            windows: configured.windows.clone(),
-        };
-        let observation =
-            observe::observe(self.client, self.store, self.clock, &attribution, account).await?;
+        let attribution =
+            Attribution { report_time: configured.report_time.clone(), windows: configured.windows.clone() };
+        let observation = observe::observe(self.client, self.store, self.clock, &attribution, account).await?;
         timings.lap("observe");
 
         let run_id = self.new_run_id(&observation).await?;
@@ -239,7 +236,7 @@ impl Runner<'_> {
             d.checks = None;
         });
         kept.skipped.iter_mut().for_each(|s| s.columns = None);
-        run.report = Some(serde_json::to_string(&kept)?);
+        run.report = Some(kept.pack()?);
         Ok(self.store.save_run(run).await?)
     }
 
@@ -250,8 +247,7 @@ impl Runner<'_> {
             let reason = format!("the kill-switch file {} exists; remove it to go on", file.display());
             return Some(Stopped { by: "kill-switch".into(), reason });
         }
-        (!account.status.may_deliver())
-            .then(|| Stopped { by: "health".into(), reason: account.status.advice().into() })
+        (!account.status.may_deliver()).then(|| Stopped { by: "health".into(), reason: account.status.advice().into() })
     }
 
     async fn enter(
@@ -332,7 +328,13 @@ impl Runner<'_> {
     }
 
     /// The writes that verdicts ask for, promotions aside.
-    fn plan(&self, run_id: &str, observation: &Observation, decided: &[Decided], verdicts: &Verdicts) -> Vec<ActionRow> {
+    fn plan(
+        &self,
+        run_id: &str,
+        observation: &Observation,
+        decided: &[Decided],
+        verdicts: &Verdicts,
+    ) -> Vec<ActionRow> {
         let mut actions = Vec::new();
         let mut ads = verdicts.ads.iter();
         let mut budgets = verdicts.budgets.iter();
@@ -387,16 +389,15 @@ impl Runner<'_> {
                 let Some(campaign) = target.and_then(|p| p.view.campaigns.first()) else { continue };
                 let ad = &observation.ads[d.stage.ads[decision.row as usize]];
                 let rule = policy.ready.as_ref().map_or("", |r| r.plan.rules[decision.rule as usize].id.as_str());
-                promotions.push(promote::begin(
+                let intent = Intent {
                     run_id,
-                    &observation.account.id,
-                    observation.at,
-                    &ad.id,
-                    (&policy.view.name, next),
-                    campaign,
+                    account_id: &observation.account.id,
+                    at: observation.at,
+                    stage: &policy.view.name,
                     rule,
-                    verdict,
-                ));
+                    ad_id: Some(&ad.id),
+                };
+                promotions.push(promote::begin(&intent, next, campaign, verdict.amount));
             }
         }
         promotions
@@ -429,10 +430,7 @@ impl Runner<'_> {
             let ad = action.ad_id.as_ref().and_then(|id| observation.index.get(id));
             let owner = || observation.ads.iter().position(|ad| ad.adset_id.as_ref() == Some(&action.target_id));
             let ad = ad.copied().or_else(owner).map(|i| &observation.ads[i]);
-            Place {
-                campaign: ad.and_then(|ad| ad.campaign_id.clone()),
-                adset: ad.and_then(|ad| ad.adset_id.clone()),
-            }
+            Place { campaign: ad.and_then(|ad| ad.campaign_id.clone()), adset: ad.and_then(|ad| ad.adset_id.clone()) }
         };
         let mut next_seq = planned.len();
         let applied = ledger::apply(self.client, self.store, self.clock, planned, place).await?;

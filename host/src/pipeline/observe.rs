@@ -54,7 +54,7 @@ pub enum ObserveError {
 ///
 /// # Errors
 /// When a read fails: a run on half an observation would decide on half the truth.
-pub async fn observe(
+pub(super) async fn observe(
     client: &Client,
     store: &dyn Store,
     clock: &Clock,

@@ -3,15 +3,14 @@
 //! in the ledger, and a create whose outcome is unknown is looked for before anything follows.
 
 use super::observe::Observation;
-use crate::domain::{Ad, Clock, Status};
-use crate::guard::AdVerdict;
+use crate::domain::{Ad, Clock, Money, Status};
 use crate::ledger::{self, Intent, hours, kind};
 use crate::meta::Client;
 use crate::store::{ActionRow, ActionState, PromotionRow, PromotionState, Store, StoreError};
 use sha2::{Digest, Sha256};
 
 /// Everything a saga works with.
-pub struct Stagehand<'a> {
+pub(super) struct Stagehand<'a> {
     /// The account's client.
     pub client: &'a Client,
     /// The ledger's store.
@@ -26,34 +25,26 @@ pub struct Stagehand<'a> {
     pub timeout_hours: f64,
 }
 
-/// A new promotion for a verdict.
+/// A new promotion of the intent's ad, out of its stage into another.
 #[must_use]
-pub fn begin(
-    run_id: &str,
-    account_id: &str,
-    at: jiff::Timestamp,
-    ad_id: &str,
-    stages: (&str, &str),
-    campaign_id: &str,
-    rule: &str,
-    verdict: &AdVerdict,
-) -> PromotionRow {
-    let digest = Sha256::digest(format!("{run_id}/{ad_id}"));
+pub(super) fn begin(intent: &Intent<'_>, to_stage: &str, campaign_id: &str, daily_budget: Money) -> PromotionRow {
+    let ad_id = intent.ad_id.unwrap_or_default();
+    let digest = Sha256::digest(format!("{}/{ad_id}", intent.run_id));
     let id: String = digest.iter().take(5).map(|byte| format!("{byte:02x}")).collect();
     PromotionRow {
         promotion_id: format!("p{id}"),
-        account_id: account_id.into(),
+        account_id: intent.account_id.into(),
         source_ad_id: ad_id.into(),
-        from_stage: stages.0.into(),
-        to_stage: stages.1.into(),
+        from_stage: intent.stage.into(),
+        to_stage: to_stage.into(),
         campaign_id: campaign_id.into(),
-        daily_budget: verdict.amount.0,
-        rule: rule.into(),
+        daily_budget: daily_budget.0,
+        rule: intent.rule.into(),
         state: PromotionState::Copying,
         adset_id: None,
         ad_id: None,
-        started_at: at,
-        step_at: at,
+        started_at: intent.at,
+        step_at: intent.at,
         reason: None,
     }
 }
@@ -63,7 +54,7 @@ impl Stagehand<'_> {
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn advance(&self, p: &mut PromotionRow, seq: usize) -> Result<Vec<ActionRow>, StoreError> {
+    pub(super) async fn advance(&self, p: &mut PromotionRow, seq: usize) -> Result<Vec<ActionRow>, StoreError> {
         let mut actions = Vec::new();
         let before = p.state;
         match p.state {
@@ -141,7 +132,8 @@ impl Stagehand<'_> {
             return Ok(());
         }
         let (adset, ad) = (copy.adset_id.clone().unwrap_or_default(), copy.id.clone());
-        let campaign_holds = copy.campaign.as_ref().is_some_and(|c| c.daily_budget.is_some() || c.lifetime_budget.is_some());
+        let campaign_holds =
+            copy.campaign.as_ref().is_some_and(|c| c.daily_budget.is_some() || c.lifetime_budget.is_some());
         let budget_now = copy.adset.as_ref().and_then(|a| a.daily_budget);
         if !campaign_holds && budget_now.map(|b| b.0) != Some(p.daily_budget) {
             let from = budget_now.map(|b| b.0.to_string());
@@ -164,7 +156,12 @@ impl Stagehand<'_> {
     }
 
     /// Pauses the source once the copy delivers; gives a rejected or silent copy up.
-    async fn hand_over(&self, p: &mut PromotionRow, seq: usize, actions: &mut Vec<ActionRow>) -> Result<(), StoreError> {
+    async fn hand_over(
+        &self,
+        p: &mut PromotionRow,
+        seq: usize,
+        actions: &mut Vec<ActionRow>,
+    ) -> Result<(), StoreError> {
         let copy = self.seen_copy(p);
         let impressions = || {
             let days = self.observation.days.iter();
@@ -182,7 +179,9 @@ impl Stagehand<'_> {
         if rejected || self.waited_too_long(p) {
             let reason = match copy {
                 Some(copy) if rejected => copy.effective_status.reason(),
-                Some(copy) => format!("the copy did not deliver within {:.0} h ({})", self.timeout_hours, copy.effective_status.0),
+                Some(copy) => {
+                    format!("the copy did not deliver within {:.0} h ({})", self.timeout_hours, copy.effective_status.0)
+                }
                 None => "the copy is no longer in the account".into(),
             };
             if let Some(adset) = p.adset_id.clone() {
@@ -270,7 +269,7 @@ fn fail(p: &mut PromotionRow, reason: &str) {
 
 /// What a person should know of a promotion's state.
 #[must_use]
-pub fn note(p: &PromotionRow) -> String {
+pub(super) fn note(p: &PromotionRow) -> String {
     match p.state {
         PromotionState::Copying => "the copy is being made".into(),
         PromotionState::Copied => "the copy is there, paused; it is verified and switched on next".into(),

@@ -47,7 +47,9 @@ async fn find(store: &dyn Store, account: Option<&str>, run: &str) -> anyhow::Re
         return newest.into_iter().next().with_context(|| format!("account {account} has no run yet"));
     }
     let found = store.run(run).await?;
-    found.with_context(|| format!("there is no run {run}, or several begin so\n  hint: `dean replay last` takes the newest"))
+    found.with_context(|| {
+        format!("there is no run {run}, or several begin so\n  hint: `dean replay last` takes the newest")
+    })
 }
 
 /// Decodes a stage's record with the chain that it is written against, and says how long that is.
@@ -112,7 +114,8 @@ pub async fn replay(
 
 async fn policy_of(store: &dyn Store, registry: &Registry, record: &Record) -> anyhow::Result<dean_policy::Policy> {
     let artifact = store.artifact(&record.policy).await?;
-    let artifact = artifact.with_context(|| format!("the policy {} ({}) is not in the store", record.policy_name, record.policy))?;
+    let artifact = artifact
+        .with_context(|| format!("the policy {} ({}) is not in the store", record.policy_name, record.policy))?;
     Ok(registry.load(&Artifact::new(record.policy_name.clone(), artifact.bytes))?)
 }
 
@@ -179,7 +182,7 @@ pub async fn explain(
     };
     for run in runs {
         let Some(report) = &run.report else { continue };
-        let report: RunReport = serde_json::from_str(report).context("the report of the run is damaged")?;
+        let report = RunReport::unpack(report).context("the report of the run is damaged")?;
         let is_it = |id: &str, name: &str| id == ad || name == ad;
         if let Some(decision) = report.decisions.iter().find(|d| is_it(&d.ad_id, &d.ad_name)) {
             let (checks, rules) = checks_again(store, registry, &run.run_id, decision).await?;
@@ -205,7 +208,9 @@ pub async fn explain(
             });
         }
     }
-    bail!("no run of account {account} knows an ad {ad}\n  hint: `dean run --dry-run` looks at the account and writes nothing to it")
+    bail!(
+        "no run of account {account} knows an ad {ad}\n  hint: `dean run --dry-run` looks at the account and writes nothing to it"
+    )
 }
 
 async fn checks_again(

@@ -214,7 +214,26 @@ pub struct Health {
     pub stops: Option<String>,
 }
 
+/// A report is sentences that resemble each other: this level makes it a twentieth.
+const ZSTD_LEVEL: i32 = 3;
+
 impl RunReport {
+    /// The report as the store keeps it.
+    ///
+    /// # Errors
+    /// When it cannot be compressed, which memory alone could cause.
+    pub fn pack(&self) -> std::io::Result<Vec<u8>> {
+        zstd::stream::encode_all(serde_json::to_vec(self)?.as_slice(), ZSTD_LEVEL)
+    }
+
+    /// The report of packed bytes.
+    ///
+    /// # Errors
+    /// When they are damaged.
+    pub fn unpack(bytes: &[u8]) -> std::io::Result<Self> {
+        Ok(serde_json::from_reader(zstd::stream::Decoder::new(bytes)?)?)
+    }
+
     /// Whether everything that was to be written was.
     #[must_use]
     pub fn complete(&self) -> bool {

@@ -8,7 +8,7 @@ use dean_policy::types::{AdDecision, Check, Comparison, Plan};
 
 /// Everything a sentence is made of.
 #[derive(Clone, Copy, Debug)]
-pub struct Story<'a> {
+pub(super) struct Story<'a> {
     /// The plan of the policy.
     pub plan: &'a Plan,
     /// The account's currency.
@@ -26,7 +26,7 @@ pub struct Story<'a> {
 impl Story<'_> {
     /// The sentence.
     #[must_use]
-    pub fn sentence(&self) -> String {
+    pub(super) fn sentence(&self) -> String {
         match (self.decision, self.held) {
             (Some(decision), Some(held)) => format!(
                 "Held by {}: {}. The policy wanted to {}: {}.",
@@ -49,8 +49,7 @@ impl Story<'_> {
     /// The rule, its numbers, and how sure it is.
     fn because(&self, decision: &AdDecision) -> String {
         let rule = self.title(decision.rule);
-        let facts: Vec<String> =
-            self.of_rule(decision.rule).filter(|c| c.met).map(|c| self.fact(c)).collect();
+        let facts: Vec<String> = self.of_rule(decision.rule).filter(|c| c.met).map(|c| self.fact(c)).collect();
         let sure = format!("{:.0} % sure", decision.confidence * 100.0);
         if facts.is_empty() { format!("{rule}, {sure}") } else { format!("{rule} ({}), {sure}", facts.join(", ")) }
     }

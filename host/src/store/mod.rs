@@ -6,9 +6,7 @@
 mod rows;
 mod sqlite;
 
-pub use rows::{
-    ActionRow, ActionState, ArtifactRow, JournalRow, LifecycleRow, PromotionRow, PromotionState, RunRow,
-};
+pub use rows::{ActionRow, ActionState, ArtifactRow, JournalRow, LifecycleRow, PromotionRow, PromotionState, RunRow};
 pub use sqlite::SqliteStore;
 
 use crate::domain::{DayFacts, Lifetime};
@@ -40,7 +38,9 @@ pub enum StoreError {
         reason: String,
     },
     /// Another process runs on the account.
-    #[error("another run is under way on {account} ({holder})\n  hint: wait for it to end; a lock of a process that died is free again by itself")]
+    #[error(
+        "another run is under way on {account} ({holder})\n  hint: wait for it to end; a lock of a process that died is free again by itself"
+    )]
     Locked {
         /// The account.
         account: String,
@@ -92,12 +92,7 @@ pub trait Store: Send + Sync {
     ) -> Result<(), StoreError>;
 
     /// Days from a date on, of all ads of an account under one attribution.
-    async fn days_since(
-        &self,
-        account: &str,
-        attribution: &str,
-        from: Date,
-    ) -> Result<Vec<DayFacts>, StoreError>;
+    async fn days_since(&self, account: &str, attribution: &str, from: Date) -> Result<Vec<DayFacts>, StoreError>;
 
     /// When the days of an account were last read as far back as Meta may restate them.
     async fn last_history(&self, account: &str, attribution: &str) -> Result<Option<Timestamp>, StoreError>;

@@ -39,8 +39,8 @@ pub struct RunRow {
     pub dry_run: bool,
     /// `running`, `done`, `partial` or `failed`.
     pub state: String,
-    /// The report as JSON, without columns.
-    pub report: Option<String>,
+    /// The report without columns: JSON, zstd.
+    pub report: Option<Vec<u8>>,
 }
 
 /// Where an action stands.

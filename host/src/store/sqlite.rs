@@ -36,8 +36,7 @@ impl SqliteStore {
     /// # Errors
     /// When the folder cannot be used, the file is damaged, or a newer program wrote it.
     pub fn open(folder: &Path) -> Result<Self, StoreError> {
-        std::fs::create_dir_all(folder)
-            .map_err(|source| StoreError::File { path: folder.to_path_buf(), source })?;
+        std::fs::create_dir_all(folder).map_err(|source| StoreError::File { path: folder.to_path_buf(), source })?;
         let file = folder.join("dean.sqlite");
         let connection = Connection::open(&file).map_err(|e| damaged(&file, &e))?;
         Self::prepare(connection, file, Some(folder.to_path_buf()))
@@ -67,9 +66,9 @@ impl SqliteStore {
         if found > known {
             return Err(StoreError::Newer { file, found, known });
         }
-        Migrations::from_slice(MIGRATIONS).to_latest(&mut connection).map_err(|error| {
-            StoreError::Damaged { file: file.clone(), reason: error.to_string() }
-        })?;
+        Migrations::from_slice(MIGRATIONS)
+            .to_latest(&mut connection)
+            .map_err(|error| StoreError::Damaged { file: file.clone(), reason: error.to_string() })?;
         connection.set_prepared_statement_cache_capacity(64);
         Ok(SqliteStore { connection: Mutex::new(connection), file, locks })
     }
@@ -169,20 +168,13 @@ impl Store for SqliteStore {
         })
     }
 
-    async fn days_since(
-        &self,
-        account: &str,
-        attribution: &str,
-        from: Date,
-    ) -> Result<Vec<DayFacts>, StoreError> {
+    async fn days_since(&self, account: &str, attribution: &str, from: Date) -> Result<Vec<DayFacts>, StoreError> {
         self.read("reading days", |connection| {
             let mut statement = connection.prepare_cached(&format!(
                 "SELECT ad_id, date_start, {FACTS} FROM performance_metrics
                  WHERE account_id = ?1 AND attribution = ?2 AND window_type = 'day' AND date_start >= ?3"
             ))?;
-            let row = |row: &Row<'_>| {
-                Ok(DayFacts { ad_id: row.get(0)?, date: date(row, 1)?, facts: facts(row, 2)? })
-            };
+            let row = |row: &Row<'_>| Ok(DayFacts { ad_id: row.get(0)?, date: date(row, 1)?, facts: facts(row, 2)? });
             statement.query_map(params![account, attribution, from.to_string()], row)?.collect()
         })
     }
@@ -213,9 +205,11 @@ impl Store for SqliteStore {
             for life in lifetimes {
                 save_facts(connection, account, attribution, at, "before", &life.ad_id, life.before, &life.facts)?;
             }
-            connection
-                .prepare_cached("INSERT OR REPLACE INTO histories VALUES (?1, ?2, ?3)")?
-                .execute(params![account, attribution, at.as_second()])?;
+            connection.prepare_cached("INSERT OR REPLACE INTO histories VALUES (?1, ?2, ?3)")?.execute(params![
+                account,
+                attribution,
+                at.as_second()
+            ])?;
             Ok(())
         })
     }
@@ -226,9 +220,7 @@ impl Store for SqliteStore {
                 "SELECT ad_id, date_start, {FACTS} FROM performance_metrics
                  WHERE account_id = ?1 AND attribution = ?2 AND window_type = 'before'"
             ))?;
-            let row = |row: &Row<'_>| {
-                Ok(Lifetime { ad_id: row.get(0)?, before: date(row, 1)?, facts: facts(row, 2)? })
-            };
+            let row = |row: &Row<'_>| Ok(Lifetime { ad_id: row.get(0)?, before: date(row, 1)?, facts: facts(row, 2)? });
             statement.query_map([account, attribution], row)?.collect()
         })
     }
@@ -255,12 +247,16 @@ impl Store for SqliteStore {
 
     async fn add_lifecycle(&self, rows: &[LifecycleRow]) -> Result<(), StoreError> {
         self.write("saving lives of ads", |connection| {
-            let mut statement = connection.prepare_cached(
-                "INSERT INTO ad_lifecycle VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING",
-            )?;
+            let mut statement = connection
+                .prepare_cached("INSERT INTO ad_lifecycle VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING")?;
             for row in rows {
                 statement.execute(params![
-                    row.account_id, row.ad_id, row.stage, row.entered_at.as_second(), row.before, row.source_ad_id
+                    row.account_id,
+                    row.ad_id,
+                    row.stage,
+                    row.entered_at.as_second(),
+                    row.before,
+                    row.source_ad_id
                 ])?;
             }
             Ok(())
@@ -318,10 +314,25 @@ impl Store for SqliteStore {
             )?;
             for a in actions {
                 statement.execute(params![
-                    a.action_id, a.run_id, a.account_id, a.seq, a.kind, a.target_id, a.ad_id, a.stage, a.rule,
-                    a.from_value, a.to_value, a.state.as_str(), a.planned_at.as_second(),
-                    a.sent_at.map(Timestamp::as_second), a.finished_at.map(Timestamp::as_second),
-                    a.answer, a.reason, a.lookups, a.looked_at.map(Timestamp::as_second),
+                    a.action_id,
+                    a.run_id,
+                    a.account_id,
+                    a.seq,
+                    a.kind,
+                    a.target_id,
+                    a.ad_id,
+                    a.stage,
+                    a.rule,
+                    a.from_value,
+                    a.to_value,
+                    a.state.as_str(),
+                    a.planned_at.as_second(),
+                    a.sent_at.map(Timestamp::as_second),
+                    a.finished_at.map(Timestamp::as_second),
+                    a.answer,
+                    a.reason,
+                    a.lookups,
+                    a.looked_at.map(Timestamp::as_second),
                 ])?;
             }
             Ok(())
@@ -358,8 +369,8 @@ impl Store for SqliteStore {
 
     async fn actions_of(&self, run: &str) -> Result<Vec<ActionRow>, StoreError> {
         self.read("reading actions of a run", |connection| {
-            let mut statement = connection
-                .prepare_cached(&format!("SELECT {ACTION} FROM actions WHERE run_id = ?1 ORDER BY seq"))?;
+            let mut statement =
+                connection.prepare_cached(&format!("SELECT {ACTION} FROM actions WHERE run_id = ?1 ORDER BY seq"))?;
             statement.query_map([run], action_row)?.collect()
         })
     }
@@ -372,9 +383,20 @@ impl Store for SqliteStore {
             )?;
             for p in promotions {
                 statement.execute(params![
-                    p.promotion_id, p.account_id, p.source_ad_id, p.from_stage, p.to_stage, p.campaign_id,
-                    p.daily_budget, p.rule, p.state.as_str(), p.adset_id, p.ad_id,
-                    p.started_at.as_second(), p.step_at.as_second(), p.reason,
+                    p.promotion_id,
+                    p.account_id,
+                    p.source_ad_id,
+                    p.from_stage,
+                    p.to_stage,
+                    p.campaign_id,
+                    p.daily_budget,
+                    p.rule,
+                    p.state.as_str(),
+                    p.adset_id,
+                    p.ad_id,
+                    p.started_at.as_second(),
+                    p.step_at.as_second(),
+                    p.reason,
                 ])?;
             }
             Ok(())
@@ -433,8 +455,7 @@ impl Store for SqliteStore {
 
     async fn save_journal(&self, rows: &[JournalRow]) -> Result<(), StoreError> {
         self.write("saving the journal", |connection| {
-            let mut statement =
-                connection.prepare_cached("INSERT OR REPLACE INTO journal VALUES (?1, ?2, ?3, ?4)")?;
+            let mut statement = connection.prepare_cached("INSERT OR REPLACE INTO journal VALUES (?1, ?2, ?3, ?4)")?;
             for row in rows {
                 statement.execute(params![row.run_id, row.stage, row.base_run_id, row.bytes])?;
             }
@@ -448,7 +469,9 @@ impl Store for SqliteStore {
                 Ok(JournalRow { run_id: row.get(0)?, stage: row.get(1)?, base_run_id: row.get(2)?, bytes: row.get(3)? })
             };
             connection
-                .prepare_cached("SELECT run_id, stage, base_run_id, bytes FROM journal WHERE run_id = ?1 AND stage = ?2")?
+                .prepare_cached(
+                    "SELECT run_id, stage, base_run_id, bytes FROM journal WHERE run_id = ?1 AND stage = ?2",
+                )?
                 .query_row([run, stage], row)
                 .optional()
         })
@@ -465,8 +488,7 @@ impl Store for SqliteStore {
 
 const FACTS: &str = "spend, impressions, clicks, link_clicks, purchases, revenue, add_to_cart, \
     initiate_checkout, video_3s, thruplay, watch_time, reach";
-const RUN: &str =
-    "run_id, account_id, client, as_of, started_at, finished_at, dry_run, state, report";
+const RUN: &str = "run_id, account_id, client, as_of, started_at, finished_at, dry_run, state, report";
 const ACTION: &str = "action_id, run_id, account_id, seq, kind, target_id, ad_id, stage, rule, from_value, \
     to_value, state, planned_at, sent_at, finished_at, answer, reason, lookups, looked_at";
 
@@ -496,9 +518,24 @@ fn save_facts(
     connection
         .prepare_cached(sql)?
         .execute(params![
-            account, ad, window, date.to_string(), attribution, f.spend.0, f.impressions, f.clicks, f.link_clicks,
-            f.purchases, f.revenue.map(|r| r.0), f.add_to_cart, f.initiate_checkout, f.video_3s, f.thruplay,
-            f.watch_time, f.reach, at.as_second(),
+            account,
+            ad,
+            window,
+            date.to_string(),
+            attribution,
+            f.spend.0,
+            f.impressions,
+            f.clicks,
+            f.link_clicks,
+            f.purchases,
+            f.revenue.map(|r| r.0),
+            f.add_to_cart,
+            f.initiate_checkout,
+            f.video_3s,
+            f.thruplay,
+            f.watch_time,
+            f.reach,
+            at.as_second(),
         ])
         .map(|_| ())
 }
@@ -571,8 +608,7 @@ fn optional_moment(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Timestam
 
 fn date(row: &Row<'_>, at: usize) -> rusqlite::Result<Date> {
     let text: String = row.get(at)?;
-    text.parse()
-        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(at, Type::Text, Box::new(error)))
+    text.parse().map_err(|error| rusqlite::Error::FromSqlConversionFailure(at, Type::Text, Box::new(error)))
 }
 
 fn word<T>(row: &Row<'_>, at: usize, parse: impl Fn(&str) -> Option<T>) -> rusqlite::Result<T> {

@@ -20,11 +20,8 @@ impl<'a> Evaluation<'a> {
         // Most ads are held: room for one fired rule in four ads saves most of the growing.
         let expected = table.rows() as usize / 4 + 4;
         let checks = if table.trace() { table.rows() as usize * 16 } else { expected * 3 };
-        let answer = Answer {
-            ads: Vec::with_capacity(expected),
-            budgets: Vec::new(),
-            checks: Vec::with_capacity(checks),
-        };
+        let answer =
+            Answer { ads: Vec::with_capacity(expected), budgets: Vec::new(), checks: Vec::with_capacity(checks) };
         Evaluation { table, answer }
     }
 
@@ -80,8 +77,7 @@ impl<'a> Ad<'_, 'a> {
 
     /// Decides on the ad with an amount in major units.
     pub fn decide_amount(&mut self, verb: Verb, amount: f64, rule: Rule, confidence: f64) {
-        let decision =
-            AdDecision { row: self.row, verb, amount, rule: rule.0, confidence: unit(confidence) };
+        let decision = AdDecision { row: self.row, verb, amount, rule: rule.0, confidence: unit(confidence) };
         self.evaluation.answer.ads.push(decision);
     }
 }
@@ -130,11 +126,7 @@ impl When<'_, '_> {
     #[inline]
     #[must_use]
     pub fn at_least_if_known(self, fact: impl Fact, threshold: f64) -> Self {
-        if fact.value(&self.evaluation.table, self.row).is_nan() {
-            self
-        } else {
-            self.at_least(fact, threshold)
-        }
+        if fact.value(&self.evaluation.table, self.row).is_nan() { self } else { self.at_least(fact, threshold) }
     }
 
     /// Whether all comparisons held. The checks stay if they did, or if the cohort asks for a trace.

@@ -73,11 +73,7 @@ pub fn prepare<P: StagePolicy>(stage: &str, settings: &[Setting]) -> Result<Plan
         return Err(problems);
     }
     let vocabulary = P::VOCABULARY;
-    let rule = |r: &RuleInfo| Rule {
-        id: r.id.to_string(),
-        title: r.title.to_string(),
-        doc: r.doc.to_string(),
-    };
+    let rule = |r: &RuleInfo| Rule { id: r.id.to_string(), title: r.title.to_string(), doc: r.doc.to_string() };
     Ok(Plan {
         columns: owned(vocabulary.columns),
         text_columns: owned(vocabulary.text_columns),
@@ -92,8 +88,7 @@ pub fn decide<P: StagePolicy>(settings: &[Setting], cohort: &Cohort) -> Result<A
     let read = P::Settings::read(settings)
         .map_err(|problems| alloc::format!("settings: {} {}", problems[0].path, problems[0].message))?;
     let names = P::VOCABULARY;
-    let table =
-        Table::new(cohort, names.columns.len(), names.text_columns.len(), names.context.len())?;
+    let table = Table::new(cohort, names.columns.len(), names.text_columns.len(), names.context.len())?;
     let mut evaluation = Evaluation::new(table);
     P::decide(&read, &mut evaluation);
     Ok(evaluation.finish())

@@ -170,10 +170,18 @@ macro_rules! settings {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __setting_type {
-    (number) => { f64 };
-    (adaptive) => { f64 };
-    (flag) => { bool };
-    (text) => { $crate::__String };
+    (number) => {
+        f64
+    };
+    (adaptive) => {
+        f64
+    };
+    (flag) => {
+        bool
+    };
+    (text) => {
+        $crate::__String
+    };
 }
 
 #[doc(hidden)]

@@ -17,12 +17,7 @@ pub struct Table<'a> {
 
 impl<'a> Table<'a> {
     /// Wraps a cohort. Errors when its columns, texts or context do not have the plan's shape.
-    pub fn new(
-        cohort: &'a Cohort,
-        columns: usize,
-        texts: usize,
-        contexts: usize,
-    ) -> Result<Self, &'static str> {
+    pub fn new(cohort: &'a Cohort, columns: usize, texts: usize, contexts: usize) -> Result<Self, &'static str> {
         let rows = cohort.rows as usize;
         if cohort.values.len() != rows * columns {
             return Err("the cohort's values are not rows x columns of the plan");
@@ -36,12 +31,7 @@ impl<'a> Table<'a> {
         if cohort.group_of.len() != rows {
             return Err("the cohort names no group for some rows");
         }
-        Ok(Table {
-            cohort,
-            columns: columns as u32,
-            contexts: contexts as u32,
-            texts: texts as u32,
-        })
+        Ok(Table { cohort, columns: columns as u32, contexts: contexts as u32, texts: texts as u32 })
     }
 
     /// How many ads there are.

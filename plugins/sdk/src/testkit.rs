@@ -138,17 +138,9 @@ impl Case {
             rows: self.rows.len() as u32,
             groups: self.rows.iter().map(|r| r.group + 1).max().unwrap_or(0),
             trace: self.trace,
-            values: plan
-                .columns
-                .iter()
-                .flat_map(|name| self.rows.iter().map(move |row| number(name, row)))
-                .collect(),
+            values: plan.columns.iter().flat_map(|name| self.rows.iter().map(move |row| number(name, row))).collect(),
             texts: Texts { words, codes },
-            context: plan
-                .context
-                .iter()
-                .map(|name| self.context.get(name).copied().unwrap_or(f64::NAN))
-                .collect(),
+            context: plan.context.iter().map(|name| self.context.get(name).copied().unwrap_or(f64::NAN)).collect(),
             group_of: self.rows.iter().map(|r| r.group).collect(),
         };
         match export::decide::<P>(&self.settings, &cohort) {

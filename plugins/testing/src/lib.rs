@@ -106,8 +106,7 @@ impl StagePolicy for Testing {
         let table = evaluation.table();
         let active = table.code_of("ACTIVE");
         for row in 0..table.rows() {
-            if active == dean_policy_sdk::table::UNKNOWN || table.code(text::STATUS, row) != active
-            {
+            if active == dean_policy_sdk::table::UNKNOWN || table.code(text::STATUS, row) != active {
                 continue;
             }
             decide_ad(settings, evaluation, row);
@@ -164,11 +163,8 @@ fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) {
         .below(column::PURCHASES, 1.0)
         .below(earned, 1.0)
         .fires();
-    let used_up = ad
-        .when(rule::ALLOWANCE)
-        .at_least(column::SPEND, tier.allowance)
-        .below(column::PURCHASES, 1.0)
-        .fires();
+    let used_up =
+        ad.when(rule::ALLOWANCE).at_least(column::SPEND, tier.allowance).below(column::PURCHASES, 1.0).fires();
     let costly = ad
         .when(rule::COSTLY)
         .at_least(column::PURCHASES, 1.0)

@@ -49,10 +49,7 @@ fn an_ad_without_a_purchase_is_paused_at_its_tiers_allowance() {
     for (carts, ctr, allowance) in TIERS {
         // Tier 7 has a finer rule of its own at 80; it is switched off here to see the allowance.
         let decide = |spend: f64| {
-            let row = ad()
-                .set("add_to_cart_in_stage", carts)
-                .set("ctr_in_stage", ctr)
-                .set("spend_in_stage", spend);
+            let row = ad().set("add_to_cart_in_stage", carts).set("ctr_in_stage", ctr).set("spend_in_stage", spend);
             decided(Case::new().setting("no_add_to_cart.spend", 1e9), row).map(|d| (d.verb, d.rule))
         };
         assert_eq!(decide(allowance - 0.01), None, "{carts} carts, {ctr} below {allowance}");
@@ -63,9 +60,7 @@ fn an_ad_without_a_purchase_is_paused_at_its_tiers_allowance() {
 
 #[test]
 fn a_tier_begins_above_its_click_through_rate_and_not_at_it() {
-    for (at, allowance_at, allowance_above) in
-        [(0.02, 200.0, 250.0), (0.015, 160.0, 200.0), (0.01, 90.0, 160.0)]
-    {
+    for (at, allowance_at, allowance_above) in [(0.02, 200.0, 250.0), (0.015, 160.0, 200.0), (0.01, 90.0, 160.0)] {
         let case = || Case::new().setting("no_add_to_cart.spend", 1e9);
         let row = |ctr: f64| ad().set("ctr_in_stage", ctr).set("spend_in_stage", allowance_at);
         assert!(decided(case(), row(at)).is_some(), "at {at} the allowance is {allowance_at}");
@@ -75,9 +70,7 @@ fn a_tier_begins_above_its_click_through_rate_and_not_at_it() {
 
 #[test]
 fn a_purchase_promotes_at_the_target_cost_and_not_above() {
-    let row = |cpa: f64| {
-        ad().set("purchases_in_stage", 1.0).set("spend_in_stage", cpa).set("cpa_in_stage", cpa)
-    };
+    let row = |cpa: f64| ad().set("purchases_in_stage", 1.0).set("spend_in_stage", cpa).set("cpa_in_stage", cpa);
     assert_eq!(decide(row(35.99)), promoted("purchase-at-good-cost"));
     assert_eq!(decide(row(36.0)), promoted("purchase-at-good-cost"));
     assert_eq!(decide(row(36.01)), None);
@@ -119,9 +112,7 @@ fn a_promotion_carries_the_starting_budget() {
 #[test]
 fn an_ad_that_almost_nobody_clicks_ends_at_thirty() {
     let row = |spend: f64, ctr: f64, impressions: f64| {
-        ad().set("spend_in_stage", spend)
-            .set("ctr_in_stage", ctr)
-            .set("impressions_in_stage", impressions)
+        ad().set("spend_in_stage", spend).set("ctr_in_stage", ctr).set("impressions_in_stage", impressions)
     };
     assert_eq!(decide(row(29.99, 0.0009, 200.0)), None);
     assert_eq!(decide(row(30.0, 0.0009, 200.0)), paused("hopeless-click-through"));
@@ -154,10 +145,7 @@ fn no_add_to_cart_ends_only_an_ad_that_earned_no_tier() {
 #[test]
 fn finer_rules_never_end_an_ad_within_an_allowance_that_add_to_carts_earned() {
     for spend in [30.0, 75.0, 80.0, 299.99] {
-        let row = ad()
-            .set("add_to_cart_in_stage", 1.0)
-            .set("ctr_in_stage", 0.0005)
-            .set("spend_in_stage", spend);
+        let row = ad().set("add_to_cart_in_stage", 1.0).set("ctr_in_stage", 0.0005).set("spend_in_stage", spend);
         assert_eq!(decide(row), None, "one add-to-cart promises 300, spent {spend}");
     }
 }
@@ -199,8 +187,7 @@ fn facts_of_the_original_hold() {
     assert_eq!(decide(hopeless), paused("hopeless-click-through"));
     // "A 3 % CTR ad with 4 add-to-carts died at 95, tier 1 promises 500": it stays. Its
     // add-to-carts cost 23.75 each, so it is not promoted either.
-    let promising =
-        ad().set("spend_in_stage", 95.0).set("ctr_in_stage", 0.03).set("add_to_cart_in_stage", 4.0);
+    let promising = ad().set("spend_in_stage", 95.0).set("ctr_in_stage", 0.03).set("add_to_cart_in_stage", 4.0);
     assert_eq!(decide(promising.clone()), None);
     assert_eq!(decide(promising.set("spend_in_stage", 500.0)), paused("no-purchase-in-allowance"));
 }
@@ -224,22 +211,13 @@ fn settings_are_refused_with_their_path() {
         let problems = dean_policy_sdk::prepare::<Testing>("testing", &settings).unwrap_err();
         problems.iter().map(|p| format!("{}: {}", p.path, p.message)).collect::<Vec<_>>().join("; ")
     };
-    assert_eq!(
-        refuse("tiers.poor", Value::Number(-1.0)),
-        "tiers.poor: -1 is outside of 1 to 1000000000 (currency)"
-    );
+    assert_eq!(refuse("tiers.poor", Value::Number(-1.0)), "tiers.poor: -1 is outside of 1 to 1000000000 (currency)");
     assert_eq!(
         refuse("tiers.poor", Value::Number(170.0)),
         "tiers.decent_ctr: 160 is less than tiers.poor, which is 170"
     );
-    assert_eq!(
-        refuse("tiers.por", Value::Number(1.0)),
-        "tiers.por: is not a setting of this policy"
-    );
-    assert_eq!(
-        refuse("tiers.poor", Value::Text("90".into())),
-        "tiers.poor: is not a number (currency)"
-    );
+    assert_eq!(refuse("tiers.por", Value::Number(1.0)), "tiers.por: is not a setting of this policy");
+    assert_eq!(refuse("tiers.poor", Value::Text("90".into())), "tiers.poor: is not a number (currency)");
     assert_eq!(
         refuse("tiers.poor", Value::Number(f64::NAN)),
         "tiers.poor: NaN is outside of 1 to 1000000000 (currency)"

@@ -14,8 +14,7 @@ pub(super) fn settings(settings: &[types::Setting]) -> Vec<wit::Setting> {
 
 /// Moves the cohort: its columns are not copied on the host's side.
 pub(super) fn cohort(cohort: types::Cohort) -> wit::Cohort {
-    let types::Cohort { now, seed, rows, groups, trace, values, words, codes, context, group_of } =
-        cohort;
+    let types::Cohort { now, seed, rows, groups, trace, values, words, codes, context, group_of } = cohort;
     let texts = wit::Texts { words, codes };
     wit::Cohort { now, seed, rows, groups, trace, values, texts, context, group_of }
 }

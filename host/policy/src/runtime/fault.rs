@@ -40,7 +40,9 @@ pub enum LoadError {
         hint: String,
     },
     /// The types of the contract differ.
-    #[error("{origin} does not fit dean:policy@0.1.0: {reason}\n  hint: build it again against this program's wit/policy.wit")]
+    #[error(
+        "{origin} does not fit dean:policy@0.1.0: {reason}\n  hint: build it again against this program's wit/policy.wit"
+    )]
     Link {
         /// The file.
         origin: String,

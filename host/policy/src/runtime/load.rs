@@ -23,13 +23,10 @@ pub(super) fn load(
     let inspection = inspect(engine, &component);
     check_interface(artifact, &inspection)?;
 
-    let link = |error: wasmtime::Error| LoadError::Link {
-        origin: artifact.origin().into(),
-        reason: format!("{error:#}"),
-    };
+    let link =
+        |error: wasmtime::Error| LoadError::Link { origin: artifact.origin().into(), reason: format!("{error:#}") };
     let mut linker = Linker::<State>::new(engine);
-    super::bindings::StagePolicy::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)
-        .map_err(link)?;
+    super::bindings::StagePolicy::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state).map_err(link)?;
     let pre = linker.instantiate_pre(&component).map_err(link)?;
     let pre = StagePolicyPre::new(pre).map_err(link)?;
     Policy::describe(engine, limits, artifact, inspection, pre)
@@ -52,18 +49,10 @@ fn check_format(artifact: &Artifact) -> Result<(), LoadError> {
             "name a .wasm component; `dean policy build DIR` makes one from Rust source",
         ),
     };
-    Err(LoadError::NotAComponent {
-        origin: artifact.origin().into(),
-        found: found.into(),
-        hint: hint.into(),
-    })
+    Err(LoadError::NotAComponent { origin: artifact.origin().into(), found: found.into(), hint: hint.into() })
 }
 
-fn compile(
-    engine: &Engine,
-    cache: Option<&Path>,
-    artifact: &Artifact,
-) -> Result<Component, LoadError> {
+fn compile(engine: &Engine, cache: Option<&Path>, artifact: &Artifact) -> Result<Component, LoadError> {
     use std::hash::{Hash, Hasher};
     let broken = |error: wasmtime::Error| LoadError::NotAComponent {
         origin: artifact.origin().into(),
@@ -170,11 +159,7 @@ fn check_interface(artifact: &Artifact, inspection: &Inspection) -> Result<(), L
         } else {
             "only dean:policy/log may be imported"
         };
-        return Err(LoadError::Import {
-            origin: origin(),
-            import: import.clone(),
-            hint: hint.into(),
-        });
+        return Err(LoadError::Import { origin: origin(), import: import.clone(), hint: hint.into() });
     }
     Ok(())
 }

@@ -53,9 +53,7 @@ impl Policy {
         pre: StagePolicyPre<State>,
     ) -> Result<Self, LoadError> {
         let mut call = Call::new(engine, limits, 0);
-        let described = call.run(&pre, |guest, store| {
-            guest.dean_policy_policy().call_describe(store)
-        });
+        let described = call.run(&pre, |guest, store| guest.dean_policy_policy().call_describe(store));
         let origin = || artifact.origin().to_string();
         let manifest = match described {
             Ok(manifest) => convert::manifest(manifest),
@@ -103,9 +101,8 @@ impl Policy {
     pub fn prepare(&self, stage: &str, settings: &[Setting]) -> Result<Plan, PrepareError> {
         let settings = convert::settings(settings);
         let mut call = Call::new(&self.inner.engine, self.inner.limits, 0);
-        let answer = call.run(&self.inner.pre, |guest, store| {
-            guest.dean_policy_policy().call_prepare(store, stage, &settings)
-        })?;
+        let answer =
+            call.run(&self.inner.pre, |guest, store| guest.dean_policy_policy().call_prepare(store, stage, &settings))?;
         let plan = answer.map_err(|p| PrepareError::Settings(convert::problems(p)))?;
         let plan = convert::plan(plan);
         match plan_problem(&plan) {
@@ -225,8 +222,7 @@ struct Call {
 
 impl Call {
     fn new(engine: &Engine, limits: Limits, rows: usize) -> Self {
-        let state =
-            State { limits, log: Vec::new(), dropped: 0, memory_bytes: 0, memory_refused: false };
+        let state = State { limits, log: Vec::new(), dropped: 0, memory_bytes: 0, memory_refused: false };
         let mut store = Store::new(engine, state);
         store.limiter(|state| state);
         // One tick more than the deadline: the first may come at once.

@@ -1,8 +1,8 @@
 //! Batches: up to fifty requests in one, answered in order.
 
+use super::Graph;
 use super::error::ApiError;
 use super::request::{Method, Query, Request};
-use super::Graph;
 use crate::server::decode_form;
 use serde_json::{Value, json};
 
@@ -41,8 +41,7 @@ pub(crate) fn run(graph: &mut Graph, query: &Query<'_>, base: &str) -> Result<Va
         }
         let inner = Request { method, path: path.into(), parameters, base: base.into() };
         let response = graph.handle(&inner);
-        let headers: Vec<Value> =
-            response.headers.iter().map(|(n, v)| json!({"name": n, "value": v})).collect();
+        let headers: Vec<Value> = response.headers.iter().map(|(n, v)| json!({"name": n, "value": v})).collect();
         answers.push(json!({"code": response.status, "headers": headers, "body": response.body}));
     }
     Ok(Value::Array(answers))

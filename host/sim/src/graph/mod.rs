@@ -165,7 +165,10 @@ impl Graph {
     fn authorize(&self, query: &Query<'_>) -> Result<(), ApiError> {
         let token = query.get("access_token").unwrap_or_default();
         if token.is_empty() {
-            return Err(ApiError::new(2500, "An active access token must be used to query information about the current user."));
+            return Err(ApiError::new(
+                2500,
+                "An active access token must be used to query information about the current user.",
+            ));
         }
         if token != self.credentials.token {
             return Err(ApiError::new(190, "Invalid OAuth access token - Cannot parse access token"));

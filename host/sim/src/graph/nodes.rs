@@ -148,11 +148,15 @@ fn adset(world: &World, index: usize, field: &str) -> Result<Option<Value>, ApiE
         "effective_status" => json!(effective),
         "daily_budget" => return Ok(adset.daily_budget.map(|b| json!(b.to_string()))),
         "budget_remaining" => json!(adset.daily_budget.unwrap_or(0).to_string()),
-        "lifetime_budget" | "end_time" | "bid_amount" | "issues_info" | "dsa_payor" | "dsa_beneficiary" => return Ok(None),
+        "lifetime_budget" | "end_time" | "bid_amount" | "issues_info" | "dsa_payor" | "dsa_beneficiary" => {
+            return Ok(None);
+        }
         "bid_strategy" => json!("LOWEST_COST_WITHOUT_CAP"),
         "billing_event" => json!("IMPRESSIONS"),
         "optimization_goal" => json!("OFFSITE_CONVERSIONS"),
-        "attribution_spec" => json!([{"event_type": "CLICK_THROUGH", "window_days": 7}, {"event_type": "VIEW_THROUGH", "window_days": 1}]),
+        "attribution_spec" => {
+            json!([{"event_type": "CLICK_THROUGH", "window_days": 7}, {"event_type": "VIEW_THROUGH", "window_days": 1}])
+        }
         "promoted_object" => json!({"pixel_id": "300000000000001", "custom_event_type": "PURCHASE"}),
         "targeting" => json!({"geo_locations": {"countries": ["DE"]}, "age_min": 18, "age_max": 65}),
         "learning_stage_info" => json!({

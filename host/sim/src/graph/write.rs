@@ -9,7 +9,9 @@ use serde_json::{Value, json};
 /// Changes a node.
 pub(crate) fn update(world: &mut World, node: Node, query: &Query<'_>) -> Result<Value, ApiError> {
     let status = query.get("status").map(|text| {
-        Status::parse(text).ok_or_else(|| ApiError::parameter(&format!("status {text} is not one of ACTIVE, PAUSED, ARCHIVED, DELETED")))
+        Status::parse(text).ok_or_else(|| {
+            ApiError::parameter(&format!("status {text} is not one of ACTIVE, PAUSED, ARCHIVED, DELETED"))
+        })
     });
     let status = status.transpose()?;
     let budget = budget(world, node, query)?;
@@ -55,7 +57,9 @@ fn budget(world: &World, node: Node, query: &Query<'_>) -> Result<Option<(Owner,
     let owner = match node {
         Node::Campaign(i) if world.campaigns[i].daily_budget.is_some() => Owner::Campaign(i),
         Node::AdSet(i) if world.campaigns[world.adsets[i].campaign].daily_budget.is_none() => Owner::AdSet(i),
-        Node::AdSet(_) => return Err(ApiError::parameter("Campaign budget optimization is on: the campaign holds the budget")),
+        Node::AdSet(_) => {
+            return Err(ApiError::parameter("Campaign budget optimization is on: the campaign holds the budget"));
+        }
         Node::Campaign(_) => return Err(ApiError::parameter("The ad sets of this campaign hold the budgets")),
         _ => return Err(ApiError::parameter("daily_budget is not valid for this object")),
     };
@@ -121,8 +125,7 @@ fn position(mut ids: impl Iterator<Item = u64>, id: u64) -> Result<usize, ApiErr
 
 fn renamed(name: &str, query: &Query<'_>) -> Result<String, ApiError> {
     let Some(text) = query.get("rename_options") else { return Ok(format!("{name} - Copy")) };
-    let options: Value = serde_json::from_str(text)
-        .map_err(|_| ApiError::parameter("rename_options is not JSON"))?;
+    let options: Value = serde_json::from_str(text).map_err(|_| ApiError::parameter("rename_options is not JSON"))?;
     let part = |key: &str| options[key].as_str().unwrap_or_default().to_string();
     if options["rename_strategy"].as_str() == Some("NO_RENAME") {
         return Ok(name.to_string());

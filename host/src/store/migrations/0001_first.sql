@@ -54,7 +54,7 @@ CREATE TABLE runs (
     finished_at INTEGER,
     dry_run     INTEGER NOT NULL,
     state       TEXT    NOT NULL,
-    report      TEXT
+    report      BLOB
 );
 CREATE INDEX runs_by_account ON runs (account_id, as_of);
 

@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# Passes every test of the project, installing what they need. Prints the time of each part.
+# DEAN_REQUIRE_ALL=1 makes a part that cannot run a failure instead of a line that says so.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+target=${CARGO_TARGET_DIR:-$PWD/target}
+export CARGO_TARGET_DIR=$target
+# Beside the builds, so that it stays between runs as they do.
+tools=$target/test-tools
+mkdir -p "$tools"
+failed=0
+times=()
+
+part() {
+    local name=$1 start=$SECONDS
+    shift
+    printf '\n== %s\n' "$name"
+    if "$@"; then
+        times+=("$(printf '%6d s  %s' $((SECONDS - start)) "$name")")
+    else
+        times+=("$(printf '%6d s  %s: FAILED' $((SECONDS - start)) "$name")")
+        failed=1
+    fi
+}
+
+# A part that cannot run here: a failure where everything is required, else a line.
+cannot() {
+    printf 'skipped: %s\n' "$1"
+    [ "${DEAN_REQUIRE_ALL:-0}" != 1 ]
+}
+
+debian_packages() {
+    dpkg-query -W "$@" >/dev/null 2>&1 && return 0
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 1
+    apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+}
+
+has_wasm_target() {
+    ls "$(rustc --print target-libdir --target wasm32-unknown-unknown 2>/dev/null)"/libcore*.rlib >/dev/null 2>&1 ||
+        [ -f "$(rustc --print sysroot)/lib/rustlib/src/rust/library/Cargo.lock" ]
+}
+
+install() {
+    command -v cc >/dev/null || debian_packages gcc libc6-dev || cannot "a C compiler is needed"
+    has_wasm_target || debian_packages rustc-web rust-web-src ||
+        cannot "no compiler for wasm32-unknown-unknown: rustup target add wasm32-unknown-unknown"
+    command -v python3 >/dev/null || debian_packages python3 python3-venv || cannot "python3 is needed for the tests with Meta's SDK"
+}
+
+python_tests() {
+    local requirements environment=$tools/python
+    [ -d tests/meta_sdk ] || return 0
+    requirements=$(cat tests/*/requirements.txt | sha256sum | cut -c1-16)
+    if [ ! -f "$environment/$requirements" ]; then
+        rm -rf "$environment"
+        python3 -m venv "$environment" 2>/dev/null ||
+            { debian_packages python3-venv && python3 -m venv "$environment"; } ||
+            { cannot "python3 has no venv module"; return; }
+        local file
+        for file in tests/*/requirements.txt; do
+            "$environment/bin/pip" install -q --disable-pip-version-check -r "$file" ||
+                { cannot "the Python packages could not be installed"; return; }
+        done
+        touch "$environment/$requirements"
+    fi
+    DEAN_BIN=$target/debug/dean "$environment/bin/python" -m pytest -q -p no:cacheprovider tests/meta_sdk tests/recorded
+}
+
+licences() {
+    if ! command -v cargo-deny >/dev/null && [ ! -x "$tools/bin/cargo-deny" ]; then
+        CARGO_TARGET_DIR=$tools/build cargo install --quiet --locked --root "$tools" cargo-deny@0.20.2 ||
+            { cannot "cargo-deny could not be installed"; return; }
+    fi
+    PATH=$tools/bin:$PATH cargo deny --log-level error check bans licenses sources
+}
+
+demo() {
+    local folder start=$SECONDS
+    folder=$(mktemp -d)
+    cargo run --quiet --release -- --data-dir "$folder" --json demo >"$folder/demo.json" || return 1
+    echo "built and ran in $((SECONDS - start)) s"
+    python3 - "$folder/demo.json" <<'PY' || return 1
+import json, sys
+demo = json.load(open(sys.argv[1]))
+assert demo["simulated"] is True and demo["runs"] == 21 * 24, demo["runs"]
+assert demo["kills"] > 0 and demo["promotions"] > 0, (demo["kills"], demo["promotions"])
+gain = [w["profit"]["dean"] - w["profit"]["untouched"] for w in demo["worlds"]]
+assert sum(gain) > 0, gain
+print(f"{len(gain)} worlds, {demo['decisions']} decisions in the first, mean gain over untouched {sum(gain) / len(gain):.0f}")
+PY
+    rm -rf "$folder"
+}
+
+part "what the tests need" install
+part "format" cargo fmt --all --check
+part "lints" cargo clippy --quiet --workspace --all-targets -- -D warnings
+part "build" cargo build --quiet --workspace
+part "tests" cargo test --quiet --workspace
+part "Meta's SDK and recorded entities" python_tests
+part "demo" demo
+part "licences" licences
+
+printf '\nTime of each part:\n'
+printf '%s\n' "${times[@]}"
+printf '%6d s  in total\n' "$SECONDS"
+exit $failed
