@@ -229,7 +229,10 @@ fn run(command: &mut Command) -> Result<std::process::Output, BuildError> {
 /// # Errors
 /// When a source cannot be read.
 pub fn source_hash(folder: &Path) -> Result<String, BuildError> {
-    let root = folder.join("../..");
+    // One spelling of every path, wherever the program is started: the names are part of the hash.
+    let folder =
+        &folder.canonicalize().map_err(|source| BuildError::File { file: folder.to_path_buf(), source })?;
+    let root = folder.ancestors().nth(2).unwrap_or(folder);
     let sdk = root.join("plugins/sdk");
     let mut files = vec![root.join("wit/policy.wit"), folder.join("Cargo.toml"), sdk.join("Cargo.toml")];
     gather(&folder.join("src"), &mut files)?;
@@ -238,7 +241,7 @@ pub fn source_hash(folder: &Path) -> Result<String, BuildError> {
     let mut hasher = Sha256::new();
     for file in &files {
         let bytes = std::fs::read(file).map_err(|source| BuildError::File { file: file.clone(), source })?;
-        let name = file.strip_prefix(&root).unwrap_or(file).to_string_lossy().replace('\\', "/");
+        let name = file.strip_prefix(root).unwrap_or(file).to_string_lossy().replace('\\', "/");
         hasher.update(name.as_bytes());
         hasher.update([0]);
         hasher.update((bytes.len() as u64).to_le_bytes());

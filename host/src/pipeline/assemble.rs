@@ -157,6 +157,10 @@ impl Assembly<'_> {
         let story = Story { plan, currency: self.currency(), decision, checks, done, held: held.as_ref() };
         let why = match (decision, &held) {
             (None, Some(held)) => format!("Held by {}: {}.", held.by, held.reason),
+            (None, None) if !ad.effective_status.is_active() => match d.stage.frame.rows()[row].hours_since_pause {
+                hours if hours.is_nan() => format!("Held: {}.", ad.effective_status.reason()),
+                hours => format!("Paused by Dean {hours:.1} h ago; it is watched for late conversions for 14 days."),
+            },
             _ => story.sentence(),
         };
         Decision {

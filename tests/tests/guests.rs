@@ -1,0 +1,162 @@
+//! No guest harms: each fails in its own way, is told by its kind, and takes nothing with it.
+
+use dean_policy::types::{Cohort, Plan, Rule};
+use dean_policy::{Artifact, Fault, Limits, LoadError, Policy, Runtime};
+use dean_tests::guest::{core, guest};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+const DEADLINE: Duration = Duration::from_millis(300);
+
+fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME.get_or_init(|| {
+        let limits = Limits { deadline: DEADLINE, memory_bytes: 64 << 20, ..Limits::default() };
+        Runtime::new(limits, None).unwrap()
+    })
+}
+
+fn load(name: &str) -> Policy {
+    runtime().load(&guest(name).unwrap()).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+fn plan() -> Plan {
+    let rule = Rule { id: "always".into(), title: "always".into(), doc: "always".into() };
+    Plan { columns: vec!["spend_today".into()], rules: vec![rule], ..Plan::default() }
+}
+
+fn cohort() -> Cohort {
+    Cohort { rows: 3, groups: 1, values: vec![1.0; 3], group_of: vec![0; 3], ..Cohort::default() }
+}
+
+fn fault(name: &str) -> Fault {
+    let mut lent = cohort();
+    let started = Instant::now();
+    let fault = load(name).decide("testing", &[], &plan(), &mut lent).map(|o| o.answer).unwrap_err();
+    // Not a measurement: a guest that hangs past its deadline would hang for ever.
+    assert!(started.elapsed() < DEADLINE * 20, "{name} hung");
+    assert_eq!(lent, cohort(), "the cohort comes back whatever the guest does");
+    fault
+}
+
+#[test]
+fn the_honest_guest_is_understood() {
+    let policy = load("honest");
+    assert_eq!(policy.prepare("testing", &[]).unwrap(), plan());
+    let outcome = policy.decide("testing", &[], &plan(), &mut cohort()).unwrap();
+    assert_eq!(outcome.answer.ads.len(), 1);
+    assert_eq!(outcome.answer.ads[0].verb, dean_policy::types::Verb::Pause);
+}
+
+#[test]
+fn a_guest_that_never_answers_is_stopped_at_its_deadline() {
+    assert_eq!(fault("endless"), Fault::Deadline(DEADLINE));
+}
+
+#[test]
+fn a_guest_that_takes_all_memory_is_stopped() {
+    assert_eq!(fault("greedy"), Fault::Memory(64 << 20));
+}
+
+#[test]
+fn runaway_recursion_is_stopped() {
+    assert_eq!(fault("recursive"), Fault::Stack);
+}
+
+#[test]
+fn a_panic_carries_what_the_guest_said_last() {
+    assert_eq!(fault("panic"), Fault::Panic(Some("hostile".into())));
+}
+
+#[test]
+fn answers_that_make_no_sense_are_refused_whole() {
+    for (name, says) in [
+        ("nan", "confidence NaN"),
+        ("infinite_amount", "amount inf"),
+        ("row_out_of_range", "row 1000000"),
+        ("rule_out_of_range", "rule 7"),
+        ("two_answers", "another one for row 0"),
+    ] {
+        match fault(name) {
+            Fault::Nonsense(reason) => assert!(reason.contains(says), "{name}: {reason}"),
+            other => panic!("{name}: {other}"),
+        }
+    }
+}
+
+#[test]
+fn answers_that_cannot_be_taken_are_refused_before_they_cost_memory() {
+    for name in ["huge", "beyond_memory", "unknown_verb"] {
+        let fault = fault(name);
+        assert!(matches!(fault, Fault::Unreadable(_)), "{name}: {fault}");
+    }
+}
+
+#[test]
+fn a_million_log_lines_are_kept_to_a_hundred() {
+    let limits = Limits { deadline: Duration::from_secs(20), ..Limits::default() };
+    let policy = Runtime::new(limits, None).unwrap().load(&guest("chatty").unwrap()).unwrap();
+    let outcome = policy.decide("testing", &[], &plan(), &mut cohort()).unwrap();
+    assert_eq!(outcome.log.len(), 100);
+}
+
+#[test]
+fn a_policy_that_failed_answers_the_next_call_afresh() {
+    let policy = load("panic");
+    for _ in 0..3 {
+        assert!(matches!(policy.decide("testing", &[], &plan(), &mut cohort()), Err(Fault::Panic(_))));
+    }
+    assert!(load("honest").decide("testing", &[], &plan(), &mut cohort()).is_ok());
+}
+
+fn refuse(bytes: Vec<u8>) -> LoadError {
+    runtime().load(&Artifact::new("guest.wasm", bytes)).unwrap_err()
+}
+
+#[test]
+fn what_is_no_policy_is_refused_by_what_it_is() {
+    let honest = guest("honest").unwrap().bytes().to_vec();
+    let module = core("", "").unwrap();
+    for (bytes, says) in [
+        (Vec::new(), "the file is empty"),
+        (b"#!/bin/sh\necho no policy\n".to_vec(), "it is not WebAssembly at all"),
+        (module, "it is a core WebAssembly module, not a component"),
+        (honest[..honest.len() / 2].to_vec(), "it cannot be compiled"),
+        (wat::parse_str("(component)").unwrap(), "does not export dean:policy/policy@0.1."),
+    ] {
+        let error = refuse(bytes).to_string();
+        assert!(error.contains(says), "{error}");
+        assert!(error.contains("hint:"), "every refusal says how to mend it: {error}");
+    }
+}
+
+#[test]
+fn a_component_that_wants_wasi_is_refused_by_the_import() {
+    let text = r#"(component
+        (import "wasi:cli/environment@0.2.0" (instance))
+        (instance $i) (export "dean:policy/policy@0.1.0" (instance $i)))"#;
+    let error = refuse(wat::parse_str(text).unwrap()).to_string();
+    assert!(error.contains("imports wasi:cli/environment@0.2.0"), "{error}");
+}
+
+#[test]
+fn another_version_of_the_contract_is_refused_by_its_name() {
+    let text = r#"(component (instance $i) (export "dean:policy/policy@0.2.0" (instance $i)))"#;
+    let error = refuse(wat::parse_str(text).unwrap()).to_string();
+    assert!(error.contains("built for dean:policy@0.2.0"), "{error}");
+}
+
+#[test]
+fn a_component_without_the_functions_is_refused_at_load() {
+    let text = r#"(component (instance $i) (export "dean:policy/policy@0.1.0" (instance $i)))"#;
+    assert!(matches!(refuse(wat::parse_str(text).unwrap()), LoadError::Link { .. }));
+}
+
+#[test]
+fn a_shipped_policy_refuses_a_cohort_of_another_shape() {
+    let testing = dean_policy::shipped::find("testing").unwrap().artifact();
+    let policy = runtime().load(&testing).unwrap();
+    let plan = policy.prepare("testing", &[]).unwrap();
+    let fault = policy.decide("testing", &[], &plan, &mut cohort()).map(|o| o.answer).unwrap_err();
+    assert_eq!(fault, Fault::Refused("the cohort's values are not rows x columns of the plan".into()));
+}
