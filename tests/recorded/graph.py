@@ -86,7 +86,11 @@ def day(text):
 
 
 class Account:
-    """One ad account made of every entity in the files."""
+    """One ad account made of every entity in the files. `today` may be moved: rows of later days are not served.
+
+    `real_ads_only` leaves out what the ETL made of ad sets, `awake` makes everything ACTIVE, and `hidden_ad_sets` are
+    ids of ad sets that Meta does not send.
+    """
 
     def __init__(self, folder, account_id, today, status=1, largest_page=200, real_ads_only=False, awake=False,
                  hidden_ad_sets=()):
@@ -240,7 +244,7 @@ class Account:
         for since, until in self.days(parameters):
             for row in self.rows:
                 ad = by_id[row["ad_id"]]
-                if since <= day(row["date_start"]) and day(row["date_stop"]) <= until and self.passes(ad, filters):
+                if since <= day(row["date_start"]) <= min(until, self.today) and self.passes(ad, filters):
                     key = {"ad_id": ad["id"], "adset_id": ad.get("adset_id"), "campaign_id": ad["campaign_id"],
                            "account_id": self.id}[LEVEL_KEYS[level]]
                     groups.setdefault((key, since, until), []).append((ad, row))
