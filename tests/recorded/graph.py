@@ -1,4 +1,7 @@
-"""The Graph API's answers over recorded entities: nodes, edges, field expansion, cursors, insights. No HTTP here."""
+"""The Graph API's answers over recorded entities: nodes, edges, field expansion, cursors, insights. No HTTP here.
+
+graph_fields.json holds the names that the field classes of Meta's Python SDK 26.0.3 list; any other name is refused.
+"""
 
 import base64
 import json
@@ -251,7 +254,7 @@ class Account:
         return self.page(parameters, list(groups.items()), lambda one: self.insight(level, wanted, *one))
 
     def insight(self, level, wanted, key, rows):
-        """One row as on the wire: numbers are strings. The reach of several days is not recorded: the largest is given."""
+        """One row as on the wire: numbers are strings. The reach of several days is not recorded: it is the largest."""
         ad = rows[0][0]
         whole = {"account_id": self.id, "account_currency": self.node["currency"], "account_name": self.node["name"]}
         names = {"ad_name": ad["name"], "ad_id": ad["id"], "adset_id": ad.get("adset_id"),

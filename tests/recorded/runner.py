@@ -45,8 +45,8 @@ def run(meta, campaigns, *arguments, now=NOW, dry=True, environment=None, folder
         (folder / "config").mkdir(exist_ok=True)
         ids = [f'{stage}_campaign_id = "{campaign}"\n' for stage, campaign in zip(STAGES, campaigns)]
         (folder / "config" / "dean.toml").write_text("[ids]\n" + "".join(ids), encoding="utf-8")
-        command = [os.environ["DEAN_BIN"], "--config", folder / "config", "--data-dir", folder / "data", "run", "--json",
-                   "--now", now, *(["--dry-run"] if dry else []), *arguments]
+        command = [os.environ["DEAN_BIN"], "--config", folder / "config", "--data-dir", folder / "data", "run",
+                   "--json", "--now", now, *(["--dry-run"] if dry else []), *arguments]
         done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, timeout=TIMEOUT, check=False)
     stdout, stderr = done.stdout.decode(), done.stderr.decode()
     assert "panicked" not in stderr and "stack backtrace" not in stderr, stderr

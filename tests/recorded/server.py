@@ -14,7 +14,7 @@ from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
-from graph import INSIGHT_PARAMETERS, LIST_PARAMETERS, COMMON, Account, GraphError
+from graph import COMMON, INSIGHT_PARAMETERS, LIST_PARAMETERS, Account, GraphError
 
 DATA = pathlib.Path(__file__).resolve().parent / "vsouto"
 ACCOUNT, TOKEN, TODAY = "249732255070226", "EAArecorded", date(2019, 11, 14)
@@ -131,9 +131,9 @@ class Handler(BaseHTTPRequestHandler):
         account, root = self.server.account, f"act_{ACCOUNT}"
         node, _, edge = path.partition("/")
         if not versioned or node != root or edge not in ("", "insights", *LISTS):
-            raise GraphError(f"Unsupported get request. Object with ID '{node}' does not exist, cannot be loaded due to "
-                             "missing permissions, or does not support this operation", kind="GraphMethodException",
-                             subcode=33)
+            raise GraphError(f"Unsupported get request. Object with ID '{node}' does not exist, cannot be loaded due "
+                             "to missing permissions, or does not support this operation",
+                             kind="GraphMethodException", subcode=33)
         allowed = INSIGHT_PARAMETERS if edge == "insights" else LIST_PARAMETERS if edge else COMMON
         seen["unknown"] = sorted(set(parameters) - allowed)
         if not edge:

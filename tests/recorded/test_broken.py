@@ -71,7 +71,6 @@ def test_a_passing_fault_is_survived(broken, name):
     assert done.document["skipped"] == whole.document["skipped"]
 
 
-@pytest.mark.xfail(raises=AssertionError, reason="with --now nothing is waited for, so the five reads come within a second")
 def test_a_run_as_of_a_moment_waits_before_it_reads_again():
     started = time.monotonic()
     with Recorded(fault=("", "html", 2)) as meta:

@@ -62,7 +62,7 @@ impl TestAccount {
     /// When anything does not start.
     pub async fn new(seed: u64, params: Params, settings: &[(&str, Value)]) -> anyhow::Result<Self> {
         let world = World::new(seed, params);
-        let clock = Clock::at(Timestamp::from_second(world.now())?);
+        let clock = Clock::simulated(Timestamp::from_second(world.now())?);
         let id = |stage| json!(world.campaign(stage).to_string());
         let mut flags = vec![
             ("account.id", json!(world.account().to_string())),

@@ -1,5 +1,8 @@
 //! No guest harms: each fails in its own way, is told by its kind, and takes nothing with it.
 
+// A test that unwraps says what it expects by failing.
+#![allow(clippy::unwrap_used)]
+
 use dean_policy::types::{Cohort, Plan, Rule};
 use dean_policy::{Artifact, Fault, Limits, LoadError, Policy, Runtime};
 use dean_tests::guest::{core, guest};

@@ -1,5 +1,8 @@
 //! A run from observe to tell, on a simulated account over HTTP.
 
+// A test that unwraps says what it expects by failing.
+#![allow(clippy::unwrap_used)]
+
 use dean::domain::Verb;
 use dean::pipeline::{self, Options, RunReport};
 use dean::store::{ActionState, Store};
@@ -105,8 +108,9 @@ async fn a_run_can_be_replayed_byte_for_byte_and_explained() {
         assert_eq!(replay.stages.iter().map(|s| s.ads).sum::<usize>(), run.stages[0].ads);
     }
     let decision = runs[29].decisions.iter().find(|d| account.effective_status(&d.ad_id) == "ACTIVE").unwrap();
-    let explained =
-        pipeline::explain(&account.store, registry(), account.client.account_id(), &decision.ad_name, None).await.unwrap();
+    let explained = pipeline::explain(&account.store, registry(), account.client.account_id(), &decision.ad_name, None)
+        .await
+        .unwrap();
     assert_eq!(explained.decision.unwrap().why, decision.why);
     assert!(!explained.checks.is_empty(), "every rule that was looked at is shown");
 }
@@ -115,8 +119,7 @@ async fn a_run_can_be_replayed_byte_for_byte_and_explained() {
 async fn two_accounts_of_one_seed_are_run_alike() {
     let (one, other) = (account().await, account().await);
     for _ in 0..6 {
-        let (a, b) =
-            (one.run(&Options::default()).await.unwrap(), other.run(&Options::default()).await.unwrap());
+        let (a, b) = (one.run(&Options::default()).await.unwrap(), other.run(&Options::default()).await.unwrap());
         let text = |mut report: RunReport| {
             report.timings_ms.clear();
             serde_json::to_string(&report).unwrap()
@@ -226,7 +229,8 @@ async fn a_promotion_is_a_saga_over_runs() {
 
 #[tokio::test]
 async fn a_cap_counts_metas_overspend() {
-    let settings = [("rules.testing.promote.cost_per_add_to_cart", json!(1000.0)), ("rules.testing.promote.ctr", json!(0.0))];
+    let settings =
+        [("rules.testing.promote.cost_per_add_to_cart", json!(1000.0)), ("rules.testing.promote.ctr", json!(0.0))];
     let account = TestAccount::new(7, params(), &settings).await.unwrap();
     for _ in 0..60 {
         account.run(&Options::default()).await.unwrap();

@@ -230,8 +230,7 @@ fn run(command: &mut Command) -> Result<std::process::Output, BuildError> {
 /// When a source cannot be read.
 pub fn source_hash(folder: &Path) -> Result<String, BuildError> {
     // One spelling of every path, wherever the program is started: the names are part of the hash.
-    let folder =
-        &folder.canonicalize().map_err(|source| BuildError::File { file: folder.to_path_buf(), source })?;
+    let folder = &folder.canonicalize().map_err(|source| BuildError::File { file: folder.to_path_buf(), source })?;
     let root = folder.ancestors().nth(2).unwrap_or(folder);
     let sdk = root.join("plugins/sdk");
     let mut files = vec![root.join("wit/policy.wit"), folder.join("Cargo.toml"), sdk.join("Cargo.toml")];

@@ -1,11 +1,12 @@
 //! Insights as Meta reports them: numbers in strings, spend in major units, one purchase under
 //! several action types, days in the account's zone, and conversions that arrive late.
 
-use crate::graph::{ApiError, Fields, Query};
+use crate::graph::{ApiError, Fields, Node, Query, filter};
 use crate::world::{Ad, Day, World};
 use jiff::civil::Date;
 use jiff::{Span, ToSpan};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
+use std::fmt::Write;
 
 /// Which ads a question is about.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -50,6 +51,10 @@ const PURCHASE_TYPES: [&str; 6] = [
     "web_in_store_purchase",
 ];
 
+const CART_TYPES: [&str; 3] = ["omni_add_to_cart", "add_to_cart", "offsite_conversion.fb_pixel_add_to_cart"];
+const CHECKOUT_TYPES: [&str; 3] =
+    ["omni_initiated_checkout", "initiate_checkout", "offsite_conversion.fb_pixel_initiate_checkout"];
+
 const FIELDS: [&str; 34] = [
     "account_id",
     "account_name",
@@ -87,8 +92,9 @@ const FIELDS: [&str; 34] = [
     "buying_type",
 ];
 
-/// Answers an insights question: all rows, before paging.
-pub(crate) fn rows(world: &World, scope: Scope, query: &Query<'_>) -> Result<Vec<Value>, ApiError> {
+/// Answers an insights question: all rows as JSON texts, before paging. Texts and not trees, because
+/// rows are most of what an account answers.
+pub(crate) fn rows(world: &World, scope: Scope, query: &Query<'_>) -> Result<Vec<String>, ApiError> {
     let level = match query.get("level") {
         None => match scope {
             Scope::Account => Level::Account,
@@ -126,10 +132,10 @@ pub(crate) fn rows(world: &World, scope: Scope, query: &Query<'_>) -> Result<Vec
     if let Some(wrong) = fields.names().find(|n| !FIELDS.contains(n)) {
         return Err(ApiError::parameter(&format!("{wrong} is not valid for fields param")));
     }
-    let only = query.id_filter()?;
+    let filters = query.filters()?;
 
     let mut groups: Vec<(u64, Vec<&Ad>)> = Vec::new();
-    for ad in &world.ads {
+    for (index, ad) in world.ads.iter().enumerate() {
         let adset = &world.adsets[ad.adset];
         let inside = match scope {
             Scope::Account => true,
@@ -137,7 +143,17 @@ pub(crate) fn rows(world: &World, scope: Scope, query: &Query<'_>) -> Result<Vec
             Scope::AdSet(i) => ad.adset == i,
             Scope::Ad(i) => world.ads[i].id == ad.id,
         };
-        if !inside || ad.created > world.now || only.as_ref().is_some_and(|ids| !ids.contains(&ad.id)) {
+        if !inside || ad.created > world.now {
+            continue;
+        }
+        // What is put away has no row among its parents' ads, unless it is asked for; their totals
+        // count it, and it answers for itself.
+        let shown = if level == Level::Ad && !matches!(scope, Scope::Ad(_)) {
+            filter::is_listed(world, Node::Ad(index), &filters)?
+        } else {
+            filter::holds(world, Node::Ad(index), &filters)?
+        };
+        if !shown {
             continue;
         }
         let key = match level {
@@ -226,19 +242,19 @@ struct View<'a> {
 }
 
 impl View<'_> {
-    fn row(&self, ads: &[&Ad], from: Date, to: Date) -> Option<Value> {
+    fn row(&self, ads: &[&Ad], from: Date, to: Date) -> Option<String> {
         let sums = self.sums(ads, from, to);
         let empty = sums.day.impressions == 0 && sums.windows.iter().all(|w| w.purchases == 0);
         if empty {
             return None;
         }
-        let mut row = Map::new();
-        for name in self.fields.names().chain(["date_start", "date_stop"]) {
-            if let Some(value) = self.field(name, ads[0], &sums, from, to) {
-                row.insert(name.to_string(), value);
-            }
+        let mut row = Json::object();
+        for name in self.fields.names().filter(|n| !n.starts_with("date_")) {
+            self.field(&mut row, name, ads[0], &sums);
         }
-        Some(Value::Object(row))
+        row.text("date_start", format_args!("{from}"));
+        row.text("date_stop", format_args!("{to}"));
+        Some(row.close())
     }
 
     fn sums(&self, ads: &[&Ad], from: Date, to: Date) -> Sums {
@@ -294,7 +310,7 @@ impl View<'_> {
         }
     }
 
-    fn field(&self, name: &str, ad: &Ad, sums: &Sums, from: Date, to: Date) -> Option<Value> {
+    fn field(&self, row: &mut Json, name: &str, ad: &Ad, sums: &Sums) {
         let world = self.world;
         let adset = &world.adsets[ad.adset];
         let campaign = &world.campaigns[adset.campaign];
@@ -302,100 +318,179 @@ impl View<'_> {
         let clicks = day.link_clicks + day.other_clicks;
         let minor = world.params.minor_units() as f64;
         let spend = day.spend as f64 / minor;
-        let ratio = |a: f64, b: f64| (b > 0.0).then(|| json!(format!("{:.6}", a / b)));
-        let deep = |level: Level, value: Value| (self.level as u8 >= level as u8).then_some(value);
-        match name {
-            "account_id" => Some(json!(world.account.to_string())),
-            "account_name" => Some(json!("Simulated shop")),
-            "account_currency" => Some(json!(world.params.currency)),
-            "campaign_id" => deep(Level::Campaign, json!(campaign.id.to_string())),
-            "campaign_name" => deep(Level::Campaign, json!(campaign.name)),
-            "adset_id" => deep(Level::AdSet, json!(adset.id.to_string())),
-            "adset_name" => deep(Level::AdSet, json!(adset.name)),
-            "ad_id" => deep(Level::Ad, json!(ad.id.to_string())),
-            "ad_name" => deep(Level::Ad, json!(ad.name)),
-            "date_start" => Some(json!(from.to_string())),
-            "date_stop" => Some(json!(to.to_string())),
-            "impressions" => Some(json!(day.impressions.to_string())),
-            "reach" => Some(json!(format!("{:.0}", sums.reach))),
-            "frequency" => ratio(day.impressions as f64, sums.reach),
-            "clicks" => Some(json!(clicks.to_string())),
-            "unique_clicks" => Some(json!((clicks as f64 * 0.97).round().to_string())),
-            "inline_link_clicks" => Some(json!(day.link_clicks.to_string())),
-            "outbound_clicks" => Some(json!([{"action_type": "outbound_click", "value": day.link_clicks.to_string()}])),
-            "spend" => Some(json!(format!("{spend:.*}", if minor > 1.0 { 2 } else { 0 }))),
-            "cpm" => ratio(spend * 1000.0, day.impressions as f64),
-            "cpc" => ratio(spend, clicks as f64),
-            "ctr" => ratio(clicks as f64 * 100.0, day.impressions as f64),
-            "inline_link_click_ctr" => ratio(day.link_clicks as f64 * 100.0, day.impressions as f64),
-            "actions" => Some(self.actions(sums)),
-            "action_values" => self.action_values(sums),
-            "cost_per_action_type" => ratio(spend, self.total(sums).purchases as f64)
-                .map(|v| json!([{"action_type": "omni_purchase", "value": v}])),
-            "purchase_roas" => {
-                let total = self.total(sums);
-                (total.purchases > 0).then(|| ratio(total.value as f64 / minor, spend)).flatten()
-                    .map(|v| json!([{"action_type": "omni_purchase", "value": v}]))
-            }
-            "video_play_actions" => Some(json!([{"action_type": "video_view", "value": day.video_3s.to_string()}])),
-            "video_thruplay_watched_actions" => Some(json!([{"action_type": "video_view", "value": day.thruplay.to_string()}])),
-            "video_avg_time_watched_actions" => ratio(day.watch_seconds, day.video_3s as f64)
-                .map(|_| json!([{"action_type": "video_view", "value": format!("{:.0}", day.watch_seconds / day.video_3s as f64)}])),
-            "attribution_setting" => Some(json!("7d_click_1d_view")),
-            "objective" => deep(Level::Campaign, json!("OUTCOME_SALES")),
-            "optimization_goal" => deep(Level::AdSet, json!("OFFSITE_CONVERSIONS")),
-            "buying_type" => Some(json!("AUCTION")),
-            _ => None,
-        }
-    }
-
-    fn actions(&self, sums: &Sums) -> Value {
-        let day = &sums.day;
-        let mut actions = Vec::new();
-        let mut add = |kind: &str, count: u64| {
-            if count > 0 {
-                actions.push(json!({"action_type": kind, "value": count.to_string()}));
+        let total = self.total(sums);
+        let is_at = |level: Level| self.level as u8 >= level as u8;
+        let ratio = |row: &mut Json, above: f64, below: f64| {
+            if below > 0.0 {
+                row.text(name, format_args!("{:.6}", above / below));
             }
         };
-        add("link_click", day.link_clicks);
-        add("video_view", day.video_3s);
-        add("post_engagement", day.link_clicks + day.other_clicks + day.video_3s);
-        for kind in ["omni_add_to_cart", "add_to_cart", "offsite_conversion.fb_pixel_add_to_cart"] {
-            add(kind, day.carts);
-        }
-        for kind in ["omni_initiated_checkout", "initiate_checkout", "offsite_conversion.fb_pixel_initiate_checkout"] {
-            add(kind, day.checkouts);
-        }
-        if self.total(sums).purchases > 0 {
-            for kind in PURCHASE_TYPES {
-                let text = |w: &WindowSum| w.purchases.to_string();
-                actions.push(self.windowed(kind, sums, text));
+        match name {
+            "account_id" => row.text(name, format_args!("{}", world.account)),
+            "account_name" => row.text(name, format_args!("Simulated shop")),
+            "account_currency" => row.text(name, format_args!("{}", world.params.currency)),
+            "campaign_id" if is_at(Level::Campaign) => row.text(name, format_args!("{}", campaign.id)),
+            "campaign_name" if is_at(Level::Campaign) => row.escaped(name, &campaign.name),
+            "adset_id" if is_at(Level::AdSet) => row.text(name, format_args!("{}", adset.id)),
+            "adset_name" if is_at(Level::AdSet) => row.escaped(name, &adset.name),
+            "ad_id" if is_at(Level::Ad) => row.text(name, format_args!("{}", ad.id)),
+            "ad_name" if is_at(Level::Ad) => row.escaped(name, &ad.name),
+            "impressions" => row.text(name, format_args!("{}", day.impressions)),
+            "reach" => row.text(name, format_args!("{:.0}", sums.reach)),
+            "frequency" => ratio(row, day.impressions as f64, sums.reach),
+            "clicks" => row.text(name, format_args!("{clicks}")),
+            "unique_clicks" => row.text(name, format_args!("{:.0}", clicks as f64 * 0.97)),
+            "inline_link_clicks" => row.text(name, format_args!("{}", day.link_clicks)),
+            "outbound_clicks" => row.counts(name, &[("outbound_click", day.link_clicks)]),
+            "spend" => row.text(name, format_args!("{spend:.*}", self.decimals())),
+            "cpm" => ratio(row, spend * 1000.0, day.impressions as f64),
+            "cpc" => ratio(row, spend, clicks as f64),
+            "ctr" => ratio(row, clicks as f64 * 100.0, day.impressions as f64),
+            "inline_link_click_ctr" => ratio(row, day.link_clicks as f64 * 100.0, day.impressions as f64),
+            "actions" => self.actions(row, sums, &total),
+            "action_values" => self.action_values(row, sums, &total),
+            "cost_per_action_type" if total.purchases > 0 => {
+                row.purchase(name, format_args!("{:.6}", spend / total.purchases as f64));
             }
+            "purchase_roas" if total.purchases > 0 && spend > 0.0 => {
+                row.purchase(name, format_args!("{:.6}", total.value as f64 / minor / spend));
+            }
+            "video_play_actions" => row.counts(name, &[("video_view", day.video_3s)]),
+            "video_thruplay_watched_actions" => row.counts(name, &[("video_view", day.thruplay)]),
+            "video_avg_time_watched_actions" if day.video_3s > 0 => {
+                let seconds = (day.watch_seconds / day.video_3s as f64).round() as u64;
+                row.counts(name, &[("video_view", seconds)]);
+            }
+            "attribution_setting" => row.text(name, format_args!("7d_click_1d_view")),
+            "objective" if is_at(Level::Campaign) => row.text(name, format_args!("OUTCOME_SALES")),
+            "optimization_goal" if is_at(Level::AdSet) => row.text(name, format_args!("OFFSITE_CONVERSIONS")),
+            "buying_type" => row.text(name, format_args!("AUCTION")),
+            _ => {}
         }
-        Value::Array(actions)
     }
 
-    fn action_values(&self, sums: &Sums) -> Option<Value> {
-        if self.total(sums).purchases == 0 {
-            return None;
+    fn decimals(&self) -> usize {
+        if self.world.params.minor_units() > 1 { 2 } else { 0 }
+    }
+
+    fn actions(&self, row: &mut Json, sums: &Sums, total: &WindowSum) {
+        let day = &sums.day;
+        let engaged = day.link_clicks + day.other_clicks + day.video_3s;
+        let counts = [("link_click", day.link_clicks), ("video_view", day.video_3s), ("post_engagement", engaged)]
+            .into_iter()
+            .chain(CART_TYPES.map(|kind| (kind, day.carts)))
+            .chain(CHECKOUT_TYPES.map(|kind| (kind, day.checkouts)));
+        row.list("actions", |list| {
+            for (kind, count) in counts.filter(|(_, count)| *count > 0) {
+                list.action(kind, format_args!("{count}"));
+            }
+            if total.purchases > 0 {
+                for kind in PURCHASE_TYPES {
+                    self.windowed(list, kind, sums, total, &|w, out| {
+                        let _ = write!(out, "{}", w.purchases);
+                    });
+                }
+            }
+        });
+    }
+
+    fn action_values(&self, row: &mut Json, sums: &Sums, total: &WindowSum) {
+        if total.purchases == 0 {
+            return;
         }
-        let minor = self.world.params.minor_units() as f64;
-        let decimals = if minor > 1.0 { 2 } else { 0 };
-        let text = |w: &WindowSum| format!("{:.*}", decimals, w.value as f64 / minor);
-        Some(PURCHASE_TYPES.iter().map(|kind| self.windowed(kind, sums, text)).collect())
+        let (minor, decimals) = (self.world.params.minor_units() as f64, self.decimals());
+        row.list("action_values", |list| {
+            for kind in PURCHASE_TYPES {
+                self.windowed(list, kind, sums, total, &|w, out| {
+                    let _ = write!(out, "{:.decimals$}", w.value as f64 / minor);
+                });
+            }
+        });
     }
 
     /// One action with its total and, where windows were asked for, one key for each.
-    fn windowed(&self, kind: &str, sums: &Sums, text: impl Fn(&WindowSum) -> String) -> Value {
-        let mut action = Map::new();
-        action.insert("action_type".into(), json!(kind));
-        action.insert("value".into(), json!(text(&self.total(sums))));
+    fn windowed(
+        &self,
+        list: &mut Json,
+        kind: &str,
+        sums: &Sums,
+        total: &WindowSum,
+        show: &dyn Fn(&WindowSum, &mut String),
+    ) {
+        let mut value = String::new();
+        list.next();
+        list.0.push('{');
+        list.text("action_type", format_args!("{kind}"));
+        show(total, &mut value);
+        list.text("value", format_args!("{value}"));
         for (name, sum) in self.windows.iter().zip(&sums.windows) {
             if name != "default" && sum.purchases > 0 {
-                action.insert(name.clone(), json!(text(sum)));
+                value.clear();
+                show(sum, &mut value);
+                list.text(name, format_args!("{value}"));
             }
         }
-        Value::Object(action)
+        list.0.push('}');
+    }
+}
+
+/// A JSON text in the making. Values written with `text` are known to need no escape.
+struct Json(String);
+
+impl Json {
+    fn object() -> Self {
+        let mut text = String::with_capacity(1024);
+        text.push('{');
+        Json(text)
+    }
+
+    fn next(&mut self) {
+        if !self.0.ends_with(['{', '[']) {
+            self.0.push(',');
+        }
+    }
+
+    fn key(&mut self, name: &str) {
+        self.next();
+        let _ = write!(self.0, "\"{name}\":");
+    }
+
+    fn text(&mut self, name: &str, value: std::fmt::Arguments<'_>) {
+        self.key(name);
+        let _ = write!(self.0, "\"{value}\"");
+    }
+
+    fn escaped(&mut self, name: &str, value: &str) {
+        self.key(name);
+        self.0.push_str(&Value::from(value).to_string());
+    }
+
+    fn list(&mut self, name: &str, fill: impl FnOnce(&mut Json)) {
+        self.key(name);
+        self.0.push('[');
+        fill(self);
+        self.0.push(']');
+    }
+
+    fn action(&mut self, kind: &str, value: std::fmt::Arguments<'_>) {
+        self.next();
+        let _ = write!(self.0, "{{\"action_type\":\"{kind}\",\"value\":\"{value}\"}}");
+    }
+
+    fn counts(&mut self, name: &str, counts: &[(&str, u64)]) {
+        let some = || counts.iter().filter(|(_, count)| *count > 0);
+        if some().next().is_some() {
+            self.list(name, |list| some().for_each(|(kind, count)| list.action(kind, format_args!("{count}"))));
+        }
+    }
+
+    fn purchase(&mut self, name: &str, value: std::fmt::Arguments<'_>) {
+        self.list(name, |list| list.action("omni_purchase", value));
+    }
+
+    fn close(mut self) -> String {
+        self.0.push('}');
+        self.0
     }
 }
 

@@ -73,7 +73,7 @@ fn respond(server: &Server, method: &HttpMethod, uri: &Uri, headers: &HeaderMap,
         "GET" => Method::Get,
         "POST" => Method::Post,
         "DELETE" => Method::Delete,
-        _ => return Response::json(405, &json!({"error": {"message": "Unsupported method", "code": 3}})),
+        _ => return Response::json(405, json!({"error": {"message": "Unsupported method", "code": 3}}).to_string()),
     };
     let mut parameters = decode_form(uri.query().unwrap_or_default());
     parameters.extend(decode_body(headers, body));
@@ -99,13 +99,14 @@ fn own_door(server: &Server, door: &str, body: &Bytes) -> Response {
             if hours > MAX_HOURS {
                 return Response::json(
                     400,
-                    &json!({"error": {"message": format!("at most {MAX_HOURS} hours at once"), "code": 100}}),
+                    json!({"error": {"message": format!("at most {MAX_HOURS} hours at once"), "code": 100}})
+                        .to_string(),
                 );
             }
             (0..hours).for_each(|_| graph.world_mut().advance());
-            Response::json(200, &state(&graph))
+            Response::json(200, state(&graph).to_string())
         }
-        "state" => Response::json(200, &state(&graph)),
+        "state" => Response::json(200, state(&graph).to_string()),
         "truth" => {
             let world = graph.world();
             let truth = |ad: crate::AdState| {
@@ -113,11 +114,11 @@ fn own_door(server: &Server, door: &str, body: &Bytes) -> Response {
                 Some(json!({"ad_id": ad.id.to_string(), "live": ad.live, "ctr": truth.ctr,
                     "cvr": truth.cvr, "cpa": truth.cpa, "margin": truth.margin}))
             };
-            Response::json(200, &world.ads().into_iter().filter_map(truth).collect())
+            Response::json(200, world.ads().into_iter().filter_map(truth).collect::<Value>().to_string())
         }
         _ => Response::json(
             404,
-            &json!({"error": {"message": "there are /sim/advance, /sim/state and /sim/truth", "code": 100}}),
+            json!({"error": {"message": "there are /sim/advance, /sim/state and /sim/truth", "code": 100}}).to_string(),
         ),
     }
 }

@@ -420,24 +420,29 @@ impl World {
         (euros * self.params.price_level * self.params.minor_units() as f64).round() as i64
     }
 
+    /// Meta's effective status of an ad set: what is put away takes everything below along.
+    pub(crate) fn effective_adset_status(&self, adset: &AdSet) -> &'static str {
+        match (self.campaigns[adset.campaign].status, adset.status) {
+            (Status::Deleted, _) | (_, Status::Deleted) => "DELETED",
+            (Status::Archived, _) | (_, Status::Archived) => "ARCHIVED",
+            (_, Status::Paused) => "PAUSED",
+            (Status::Paused, _) => "CAMPAIGN_PAUSED",
+            (Status::Active, Status::Active) => "ACTIVE",
+        }
+    }
+
     /// Meta's effective status of an ad.
     pub(crate) fn effective_status(&self, ad: &Ad) -> &'static str {
-        let adset = &self.adsets[ad.adset];
-        let campaign = &self.campaigns[adset.campaign];
-        match ad.status {
-            Status::Deleted | Status::Archived | Status::Paused => return ad.status.as_str(),
-            Status::Active => {}
-        }
-        if adset.status != Status::Active {
-            "ADSET_PAUSED"
-        } else if campaign.status != Status::Active {
-            "CAMPAIGN_PAUSED"
-        } else if self.now < ad.review_until {
-            "PENDING_REVIEW"
-        } else if ad.rejected {
-            "DISAPPROVED"
-        } else {
-            "ACTIVE"
+        let above = self.effective_adset_status(&self.adsets[ad.adset]);
+        match (above, ad.status) {
+            ("DELETED", _) | (_, Status::Deleted) => "DELETED",
+            ("ARCHIVED", _) | (_, Status::Archived) => "ARCHIVED",
+            (_, Status::Paused) => "PAUSED",
+            ("PAUSED", _) => "ADSET_PAUSED",
+            ("CAMPAIGN_PAUSED", _) => "CAMPAIGN_PAUSED",
+            _ if self.now < ad.review_until => "PENDING_REVIEW",
+            _ if ad.rejected => "DISAPPROVED",
+            _ => "ACTIVE",
         }
     }
 

@@ -81,7 +81,7 @@ pub(super) fn clock(now: Option<&str>) -> anyhow::Result<Clock> {
             "--now {text} is no moment\n  hint: write it like 2026-06-01T12:00:00Z or 2026-06-01T12:00:00+02:00"
         ))
     };
-    Ok(Clock::at(moment.map_err(|_| wrong())?))
+    Ok(Clock::Standing(moment.map_err(|_| wrong())?))
 }
 
 /// The data folder without a configuration, for commands that need none.

@@ -108,6 +108,11 @@ pub(super) fn values(tree: &Node, config: &Config) -> Result<(), ConfigError> {
         "has to be a list of 1d_click, 7d_click, 28d_click, 1d_ev, 1d_view",
         "",
     );
+    let digits = |id: &str| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
+    let account = config.account.id.as_deref().is_none_or(|id| digits(id.trim().trim_start_matches("act_")));
+    require(account, "account.id", "has to be digits, with or without act_ before them", "Ads Manager shows it");
+    let url = ["http://", "https://"].iter().any(|scheme| config.api.url.starts_with(scheme));
+    require(url, "api.url", "has to begin with http:// or https://", "leave it out for Meta's own");
     let version = config.api.version.strip_prefix('v').is_some_and(|v| v.split('.').all(|n| n.parse::<u32>().is_ok()));
     require(version, "api.version", "has to look like v26.0", "");
 

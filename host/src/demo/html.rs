@@ -12,12 +12,19 @@ const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:54rem;mar
     table{border-collapse:collapse;width:100%}th,td{text-align:right;padding:.35rem .6rem;border-bottom:1px solid #e3e7ec}\
     th:first-child,td:first-child{text-align:left}svg{width:100%;height:auto}li{margin:.4rem 0}";
 
-/// Who is compared, in the order and colour of every table and line.
-const WAYS: [(&str, RGBColor, fn(&Profit) -> f64); 4] = [
-    ("Dean", RGBColor(11, 110, 79), |p| p.dean),
-    ("untouched", RGBColor(140, 148, 158), |p| p.untouched),
-    ("plain thresholds", RGBColor(201, 123, 34), |p| p.thresholds),
-    ("the truth known", RGBColor(58, 96, 178), |p| p.truth),
+/// Somebody who is compared.
+struct Way {
+    name: &'static str,
+    colour: RGBColor,
+    get: fn(&Profit) -> f64,
+}
+
+/// In the order of every table and line.
+const WAYS: [Way; 4] = [
+    Way { name: "Dean", colour: RGBColor(11, 110, 79), get: |p| p.dean },
+    Way { name: "untouched", colour: RGBColor(140, 148, 158), get: |p| p.untouched },
+    Way { name: "plain thresholds", colour: RGBColor(201, 123, 34), get: |p| p.thresholds },
+    Way { name: "the truth known", colour: RGBColor(58, 96, 178), get: |p| p.truth },
 ];
 
 /// The page.
@@ -62,13 +69,13 @@ fn table(report: &DemoReport) -> Markup {
             thead { tr { th { "Who runs it" } th { "Mean" } th { "95 % interval" }
                 @for world in &report.worlds { th { "seed " (world.seed) } } } }
             tbody {
-                @for ((name, _, get), (_, spread)) in WAYS.iter().zip(report.spreads()) {
+                @for (way, (_, spread)) in WAYS.iter().zip(report.spreads()) {
                     tr {
-                        td { (name) }
+                        td { (way.name) }
                         td { (format!("{:.0}", spread.mean)) }
                         td { @if spread.half_width.is_nan() { "one world" } @else {
                             (format!("{:.0} to {:.0}", spread.mean - spread.half_width, spread.mean + spread.half_width)) } }
-                        @for world in &report.worlds { td { (format!("{:.0}", get(&world.profit))) } }
+                        @for world in &report.worlds { td { (format!("{:.0}", (way.get)(&world.profit))) } }
                     }
                 }
             }
@@ -86,7 +93,7 @@ fn chart(daily: &[Daily], currency: &str) -> Markup {
 }
 
 fn draw(daily: &[Daily], currency: &str, svg: &mut String) -> Result<(), String> {
-    let values = || daily.iter().flat_map(|d| WAYS.iter().map(|(_, _, get)| get(&d.profit)));
+    let values = || daily.iter().flat_map(|d| WAYS.iter().map(|way| (way.get)(&d.profit)));
     let low = values().fold(0.0, f64::min);
     let high = values().fold(1.0, f64::max);
     let area = SVGBackend::with_string(svg, (WIDTH, HEIGHT)).into_drawing_area();
@@ -106,8 +113,9 @@ fn draw(daily: &[Daily], currency: &str, svg: &mut String) -> Result<(), String>
         .x_label_formatter(&|value| format!("{value:.0}"))
         .draw()
         .map_err(failed)?;
-    for (name, colour, get) in &WAYS {
-        let points = std::iter::once((0.0, 0.0)).chain(daily.iter().enumerate().map(|(i, d)| (i as f64 + 1.0, get(&d.profit))));
+    for Way { name, colour, get } in &WAYS {
+        let points =
+            std::iter::once((0.0, 0.0)).chain(daily.iter().enumerate().map(|(i, d)| (i as f64 + 1.0, get(&d.profit))));
         let style = colour.stroke_width(2);
         let line = chart.draw_series(LineSeries::new(points, style)).map_err(failed)?;
         line.label(*name).legend(move |(x, y)| PathElement::new([(x, y), (x + 18, y)], style));

@@ -89,7 +89,7 @@ fn new_graph(world: World) -> Graph {
 }
 
 fn clock_of(world: &World) -> Clock {
-    Clock::at(Timestamp::from_second(world.now()).unwrap_or_default())
+    Clock::simulated(Timestamp::from_second(world.now()).unwrap_or_default())
 }
 
 /// What Dean did in the first world.

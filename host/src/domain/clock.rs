@@ -11,15 +11,17 @@ use std::time::Duration;
 pub enum Clock {
     /// The machine's clock.
     System,
-    /// A moment in seconds since 1970-01-01 UTC, moved by whoever holds it: a simulation, a replay,
-    /// or `--now`. Waiting takes no time on it.
+    /// One moment, as `--now` gives it. Waiting still takes its time: the network is real.
+    Standing(Timestamp),
+    /// A moment in seconds since 1970-01-01 UTC, moved by whoever holds it: a simulation. Waiting
+    /// takes no time on it.
     Manual(Arc<AtomicI64>),
 }
 
 impl Clock {
-    /// A clock that stands at a moment.
+    /// A clock of a simulation that begins at a moment.
     #[must_use]
-    pub fn at(moment: Timestamp) -> Self {
+    pub fn simulated(moment: Timestamp) -> Self {
         Clock::Manual(Arc::new(AtomicI64::new(moment.as_second())))
     }
 
@@ -28,20 +30,21 @@ impl Clock {
     pub fn now(&self) -> Timestamp {
         match self {
             Clock::System => Timestamp::from_second(Timestamp::now().as_second()).unwrap_or_default(),
+            Clock::Standing(moment) => *moment,
             Clock::Manual(seconds) => Timestamp::from_second(seconds.load(Ordering::Relaxed)).unwrap_or_default(),
         }
     }
 
-    /// Moves a manual clock; the machine's clock moves by itself.
+    /// Moves the clock of a simulation; the others are not ours to move.
     pub fn set(&self, moment: Timestamp) {
         if let Clock::Manual(seconds) = self {
             seconds.store(moment.as_second(), Ordering::Relaxed);
         }
     }
 
-    /// Waits: on the machine's clock for real, on a manual one not at all.
+    /// Waits: for real, save in a simulation.
     pub async fn sleep(&self, time: Duration) {
-        if matches!(self, Clock::System) {
+        if !matches!(self, Clock::Manual(_)) {
             tokio::time::sleep(time).await;
         }
     }

@@ -189,7 +189,9 @@ impl Frame {
     pub fn in_stage(&self, metric: Metric) -> Vec<f64> {
         let mut sums = self.lifetime(metric);
         for (sum, row) in sums.iter_mut().zip(&self.rows) {
-            *sum = (*sum - self.values(&row.before_stage)[metric as usize]).max(0.0);
+            let rest = *sum - self.values(&row.before_stage)[metric as usize];
+            // Not `max`, which would make nothing known into zero.
+            *sum = if rest < 0.0 { 0.0 } else { rest };
         }
         sums
     }

@@ -148,7 +148,9 @@ impl Client {
             .when(|error| error.class() == Class::Transient)
             .notify(|error, _| {
                 self.counters.retries.fetch_add(1, Ordering::Relaxed);
-                tracing::warn!(%error, "reading again");
+                // The hint comes with the last error, if it comes to that.
+                let what = error.to_string();
+                tracing::warn!("reading again: {}", what.lines().next().unwrap_or_default());
             })
             .await
     }

@@ -80,7 +80,7 @@ pub enum Error {
     },
     /// What came back is not JSON of the expected form.
     #[error(
-        "{what} was answered with HTTP {status} and no usable JSON ({reason}): {start:?}\n  hint: is META_GRAPH_URL a Graph API server?"
+        "{what} was answered with HTTP {status} and no usable JSON ({reason}): {start:?}\n  hint: the answer was cut, or META_GRAPH_URL is no Graph API server"
     )]
     NotJson {
         /// What was asked.

@@ -32,8 +32,6 @@ pub enum Span {
     Days(Date, Date),
     /// A range as one, both ends included: the only way to know its reach.
     Whole(Date, Date),
-    /// Everything since the ad began, as one.
-    Maximum,
 }
 
 /// A row that could not be used.
@@ -104,7 +102,6 @@ impl Client {
                 params.push(("time_increment", "1".into()));
             }
             Span::Whole(from, to) => params.push(("time_range", range(from, to))),
-            Span::Maximum => params.push(("date_preset", "maximum".into())),
         }
         let rows: Vec<Row> = self.list(&path, &params).await?;
         Ok(gather(rows, span, currency))
@@ -138,7 +135,6 @@ fn gather(rows: Vec<Row>, span: Span, currency: &Currency) -> DayRows {
                 continue;
             }
             (Span::Whole(from, _), ..) => from,
-            (Span::Maximum, start, _) => start.unwrap_or(Date::ZERO),
         };
         match facts(&row, currency) {
             Ok(facts) => {
@@ -166,7 +162,12 @@ fn facts(row: &Row, currency: &Currency) -> Result<Facts, String> {
     let money = |major: f64, field: &str| currency.from_major(major).ok_or_else(|| format!("{field} is {major}"));
     let impressions = count(&row.impressions, "impressions")?;
     let spend = money(count(&row.spend, "spend")?, "spend")?;
-    let clicks = count(&row.clicks, "clicks")?;
+    let link_clicks = match &row.inline_link_clicks {
+        Some(number) => number.count("inline_link_clicks")?,
+        None => first(&row.actions, &["link_click"])?.unwrap_or(0.0),
+    };
+    // A server that leaves out `clicks` still counts those on the link, which are among them.
+    let clicks = row.clicks.as_ref().map_or(Ok(link_clicks), |number| number.count("clicks"))?;
     let purchases = first(&row.actions, &PURCHASE)?;
     let revenue = match &row.action_values {
         Some(values) => first(values, &PURCHASE)?,
@@ -182,10 +183,7 @@ fn facts(row: &Row, currency: &Currency) -> Result<Facts, String> {
         spend,
         impressions,
         clicks,
-        link_clicks: match &row.inline_link_clicks {
-            Some(number) => number.count("inline_link_clicks")?,
-            None => first(&row.actions, &["link_click"])?.unwrap_or(0.0),
-        },
+        link_clicks,
         purchases: purchases.unwrap_or(0.0),
         revenue,
         add_to_cart: first(&row.actions, &ADD_TO_CART)?.unwrap_or(0.0),

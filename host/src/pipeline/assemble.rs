@@ -259,6 +259,18 @@ impl Assembly<'_> {
             }
             None => say("ok", account.status.advice().into(), None),
         }
+        let has_ads =
+            |campaign: &String| self.observation.ads.iter().any(|ad| ad.campaign_id.as_ref() == Some(campaign));
+        for policy in self.runner.policies {
+            for campaign in policy.view.campaigns.iter().filter(|c| !has_ads(c)) {
+                let stage = &policy.view.name;
+                say(
+                    "warning",
+                    format!("no ad of this account belongs to campaign {campaign} of stage {stage}: is the id right?"),
+                    None,
+                );
+            }
+        }
         for (ad, problem) in &self.observation.problems {
             say("warning", format!("ad {ad} is not decided on: {problem}"), None);
         }

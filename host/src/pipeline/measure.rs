@@ -90,8 +90,10 @@ pub(super) fn assign(
         if !ad.effective_status.is_active() && !paused_recently {
             skip(ad.effective_status.reason());
         } else if ad.adset.is_none() {
-            let id = ad.adset_id.as_deref().unwrap_or("without an id");
-            skip(format!("its ad set {id} was not among what Meta sent"));
+            skip(match &ad.adset_id {
+                Some(id) => format!("its ad set {id} was not among what Meta sent"),
+                None => "Meta sent no ad set for it".into(),
+            });
         } else if let Some(problem) = observation.problems.get(&ad.id) {
             skip(format!("its numbers make no sense: {problem}"));
         } else {

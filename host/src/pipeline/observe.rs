@@ -88,7 +88,8 @@ pub(super) async fn observe(
     store.save_days(&account.id, &key, at, &recent.rows).await?;
 
     if is_new_day {
-        let whole = client.insights(Span::Maximum, attribution, &account.currency).await?;
+        let whole = Span::Whole(first_ever(&ads.value, &account, today), today);
+        let whole = client.insights(whole, attribution, &account.currency).await?;
         note(whole.problems, whole.stray);
         let lifetimes = before(first_day, &whole.rows, &recent.rows);
         store.save_lifetimes(&account.id, &key, at, &lifetimes).await?;
@@ -110,6 +111,22 @@ pub(super) async fn observe(
         warnings,
         account,
     })
+}
+
+/// Meta keeps insights for 37 months.
+const KEPT_MONTHS: i64 = 37;
+
+/// The first day that an ad of the account can have done anything on: a range with an end, and not
+/// Meta's `maximum`, so that a run as of a past moment does not see what came after it.
+fn first_ever(ads: &[Ad], account: &Account, today: Date) -> Date {
+    let kept = today.saturating_sub(KEPT_MONTHS.months()).saturating_add(1.days());
+    let created = ads.iter().filter_map(|ad| ad.created).min();
+    match created {
+        Some(at) if ads.iter().all(|ad| ad.created.is_some()) => {
+            at.to_zoned(account.zone.clone()).date().clamp(kept, today)
+        }
+        _ => kept,
+    }
 }
 
 /// What each ad did before a day: its whole life less the days from there on.

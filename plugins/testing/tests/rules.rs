@@ -1,5 +1,8 @@
 //! Each rule of the testing stage just below, at and above its thresholds.
 
+// A test that unwraps says what it expects by failing.
+#![allow(clippy::unwrap_used)]
+
 use dean_policy_sdk::Verb;
 use dean_policy_sdk::testkit::{Case, Decided, Row};
 use dean_testing::Testing;

@@ -9,10 +9,10 @@ import pathlib
 import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
-AD = "id name status effective_status created_time adset_id campaign_id creative".split()
-AD_SET = ("id name status effective_status created_time updated_time campaign_id daily_budget lifetime_budget "
-          "budget_remaining bid_strategy learning_stage_info").split()
-CAMPAIGN = ("id name status effective_status created_time updated_time start_time objective daily_budget "
+AD = "id name status effective_status created_time account_id adset_id campaign_id creative".split()
+AD_SET = ("id name status effective_status created_time updated_time account_id campaign_id daily_budget "
+          "lifetime_budget budget_remaining bid_strategy learning_stage_info").split()
+CAMPAIGN = ("id name status effective_status created_time updated_time start_time account_id objective daily_budget "
             "lifetime_budget budget_remaining bid_strategy").split()
 INSIGHT = "date_start date_stop impressions reach frequency spend actions action_values outbound_clicks".split()
 

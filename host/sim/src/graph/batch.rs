@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 const LARGEST_BATCH: usize = 50;
 
-pub(crate) fn run(graph: &mut Graph, query: &Query<'_>, base: &str) -> Result<Value, ApiError> {
+pub(crate) fn run(graph: &mut Graph, query: &Query<'_>, base: &str) -> Result<String, ApiError> {
     let text = query.get("batch").ok_or_else(|| ApiError::parameter("batch is missing"))?;
     let wrong = || ApiError::parameter("batch is not a list of {method, relative_url, body}");
     let parsed: Value = serde_json::from_str(text).map_err(|_| wrong())?;
@@ -17,7 +17,8 @@ pub(crate) fn run(graph: &mut Graph, query: &Query<'_>, base: &str) -> Result<Va
         let message = format!("Too many requests in batch message. Maximum batch size is {LARGEST_BATCH}");
         return Err(ApiError::new(1, &message));
     }
-    let mut answers = Vec::new();
+    // All entries are read before the first is carried out: a batch is refused whole or not at all.
+    let mut inner = Vec::with_capacity(requests.len());
     for request in requests {
         let method = match request["method"].as_str() {
             Some("GET") => Method::Get,
@@ -39,10 +40,13 @@ pub(crate) fn run(graph: &mut Graph, query: &Query<'_>, base: &str) -> Result<Va
         if path.trim_matches('/').is_empty() {
             return Err(wrong());
         }
-        let inner = Request { method, path: path.into(), parameters, base: base.into() };
-        let response = graph.handle(&inner);
+        inner.push(Request { method, path: path.into(), parameters, base: base.into() });
+    }
+    let mut answers = Vec::with_capacity(inner.len());
+    for request in &inner {
+        let response = graph.handle(request);
         let headers: Vec<Value> = response.headers.iter().map(|(n, v)| json!({"name": n, "value": v})).collect();
         answers.push(json!({"code": response.status, "headers": headers, "body": response.body}));
     }
-    Ok(Value::Array(answers))
+    Ok(Value::Array(answers).to_string())
 }

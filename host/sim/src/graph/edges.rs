@@ -3,14 +3,14 @@
 use super::error::ApiError;
 use super::fields::Fields;
 use super::request::{Filter, Query, Request};
-use super::{Node, nodes};
+use super::{Node, filter, nodes};
 use crate::world::World;
-use serde_json::{Value, json};
+use serde_json::json;
 
 /// The largest page of entities that Meta's servers reliably answer.
 const ENTITIES_PAGE: usize = 200;
 /// The largest page of insight rows.
-pub(crate) const INSIGHTS_PAGE: usize = 500;
+const INSIGHTS_PAGE: usize = 500;
 const DEFAULT_PAGE: usize = 25;
 
 /// The one node that an edge leads to.
@@ -57,9 +57,10 @@ pub(crate) fn read(
     edge: &str,
     query: &Query<'_>,
     request: &Request,
-) -> Result<Value, ApiError> {
+) -> Result<String, ApiError> {
+    let fields = Fields::parse(query.get("fields").unwrap_or("id"))?;
     if let Some(to) = to_one(world, node, edge) {
-        return nodes::render(world, to, &Fields::parse(query.get("fields").unwrap_or("id"))?);
+        return Ok(nodes::render(world, to, &fields)?.to_string());
     }
     let members = members(world, node, edge)
         .ok_or_else(|| ApiError::parameter(&format!("Tried accessing nonexisting field ({edge})")))?;
@@ -70,84 +71,46 @@ pub(crate) fn read(
     }
     let mut kept = Vec::new();
     for member in members {
-        if matches(world, member, &filters)? {
+        if filter::is_listed(world, member, &filters)? {
             kept.push(member);
         }
     }
-    let fields = Fields::parse(query.get("fields").unwrap_or("id"))?;
-    let (from, to, cursors) = window(kept.len(), query, ENTITIES_PAGE)?;
-    let rows: Result<Vec<Value>, ApiError> =
-        kept[from..to].iter().map(|&member| nodes::render(world, member, &fields)).collect();
-    Ok(paged(rows?, cursors, kept.len(), query, request))
+    let (from, to) = window(kept.len(), query, ENTITIES_PAGE)?;
+    let render = |&member: &Node| nodes::render(world, member, &fields).map(|value| value.to_string());
+    let rows: Vec<String> = kept[from..to].iter().map(render).collect::<Result<_, _>>()?;
+    Ok(paged(&rows, (from, to), kept.len(), query, request))
 }
 
-fn matches(world: &World, node: Node, filters: &[Filter]) -> Result<bool, ApiError> {
-    // Without a filter on it Meta leaves out what was deleted or archived.
-    let status_field = Fields::parse("effective_status")?;
-    let asks_status = filters.iter().any(|f| f.field.ends_with("effective_status"));
-    let has_status = matches!(node, Node::Ad(_) | Node::AdSet(_) | Node::Campaign(_));
-    if has_status && !asks_status {
-        let rendered = nodes::render(world, node, &status_field)?;
-        if matches!(rendered["effective_status"].as_str(), Some("DELETED" | "ARCHIVED")) {
-            return Ok(false);
-        }
-    }
-    for filter in filters {
-        let name = filter.field.rsplit('.').next().unwrap_or_default();
-        let rendered = nodes::render(world, node, &Fields::parse(name)?)?;
-        let value = rendered[name].as_str().unwrap_or_default();
-        let holds = match filter.operator.as_str() {
-            "IN" => filter.values.iter().any(|v| v == value),
-            "NOT_IN" => !filter.values.iter().any(|v| v == value),
-            "EQUAL" => filter.values.first().is_some_and(|v| v == value),
-            "CONTAIN" => filter.values.first().is_some_and(|v| value.contains(v.as_str())),
-            other => return Err(ApiError::parameter(&format!("filtering operator {other} is not supported"))),
-        };
-        if !holds {
-            return Ok(false);
-        }
-    }
-    Ok(true)
+/// A page of insight rows.
+pub(crate) fn page(rows: &[String], query: &Query<'_>, request: &Request) -> Result<String, ApiError> {
+    let (from, to) = window(rows.len(), query, INSIGHTS_PAGE)?;
+    Ok(paged(&rows[from..to], (from, to), rows.len(), query, request))
 }
 
-/// A page of rows that are already rendered.
-pub(crate) fn page(rows: Vec<Value>, query: &Query<'_>, request: &Request, largest: usize) -> Value {
-    let total = rows.len();
-    match window(total, query, largest) {
-        Ok((from, to, cursors)) => {
-            let rows = rows.into_iter().skip(from).take(to - from).collect();
-            paged(rows, cursors, total, query, request)
-        }
-        Err(_) => json!({"data": []}),
-    }
-}
+type Window = (usize, usize);
 
-type Cursors = (usize, usize);
-
-fn window(total: usize, query: &Query<'_>, largest: usize) -> Result<(usize, usize, Cursors), ApiError> {
+fn window(total: usize, query: &Query<'_>, largest: usize) -> Result<Window, ApiError> {
     let limit = query.number("limit")?.map_or(DEFAULT_PAGE, |n| n.max(1) as usize).min(largest);
     let from = match query.get("after") {
         Some(text) => decode(text).ok_or_else(|| ApiError::parameter("after is not a cursor of this list"))?,
         None => 0,
     };
     let from = from.min(total);
-    let to = (from + limit).min(total);
-    Ok((from, to, (from, to)))
+    Ok((from, (from + limit).min(total)))
 }
 
-fn paged(rows: Vec<Value>, (from, to): Cursors, total: usize, query: &Query<'_>, request: &Request) -> Value {
+fn paged(rows: &[String], (from, to): Window, total: usize, query: &Query<'_>, request: &Request) -> String {
     if rows.is_empty() {
-        return json!({"data": []});
+        return r#"{"data":[]}"#.into();
     }
     let mut paging = json!({"cursors": {"before": encode(from), "after": encode(to)}});
     if to < total {
         let mut search = form_urlencoded::Serializer::new(String::new());
         search.extend_pairs(query.without("after")).append_pair("after", &encode(to));
         let (base, path) = (request.base.trim_end_matches('/'), request.path.trim_matches('/'));
-        let next = format!("{base}/{path}?{}", search.finish());
-        paging["next"] = json!(next);
+        paging["next"] = json!(format!("{base}/{path}?{}", search.finish()));
     }
-    json!({"data": rows, "paging": paging})
+    format!(r#"{{"data":[{}],"paging":{paging}}}"#, rows.join(","))
 }
 
 /// A cursor that nobody takes for a number: clients must not count on its form.

@@ -1,6 +1,6 @@
 //! Errors in Meta's envelope.
 
-use super::request::Response;
+use super::request::{Method, Response};
 use serde_json::json;
 
 /// An error as Meta sends it.
@@ -29,9 +29,14 @@ impl ApiError {
     }
 
     /// An id that names nothing here.
-    pub(crate) fn missing_object(id: &str) -> Self {
+    pub(crate) fn missing_object(method: Method, id: &str) -> Self {
+        let verb = match method {
+            Method::Get => "get",
+            Method::Post => "post",
+            Method::Delete => "delete",
+        };
         let message = format!(
-            "Unsupported get request. Object with ID '{id}' does not exist, cannot be loaded due to \
+            "Unsupported {verb} request. Object with ID '{id}' does not exist, cannot be loaded due to \
              missing permissions, or does not support this operation."
         );
         ApiError { subcode: Some(33), ..ApiError::new(100, &message) }
@@ -45,13 +50,13 @@ impl ApiError {
     pub(crate) fn response(&self) -> Response {
         let mut error = json!({
             "message": self.message,
-            "type": if self.code == 100 { "GraphMethodException" } else { "OAuthException" },
+            "type": if self.subcode == Some(33) { "GraphMethodException" } else { "OAuthException" },
             "code": self.code,
             "fbtrace_id": "Asimulated0000000000000",
         });
         if let Some(subcode) = self.subcode {
             error["error_subcode"] = json!(subcode);
         }
-        Response::json(self.status, &json!({ "error": error }))
+        Response::json(self.status, json!({ "error": error }).to_string())
     }
 }

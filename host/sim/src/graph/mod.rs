@@ -5,6 +5,7 @@ mod batch;
 mod edges;
 mod error;
 mod fields;
+pub(crate) mod filter;
 mod nodes;
 mod request;
 mod write;
@@ -42,7 +43,7 @@ pub struct Graph {
 /// An asynchronous insights report.
 #[derive(Debug)]
 pub(crate) struct Report {
-    rows: Vec<Value>,
+    rows: Vec<String>,
     polls: u32,
 }
 
@@ -101,7 +102,7 @@ impl Graph {
     /// Answers one request.
     pub fn handle(&mut self, request: &Request) -> Response {
         let mut response = match self.dispatch(request) {
-            Ok(body) => Response::json(200, &body),
+            Ok(body) => Response::json(200, body),
             Err(error) => error.response(),
         };
         // An account far from any limit. Faults and throttling come by schedule, not here.
@@ -113,7 +114,7 @@ impl Graph {
         response
     }
 
-    fn dispatch(&mut self, request: &Request) -> Result<Value, ApiError> {
+    fn dispatch(&mut self, request: &Request) -> Result<String, ApiError> {
         let path = request.path.trim_matches('/');
         let mut parts = path.split('/').filter(|part| !part.is_empty()).peekable();
         if parts.peek().is_some_and(|part| is_version(part)) {
@@ -133,33 +134,48 @@ impl Graph {
             return Err(ApiError::unknown_path(path));
         }
         let id = first.unwrap_or_default();
-        let node = self.find(id)?;
+        let text = |value: Value| value.to_string();
+        if id.is_empty() && request.method == Method::Get {
+            return self.several(&query).map(text);
+        }
+        let node = self.find(request.method, id)?;
         match (request.method, node, edge) {
-            (Method::Get, Node::Report(i), None) => Ok(self.poll(i)),
-            (Method::Get, Node::Report(i), Some("insights")) => {
-                let rows = self.reports[i].rows.clone();
-                Ok(edges::page(rows, &query, request, edges::INSIGHTS_PAGE))
-            }
+            (Method::Get, Node::Report(i), None) => Ok(text(self.poll(i))),
+            (Method::Get, Node::Report(i), Some("insights")) => edges::page(&self.reports[i].rows, &query, request),
             (Method::Get, node, None) => {
                 let fields = Fields::parse(query.get("fields").unwrap_or("id"))?;
-                nodes::render(&self.world, node, &fields)
+                nodes::render(&self.world, node, &fields).map(text)
             }
             (Method::Get, node, Some("insights")) => {
                 let rows = insights::rows(&self.world, scope(node)?, &query)?;
-                Ok(edges::page(rows, &query, request, edges::INSIGHTS_PAGE))
+                edges::page(&rows, &query, request)
             }
             (Method::Get, node, Some(edge)) => edges::read(&self.world, node, edge, &query, request),
             (Method::Post, node, Some("insights")) => {
                 let rows = insights::rows(&self.world, scope(node)?, &query)?;
                 self.reports.push(Report { rows, polls: 0 });
                 let id = REPORT_IDS + self.reports.len() as u64 - 1;
-                Ok(json!({"report_run_id": id.to_string()}))
+                Ok(text(json!({"report_run_id": id.to_string()})))
             }
-            (Method::Post, node, Some("copies")) => write::copy(&mut self.world, node, &query),
-            (Method::Post, node, None) => write::update(&mut self.world, node, &query),
-            (Method::Delete, node, None) => write::delete(&mut self.world, node),
+            (Method::Post, node, Some("copies")) => write::copy(&mut self.world, node, &query).map(text),
+            (Method::Post, node, None) => write::update(&mut self.world, node, &query).map(text),
+            (Method::Delete, node, None) => write::delete(&mut self.world, node).map(text),
             _ => Err(ApiError::unknown_path(path)),
         }
+    }
+
+    /// Several objects at once, by `ids`.
+    fn several(&self, query: &Query<'_>) -> Result<Value, ApiError> {
+        let ids = query.list("ids")?;
+        if ids.is_empty() {
+            return Err(ApiError::parameter("The parameter ids is required"));
+        }
+        let fields = Fields::parse(query.get("fields").unwrap_or("id"))?;
+        let one = |id: String| {
+            let node = self.find(Method::Get, &id)?;
+            Ok((id, nodes::render(&self.world, node, &fields)?))
+        };
+        Ok(Value::Object(ids.into_iter().map(one).collect::<Result<_, ApiError>>()?))
     }
 
     fn authorize(&self, query: &Query<'_>) -> Result<(), ApiError> {
@@ -187,7 +203,7 @@ impl Graph {
     }
 
     /// What an id names; Meta does not tell "there is none" from "you may not see it".
-    fn find(&self, id: &str) -> Result<Node, ApiError> {
+    fn find(&self, method: Method, id: &str) -> Result<Node, ApiError> {
         let world = &self.world;
         if id == "me" {
             return Ok(Node::User);
@@ -195,7 +211,7 @@ impl Graph {
         if id.strip_prefix("act_").is_some_and(|digits| digits == world.account.to_string()) {
             return Ok(Node::Account);
         }
-        let missing = || ApiError::missing_object(id);
+        let missing = || ApiError::missing_object(method, id);
         let number: u64 = id.parse().map_err(|_| missing())?;
         let campaign = || world.campaigns.iter().position(|c| c.id == number).map(Node::Campaign);
         let adset = || world.adsets.iter().position(|a| a.id == number).map(Node::AdSet);

@@ -4,7 +4,7 @@
 use super::error::ApiError;
 use super::fields::{Field, Fields};
 use super::request::Query;
-use super::{Node, edges};
+use super::{Node, edges, filter};
 use crate::world::World;
 use serde_json::{Map, Value, json};
 
@@ -47,9 +47,13 @@ fn value(world: &World, node: Node, field: &Field) -> Result<Option<Value>, ApiE
         };
         let query = Query::new(&field.modifiers);
         let limit = query.number("limit")?.unwrap_or(25).max(1) as usize;
-        let data: Result<Vec<Value>, ApiError> =
-            members.into_iter().take(limit).map(|member| render(world, member, &inner)).collect();
-        return Ok(Some(json!({ "data": data? })));
+        let mut data = Vec::new();
+        for member in members {
+            if data.len() < limit && filter::is_listed(world, member, &query.filters()?)? {
+                data.push(render(world, member, &inner)?);
+            }
+        }
+        return Ok((!data.is_empty()).then(|| json!({ "data": data })));
     }
     if field.name == "insights" {
         let mut parameters = field.modifiers.clone();
@@ -58,6 +62,8 @@ fn value(world: &World, node: Node, field: &Field) -> Result<Option<Value>, ApiE
             parameters.push(("fields".into(), names.join(",")));
         }
         let rows = crate::insights::rows(world, super::scope(node)?, &Query::new(&parameters))?;
+        // A nested answer is part of a tree.
+        let rows: Vec<Value> = rows.iter().filter_map(|row| serde_json::from_str(row).ok()).collect();
         return Ok((!rows.is_empty()).then(|| json!({ "data": rows })));
     }
     match node {
@@ -134,11 +140,7 @@ fn campaign(world: &World, index: usize, field: &str) -> Result<Option<Value>, A
 fn adset(world: &World, index: usize, field: &str) -> Result<Option<Value>, ApiError> {
     let adset = &world.adsets[index];
     let campaign = &world.campaigns[adset.campaign];
-    let effective = match (adset.status, campaign.status) {
-        (crate::world::Status::Active, crate::world::Status::Active) => "ACTIVE",
-        (crate::world::Status::Active, _) => "CAMPAIGN_PAUSED",
-        (other, _) => other.as_str(),
-    };
+    let effective = world.effective_adset_status(adset);
     let value = match field {
         "id" => return Ok(None),
         "account_id" => json!(world.account.to_string()),

@@ -39,9 +39,9 @@ pub struct Response {
 }
 
 impl Response {
-    pub(crate) fn json(status: u16, body: &Value) -> Self {
+    pub(crate) fn json(status: u16, body: String) -> Self {
         let headers = vec![("content-type".into(), "application/json; charset=UTF-8".into())];
-        Response { status, headers, body: body.to_string() }
+        Response { status, headers, body }
     }
 }
 
@@ -104,15 +104,6 @@ impl<'a> Query<'a> {
         };
         let list = parsed.as_array().ok_or_else(wrong)?;
         list.iter().map(|filter| one(filter).ok_or_else(wrong)).collect()
-    }
-
-    /// The ad ids that `ad.id IN [...]` names, if there is such a filter.
-    pub(crate) fn id_filter(&self) -> Result<Option<Vec<u64>>, ApiError> {
-        let filters = self.filters()?;
-        let Some(filter) = filters.iter().find(|f| f.field == "ad.id" || f.field == "id") else {
-            return Ok(None);
-        };
-        Ok(Some(filter.values.iter().filter_map(|v| v.parse().ok()).collect()))
     }
 }
 

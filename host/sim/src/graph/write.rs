@@ -2,7 +2,7 @@
 
 use super::Node;
 use super::error::ApiError;
-use super::request::Query;
+use super::request::{Method, Query};
 use crate::world::{Owner, Status, World};
 use serde_json::{Value, json};
 
@@ -14,6 +14,17 @@ pub(crate) fn update(world: &mut World, node: Node, query: &Query<'_>) -> Result
         })
     });
     let status = status.transpose()?;
+    let own = match node {
+        Node::Campaign(i) => world.campaigns[i].status,
+        Node::AdSet(i) => world.adsets[i].status,
+        Node::Ad(i) => world.ads[i].status,
+        _ => Status::Active,
+    };
+    // What is put away can only be deleted, and what is deleted stays so.
+    let put_away = matches!(own, Status::Archived | Status::Deleted);
+    if put_away && (own == Status::Deleted || status != Some(Status::Deleted)) {
+        return Err(ApiError::parameter("an archived object can only be deleted, a deleted one not be changed"));
+    }
     let budget = budget(world, node, query)?;
     let name = query.get("name").map(String::from);
     if query.get("lifetime_budget").is_some() {
@@ -104,10 +115,14 @@ pub(crate) fn copy(world: &mut World, node: Node, query: &Query<'_>) -> Result<V
             let id = world.adsets[copy].id.to_string();
             let mut objects = vec![json!({"ad_object_type": "ad_set",
                 "source_id": world.adsets[source].id.to_string(), "copied_id": id})];
+            let deep_rename = query.get("rename_options").is_some_and(|text| text.contains("DEEP_RENAME"));
             if query.get("deep_copy") == Some("true") {
                 let inside: Vec<usize> = (0..world.ads.len()).filter(|&i| world.ads[i].adset == source).collect();
                 for ad in inside {
-                    let name = renamed(&world.ads[ad].name.clone(), query)?;
+                    let name = match deep_rename {
+                        true => renamed(&world.ads[ad].name.clone(), query)?,
+                        false => world.ads[ad].name.clone(),
+                    };
                     let made = world.copy_ad(ad, copy, name, status);
                     objects.push(json!({"ad_object_type": "ad",
                         "source_id": world.ads[ad].id.to_string(), "copied_id": world.ads[made].id.to_string()}));
@@ -120,7 +135,7 @@ pub(crate) fn copy(world: &mut World, node: Node, query: &Query<'_>) -> Result<V
 }
 
 fn position(mut ids: impl Iterator<Item = u64>, id: u64) -> Result<usize, ApiError> {
-    ids.position(|other| other == id).ok_or_else(|| ApiError::missing_object(&id.to_string()))
+    ids.position(|other| other == id).ok_or_else(|| ApiError::missing_object(Method::Get, &id.to_string()))
 }
 
 fn renamed(name: &str, query: &Query<'_>) -> Result<String, ApiError> {
