@@ -1,8 +1,9 @@
 //! A simulated account behind HTTP, with a store in a folder of its own and Dean to run on it.
 
+use async_trait::async_trait;
 use dean::config::{self, Effective, Environment, Sources};
 use dean::domain::Clock;
-use dean::meta::{Client, Credentials, HttpTransport};
+use dean::meta::{Call, Client, Credentials, HttpTransport, Reply, Transport, TransportError};
 use dean::pipeline::{self, Options, Recent, RunReport, Runner, StagePolicy};
 use dean::store::SqliteStore;
 use dean_policy::{Limits, Registry, Runtime};
@@ -11,6 +12,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use tempfile::TempDir;
 
@@ -27,6 +29,31 @@ pub fn registry() -> &'static Registry {
         let runtime = Runtime::new(Limits::default(), None);
         Registry::new(runtime.unwrap_or_else(|error| panic!("{error}")))
     })
+}
+
+fn client(transport: Arc<dyn Transport>, clock: &Clock, account: &str) -> Client {
+    let credentials = Credentials { token: SecretString::from(TOKEN), app_secret: Some(SecretString::from(SECRET)) };
+    Client::new(transport, clock.clone(), "v26.0", account, credentials)
+}
+
+/// A way that loses one answer.
+struct Losing {
+    inner: HttpTransport,
+    of: &'static str,
+    lost: AtomicBool,
+}
+
+#[async_trait]
+impl Transport for Losing {
+    async fn send(&self, call: &Call) -> Result<Reply, TransportError> {
+        let reply = self.inner.send(call).await?;
+        let copied = format!("copied_{}_id", self.of);
+        let is_it = call.path.ends_with("/copies") && String::from_utf8_lossy(&reply.body).contains(&copied);
+        if is_it && !self.lost.swap(true, Ordering::Relaxed) {
+            return Err(TransportError::NoAnswer { host: "test".into(), reason: "the answer was lost".into() });
+        }
+        Ok(reply)
+    }
 }
 
 /// A simulated account with Dean on it.
@@ -84,9 +111,7 @@ impl TestAccount {
         let (server, serving) = dean_sim::serve(Graph::new(world, "v26.0", credentials), 0).await?;
         let serving = tokio::spawn(serving);
         let transport = HttpTransport::new(&server.url()).map_err(anyhow::Error::msg)?;
-        let credentials =
-            Credentials { token: SecretString::from(TOKEN), app_secret: Some(SecretString::from(SECRET)) };
-        let client = Client::new(Arc::new(transport), clock.clone(), "v26.0", &account, credentials);
+        let client = client(Arc::new(transport), &clock, &account);
         let folder = TempDir::new()?;
         let store = SqliteStore::open(folder.path())?;
         let recent = Recent::default();
@@ -116,6 +141,42 @@ impl TestAccount {
         let mut graph = self.server.graph();
         (0..hours).for_each(|_| graph.world_mut().advance());
         self.clock.set(Timestamp::from_second(graph.world().now()).unwrap_or_default());
+    }
+
+    /// The same account as another process would find it: the store opened anew, nothing in memory.
+    ///
+    /// # Errors
+    /// When the store does not open.
+    pub fn reopen(mut self) -> anyhow::Result<Self> {
+        self.store = SqliteStore::open(self.folder.path())?;
+        self.recent = Recent::default();
+        Ok(self)
+    }
+
+    /// The account with a client that loses the first answer to a copy of an `adset` or `ad`, after
+    /// the copy was made.
+    ///
+    /// # Panics
+    /// When the server's address is none.
+    #[must_use]
+    pub fn losing_the_answer_of_a_copy(mut self, of: &'static str) -> Self {
+        let inner = HttpTransport::new(&self.server.url()).unwrap_or_else(|reason| panic!("{reason}"));
+        let transport = Losing { inner, of, lost: AtomicBool::new(false) };
+        self.client = client(Arc::new(transport), &self.clock, self.client.account_id());
+        self
+    }
+
+    /// Ad sets and ads of the account.
+    #[must_use]
+    pub fn sizes(&self) -> (usize, usize) {
+        self.server.graph().world().sizes()
+    }
+
+    /// Sets a daily budget as somebody would in Ads Manager, minor units.
+    pub fn set_daily_budget(&self, owner: &str, minor: i64) {
+        let parameters = vec![("daily_budget".into(), minor.to_string()), ("access_token".into(), TOKEN.into())];
+        let (method, path) = (dean_sim::Method::Post, owner.to_string());
+        self.server.graph().handle(&dean_sim::Request { method, path, parameters, base: String::new() });
     }
 
     /// What Meta makes of an ad.

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use dean_policy::types::Cohort;
-use dean_policy::{Artifact, Limits, Runtime, build, shipped};
+use dean_policy::{Artifact, Fault, Limits, Runtime, build, shipped};
 use std::path::{Path, PathBuf};
 
 fn plugin(name: &str) -> PathBuf {
@@ -26,16 +26,10 @@ fn prebuilt_components_are_of_the_present_sources() {
 #[test]
 fn a_component_built_here_decides_as_the_prebuilt_one() {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("guests");
+    let target = target.as_path();
     let runtime = Runtime::new(Limits::default(), None).unwrap();
     for shipped in shipped::SHIPPED {
-        let built = match build::build(&plugin(shipped.name), &target) {
-            Ok((bytes, _)) => Artifact::new("built here", bytes),
-            Err(build::BuildError::NoCompiler(tried)) if std::env::var_os("DEAN_REQUIRE_ALL").is_none() => {
-                eprintln!("skipped: no compiler for guests\n{tried}");
-                return;
-            }
-            Err(error) => panic!("{error}"),
-        };
+        let Some(built) = build_here(&plugin(shipped.name), target) else { return };
         let (built, prebuilt) = (runtime.load(&built).unwrap(), runtime.load(&shipped.artifact()).unwrap());
         assert_eq!(built.manifest(), prebuilt.manifest());
         let plan = prebuilt.prepare(shipped.name, &[]).unwrap();
@@ -46,6 +40,32 @@ fn a_component_built_here_decides_as_the_prebuilt_one() {
         assert!(!first.answer.ads.is_empty(), "the cohort makes it decide something");
         let (first, second) = (format!("{:?}", first.answer), format!("{:?}", second.answer));
         assert_eq!(first, second);
+    }
+}
+
+#[test]
+fn a_rust_policy_that_panics_tells_file_and_line() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/panicking");
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("panicking");
+    let Some(artifact) = build_here(&folder, &target) else { return };
+    let policy = Runtime::new(Limits::default(), None).unwrap().load(&artifact).unwrap();
+    let plan = policy.prepare("testing", &[]).unwrap();
+    let mut cohort = Cohort { rows: 3, groups: 1, group_of: vec![0; 3], ..Cohort::default() };
+    let fault = policy.decide("testing", &[], &plan, &mut cohort).map(|o| o.answer).unwrap_err();
+    let Fault::Panic(Some(said)) = &fault else { panic!("{fault}") };
+    assert!(said.contains("panicking/src/lib.rs:"), "{said}");
+    assert!(said.contains("3 rows cannot be divided by 0"), "{said}");
+}
+
+/// A component built by this machine's compiler; without one nothing, unless everything is required.
+fn build_here(folder: &Path, target: &Path) -> Option<Artifact> {
+    match build::build(folder, target) {
+        Ok((bytes, _)) => Some(Artifact::new("built here", bytes)),
+        Err(build::BuildError::NoCompiler(tried)) if std::env::var_os("DEAN_REQUIRE_ALL").is_none() => {
+            eprintln!("skipped: no compiler for guests\n{tried}");
+            None
+        }
+        Err(error) => panic!("{error}"),
     }
 }
 

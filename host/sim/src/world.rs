@@ -175,6 +175,7 @@ pub struct World {
     pub(crate) now: i64,
     pub(crate) zone: TimeZone,
     pub(crate) account: u64,
+    pub(crate) account_status: i64,
     pub(crate) campaigns: Vec<Campaign>,
     pub(crate) adsets: Vec<AdSet>,
     pub(crate) ads: Vec<Ad>,
@@ -200,6 +201,7 @@ impl World {
             zone,
             seed,
             account: 1_000_000_000 + Random::at(seed, "account", &[]).poisson(1e6),
+            account_status: 1,
             campaigns: Vec::new(),
             adsets: Vec::new(),
             ads: Vec::new(),
@@ -391,6 +393,18 @@ impl World {
     #[must_use]
     pub fn account(&self) -> u64 {
         self.account
+    }
+
+    /// Sets Meta's `account_status`: 1 is active, 2 disabled. Delivery goes on, since what is tried
+    /// is what a client does about it.
+    pub fn set_account_status(&mut self, status: i64) {
+        self.account_status = status;
+    }
+
+    /// Ad sets and ads that there are, those that are put away among them.
+    #[must_use]
+    pub fn sizes(&self) -> (usize, usize) {
+        (self.adsets.len(), self.ads.len())
     }
 
     /// The parameters.

@@ -64,6 +64,10 @@ pub(super) async fn run(global: &Global, args: RunArgs) -> anyhow::Result<Ended>
     } else {
         print(&report, args.explain);
     }
+    if let Some(why) = report.unhealthy() {
+        eprintln!("error: nothing can be written to {}: {why}", report.account);
+        return Ok(Ended::Failed);
+    }
     Ok(if report.complete() { Ended::Done } else { Ended::InPart })
 }
 

@@ -25,13 +25,6 @@ fn try_budget(bench: &mut Bench<'_>, p: &BudgetProposal) -> Result<(Money, Optio
     };
     let mut limit = None;
     let mut to = p.to;
-    let mut at_most = |to: &mut Money, most: Money, by: &str, reason: String| {
-        if *to > most {
-            *to = most;
-            limit = Some(held(by, reason));
-        }
-    };
-    at_most(&mut to, stage.max_budget, "max-budget", "limited to the stage's largest budget".into());
     // Whatever a stage's smallest budget is, a budget that is below it already is not raised to it.
     if to < stage.min_budget && to < from {
         to = stage.min_budget.min(from);
@@ -47,6 +40,8 @@ fn try_budget(bench: &mut Bench<'_>, p: &BudgetProposal) -> Result<(Money, Optio
                 limit = Some(held(by, reason));
             }
         };
+        // A budget that is above the largest already is not taken down to it by a wish for more.
+        at_most(stage.max_budget.max(from), "max-budget", "limited to the stage's largest budget".into());
         at_most(most, "daily-rise", format!("limited to +{:.0} % within one account day", rise * 100.0));
         let room = bench.room(name);
         at_most(

@@ -249,15 +249,16 @@ impl Assembly<'_> {
     fn health(&self) -> Vec<Health> {
         let account = &self.observation.account;
         let mut health = Vec::new();
-        let mut say = |level: &str, message: String, stops: Option<&str>| {
-            health.push(Health { level: level.into(), message, stops: stops.map(String::from) });
+        let mut say = |source: &str, level: &str, message: String, stops: Option<&str>| {
+            let (source, level, stops) = (source.into(), level.into(), stops.map(String::from));
+            health.push(Health { source, level, message, stops });
         };
         match self.stopped {
-            Some(stopped) => say("critical", stopped.reason.clone(), Some("writes")),
+            Some(stopped) => say(&stopped.by, "critical", stopped.reason.clone(), Some("writes")),
             None if account.status != crate::domain::AccountStatus::Active => {
-                say("warning", account.status.advice().into(), None);
+                say("health", "warning", account.status.advice().into(), None);
             }
-            None => say("ok", account.status.advice().into(), None),
+            None => say("health", "ok", account.status.advice().into(), None),
         }
         let has_ads =
             |campaign: &String| self.observation.ads.iter().any(|ad| ad.campaign_id.as_ref() == Some(campaign));
@@ -265,6 +266,7 @@ impl Assembly<'_> {
             for campaign in policy.view.campaigns.iter().filter(|c| !has_ads(c)) {
                 let stage = &policy.view.name;
                 say(
+                    "configuration",
                     "warning",
                     format!("no ad of this account belongs to campaign {campaign} of stage {stage}: is the id right?"),
                     None,
@@ -272,10 +274,10 @@ impl Assembly<'_> {
             }
         }
         for (ad, problem) in &self.observation.problems {
-            say("warning", format!("ad {ad} is not decided on: {problem}"), None);
+            say("data", "warning", format!("ad {ad} is not decided on: {problem}"), None);
         }
         for warning in &self.observation.warnings {
-            say("warning", warning.clone(), None);
+            say("data", "warning", warning.clone(), None);
         }
         health
     }

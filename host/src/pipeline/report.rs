@@ -206,6 +206,8 @@ pub struct Skip {
 /// Something that a person should know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
+    /// What says so: `health` for the account, `kill-switch`, `data` or `configuration`.
+    pub source: String,
     /// `ok`, `warning` or `critical`.
     pub level: String,
     /// What, and what to do.
@@ -239,6 +241,14 @@ impl RunReport {
     pub fn complete(&self) -> bool {
         let ended = |a: &Action| matches!(a.state.as_str(), "done" | "planned");
         self.actions.iter().all(ended) && self.stages.iter().all(|s| s.fault.is_none())
+    }
+
+    /// Why the account itself takes no writes, if so; a kill switch is somebody's wish and no fault.
+    #[must_use]
+    pub fn unhealthy(&self) -> Option<&str> {
+        let stops = |h: &&Health| h.level == "critical" && h.stops.as_deref() == Some("writes");
+        let health = self.health.iter().find(stops)?;
+        (health.source == "health").then_some(health.message.as_str())
     }
 
     /// Decisions that change something.

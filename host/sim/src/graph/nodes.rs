@@ -95,7 +95,7 @@ fn account(world: &World, field: &str) -> Result<Option<Value>, ApiError> {
         "id" => return Ok(None),
         "account_id" => json!(world.account.to_string()),
         "name" => json!("Simulated shop"),
-        "account_status" => json!(1),
+        "account_status" => json!(world.account_status),
         "disable_reason" => json!(0),
         "currency" => json!(world.params.currency),
         "timezone_name" => json!(world.params.timezone),

@@ -1,0 +1,243 @@
+//! What a person sees when something is wrong: one clear message with how to mend it, the right exit
+//! code, nothing written. Each case is set up in a folder of its own; the messages are snapshots.
+
+// A test that unwraps says what it expects by failing.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::process::Command;
+use tempfile::TempDir;
+
+struct Said {
+    code: i32,
+    stdout: String,
+    stderr: String,
+}
+
+/// Runs the program in a folder without any of this machine's variables for it.
+fn dean(folder: &Path, variables: &[(&str, &str)], arguments: &[&str]) -> Said {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dean"));
+    command.current_dir(folder).args(arguments);
+    for variable in dean::config::VARIABLES {
+        command.env_remove(variable.name);
+    }
+    command.envs(variables.iter().copied());
+    let output = command.output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    Said { code: output.status.code().unwrap(), stdout: text(output.stdout), stderr: text(output.stderr) }
+}
+
+fn folder(files: &[(&str, &[u8])]) -> TempDir {
+    let folder = TempDir::new().unwrap();
+    for (name, content) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, content).unwrap();
+    }
+    folder
+}
+
+const ACCOUNT: [(&str, &str); 3] = [
+    ("FB_AD_ACCOUNT_ID", "act_1"),
+    ("FB_ACCESS_TOKEN", "a-secret-token"),
+    // Nothing listens on the discard port of this machine.
+    ("META_GRAPH_URL", "http://127.0.0.1:9"),
+];
+
+/// Refused with a code; stderr is the snapshot.
+fn refused(name: &str, files: &[(&str, &[u8])], variables: &[(&str, &str)], arguments: &[&str], code: i32) {
+    let folder = folder(files);
+    let said = dean(folder.path(), variables, arguments);
+    assert_eq!(said.code, code, "{name}: {}", said.stderr);
+    assert_eq!(said.stdout, "", "{name}: data is all that stdout carries");
+    assert!(!said.stderr.contains("a-secret-token"), "{name}: a secret is never shown");
+    insta::assert_snapshot!(name, said.stderr);
+}
+
+#[test]
+fn malformed_toml() {
+    refused(
+        "malformed_toml",
+        &[("config/dean.toml", b"[guard]\ncooldown_hours = = 3\n")],
+        &[],
+        &["config", "check"],
+        2,
+    );
+}
+
+#[test]
+fn an_unknown_key() {
+    let file = b"[guard]\ncooldown_hour = 3\n\n[stages.testing]\npolcy = \"testing\"\n";
+    refused("unknown_key", &[("config/dean.toml", file)], &[], &["config", "check"], 2);
+}
+
+#[test]
+fn an_unknown_rule() {
+    let file = b"[testing.tiers]\npoor = 90.0\n\n[testing.quick_kil]\nspend = 30\n";
+    refused("unknown_rule", &[("config/rules.toml", file)], &[], &["config", "check"], 2);
+}
+
+#[test]
+fn a_setting_out_of_bounds() {
+    let file = b"[testing.tiers]\npoor = 170.0\ndecent_ctr = \"much\"\n";
+    refused("out_of_bounds", &[("config/rules.toml", file)], &[], &["config", "check"], 2);
+}
+
+#[test]
+fn a_value_of_another_type() {
+    refused(
+        "another_type",
+        &[("config/dean.toml", b"[guard]\nmin_live_ads = \"one\"\n")],
+        &[],
+        &["config", "check"],
+        2,
+    );
+}
+
+#[test]
+fn a_campaign_of_two_stages() {
+    let file = b"[ids]\ntesting_campaign_id = \"7\"\nscaling_campaign_id = \"7\"\n";
+    refused("two_stages", &[("config/dean.toml", file)], &[], &["config", "check"], 2);
+}
+
+#[test]
+fn a_client_that_has_no_file() {
+    refused("no_client", &[("config/clients/acme.toml", b"")], &[], &["--client", "acne", "config", "check"], 2);
+}
+
+#[test]
+fn a_variable_that_is_no_number() {
+    refused("no_number", &[], &[("BREAKEVEN_CPA", "27,50")], &["config", "check"], 2);
+}
+
+#[test]
+fn a_missing_credential() {
+    refused("no_account", &[], &[], &["run", "--dry-run"], 2);
+    refused("no_token", &[], &[("FB_AD_ACCOUNT_ID", "act_1")], &["run", "--dry-run"], 2);
+}
+
+#[test]
+fn a_policy_that_is_no_component() {
+    let files: [(&str, &[u8]); 2] =
+        [("config/dean.toml", b"[stages.testing]\npolicy = \"own.wasm\"\n"), ("config/own.wasm", b"#!/bin/sh\n")];
+    refused("no_component", &files, &ACCOUNT, &["run", "--dry-run"], 2);
+}
+
+#[test]
+fn a_policy_that_differs_from_its_pin() {
+    let pin = format!("[stages.testing]\npolicy_sha256 = \"{}\"\n", "0".repeat(64));
+    let folder = folder(&[("config/dean.toml", pin.as_bytes())]);
+    let said = dean(folder.path(), &ACCOUNT, &["run", "--dry-run"]);
+    assert_eq!(said.code, 2);
+    assert!(said.stderr.contains(&format!("but {} is pinned", "0".repeat(64))), "{}", said.stderr);
+}
+
+#[test]
+fn a_damaged_database_is_refused_and_left_as_it_is() {
+    let damaged = b"SQLite format 3\0 and then something else altogether, much shorter than a page";
+    let folder = folder(&[("data/dean.sqlite", damaged)]);
+    let said = dean(folder.path(), &ACCOUNT, &["run", "--dry-run"]);
+    assert_eq!(said.code, 1, "{}", said.stderr);
+    insta::assert_snapshot!("damaged_database", said.stderr);
+    assert_eq!(std::fs::read(folder.path().join("data/dean.sqlite")).unwrap(), damaged);
+}
+
+#[test]
+fn a_server_that_does_not_answer() {
+    let folder = folder(&[]);
+    let said = dean(folder.path(), &ACCOUNT, &["--json", "doctor"]);
+    assert_eq!(said.code, 1);
+    let findings: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    let account = findings.as_array().unwrap().iter().find(|f| f["check"] == "account").unwrap();
+    assert_eq!(account["level"], "problem");
+    assert!(account["message"].as_str().unwrap().contains("no connection to 127.0.0.1"));
+}
+
+#[test]
+fn a_moment_that_is_none() {
+    refused("no_moment", &[], &ACCOUNT, &["run", "--dry-run", "--now", "yesterday"], 2);
+}
+
+#[test]
+fn a_stage_that_is_none() {
+    refused("no_stage", &[], &ACCOUNT, &["run", "--dry-run", "--stage", "testin"], 2);
+}
+
+#[test]
+fn an_error_with_json_is_a_document() {
+    let folder = folder(&[]);
+    let said = dean(folder.path(), &[], &["--json", "run"]);
+    let document: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    assert_eq!((said.code, document["error"]["exit_code"].as_i64()), (2, Some(2)));
+}
+
+#[test]
+fn the_shipped_configuration_is_right_and_says_where_values_come_from() {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
+    let shipped = shipped.to_str().unwrap();
+    let folder = folder(&[]);
+    for layers in [
+        &[][..],
+        &["--profile", "production"],
+        &["--client", "example"],
+        &["--profile", "production", "--client", "example"],
+    ] {
+        let mut arguments = vec!["--config", shipped, "config", "check"];
+        arguments.extend(layers);
+        let said = dean(folder.path(), &[], &arguments);
+        assert_eq!(said.code, 0, "{layers:?}: {}", said.stderr);
+    }
+    let said = dean(
+        folder.path(),
+        &[("COGS_PER_PURCHASE", "15"), ("FB_ACCESS_TOKEN", "a-secret-token")],
+        &["--config", shipped, "--client", "example", "--json", "config", "show"],
+    );
+    assert!(!said.stdout.contains("a-secret-token"));
+    let shown: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    let origin = |key: &str| {
+        let values = shown["values"].as_array().unwrap();
+        values.iter().find(|v| v["key"] == key).unwrap()["origin"].as_str().unwrap().to_string()
+    };
+    assert_eq!(origin("economics.cogs_per_purchase"), "COGS_PER_PURCHASE");
+    assert!(origin("rules.thresholds.cpa.testing_max").contains("clients/example.toml:"));
+    assert!(origin("rules.thresholds.roas.testing_min").contains("rules.toml:"));
+    assert_eq!(shown["secrets_set"]["FB_ACCESS_TOKEN"], true);
+}
+
+#[test]
+fn the_rules_file_holds_the_policies_own_defaults() {
+    let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
+    let folder = folder(&[]);
+    let config = dean(folder.path(), &[], &["--config", shipped.to_str().unwrap(), "--json", "config", "show"]);
+    let policy = dean(folder.path(), &[], &["--json", "policy", "show", "testing"]);
+    let config: serde_json::Value = serde_json::from_str(&config.stdout).unwrap();
+    let policy: serde_json::Value = serde_json::from_str(&policy.stdout).unwrap();
+    let mut compared = 0;
+    for param in policy["params"].as_array().unwrap() {
+        let path = param["path"].as_str().unwrap();
+        let key =
+            if path.starts_with("thresholds.") { format!("rules.{path}") } else { format!("rules.testing.{path}") };
+        let values = config["values"].as_array().unwrap();
+        let shown = values.iter().find(|v| v["key"] == key.as_str());
+        let shown = shown.unwrap_or_else(|| panic!("rules.toml does not show {key}"));
+        assert_eq!(shown["value"].as_f64(), param["kind"]["number"]["default"].as_f64(), "{key}");
+        compared += 1;
+    }
+    assert!(compared > 20);
+}
+
+#[test]
+fn metrics_are_listed_and_an_unknown_one_has_its_nearest() {
+    let folder = folder(&[]);
+    let said = dean(folder.path(), &[], &["--json", "metrics"]);
+    let listed: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+    let names: Vec<&str> = listed["columns"].as_array().unwrap().iter().map(|c| c["name"].as_str().unwrap()).collect();
+    for name in
+        ["spend_today", "ctr_7d", "cpa_lifetime", "roas_d14", "frequency_7d", "spend_in_stage", "p_cpa_above_target"]
+    {
+        assert!(names.contains(&name), "{name}");
+    }
+    let said = dean(folder.path(), &[], &["metrics", "ctr_7dd"]);
+    assert_eq!(said.code, 2);
+    assert!(said.stderr.contains("did you mean ctr_7d?"), "{}", said.stderr);
+}

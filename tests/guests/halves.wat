@@ -1,0 +1,10 @@
+;; Wants the first owner at 25 a day, on every run.
+(func (export "dean:policy/policy@0.1.0#decide") (param i32) (result i32)
+  (i32.store (i32.const 8192) (i32.const 0))
+  (f64.store (i32.const 8200) (f64.const 25))
+  (i32.store (i32.const 8208) (i32.const 0))
+  (f64.store (i32.const 8216) (f64.const 1))
+  (drop (call $answer (i32.const 0) (i32.const 0)))
+  (i32.store (i32.const 4108) (i32.const 8192))
+  (i32.store (i32.const 4112) (i32.const 1))
+  (i32.const 4096))

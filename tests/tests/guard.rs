@@ -1,0 +1,209 @@
+//! Laws of the guard: it holds and makes smaller, it never invents; its caps hold whatever is
+//! proposed; its verdicts do not depend on the order of rows.
+
+// A test that unwraps says what it expects by failing.
+#![allow(clippy::unwrap_used)]
+
+use dean::domain::{Currency, Money, Verb};
+use dean::guard::{AdProposal, BudgetProposal, OVERSPEND, Proposals, Situation, StageSituation, Stopped, judge};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const STAGES: [&str; 3] = ["testing", "validation", "scaling"];
+
+fn situation() -> impl Strategy<Value = Situation> {
+    let stage = (0u32..20, 0i64..100_000, prop::option::of(1_000i64..400_000));
+    (
+        prop::collection::vec(stage, 3),
+        0.0f64..48.0,
+        0.05f64..1.0,
+        0u32..5,
+        1.0f64..5_000.0,
+        prop::option::of(1_000i64..900_000),
+        0.1f64..3.0,
+    )
+        .prop_map(|(stages, cooldown, share, min_live, spend, account_cap, rise)| {
+            let stages: BTreeMap<String, StageSituation> = STAGES
+                .iter()
+                .zip(&stages)
+                .enumerate()
+                .map(|(i, (name, (live, budgets, cap)))| {
+                    let next = STAGES.get(i + 1).map(|s| (*s).to_string());
+                    let stage = StageSituation {
+                        live_ads: *live,
+                        budgets: Money(*budgets),
+                        cap: cap.map(Money),
+                        min_budget: Money(100),
+                        max_budget: Money(50_000),
+                        next,
+                    };
+                    ((*name).to_string(), stage)
+                })
+                .collect();
+            Situation {
+                currency: Currency::new("EUR"),
+                stopped: None,
+                cooldown_hours: cooldown,
+                max_spend_share: share,
+                min_live_ads: min_live,
+                learning_step: 0.2,
+                max_daily_rise: rise,
+                account_daily_spend: spend,
+                account_cap: account_cap.map(Money),
+                account_budgets: stages.values().map(|s| s.budgets).sum(),
+                stages,
+            }
+        })
+}
+
+fn ad(id: usize) -> impl Strategy<Value = AdProposal> {
+    let verb = prop::sample::select(vec![
+        Verb::Hold,
+        Verb::Pause,
+        Verb::Resume,
+        Verb::Promote,
+        Verb::Duplicate,
+        Verb::Refresh,
+    ]);
+    (
+        0usize..3,
+        verb,
+        0i64..100_000,
+        0.0f64..1.0,
+        any::<bool>(),
+        0.0f64..500.0,
+        prop::option::of(0.0f64..72.0),
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_map(move |(stage, verb, amount, confidence, live, daily_spend, since, promoting, copyable)| {
+            AdProposal {
+                ad_id: format!("ad{id}"),
+                stage: STAGES[stage].into(),
+                verb,
+                amount: Money(amount),
+                confidence,
+                live,
+                daily_spend,
+                hours_since_change: since.unwrap_or(f64::NAN),
+                promoting,
+                copyable,
+            }
+        })
+}
+
+fn budget(id: usize) -> impl Strategy<Value = BudgetProposal> {
+    (
+        0usize..3,
+        prop::option::of(100i64..60_000),
+        0i64..200_000,
+        prop::option::of(100i64..60_000),
+        prop::option::of(0.0f64..72.0),
+        any::<bool>(),
+        any::<bool>(),
+    )
+        .prop_map(move |(stage, from, to, start, since, learning, shared)| BudgetProposal {
+            owner_id: format!("owner{id}"),
+            stage: STAGES[stage].into(),
+            from: from.map(Money),
+            to: Money(to),
+            day_start: start.map(Money),
+            hours_since_change: since.unwrap_or(f64::NAN),
+            learning,
+            shared,
+        })
+}
+
+fn proposals() -> impl Strategy<Value = Proposals> {
+    let ads: Vec<_> = (0..12).map(ad).collect();
+    let budgets: Vec<_> = (0..6).map(budget).collect();
+    (ads, budgets).prop_map(|(ads, budgets)| Proposals { ads, budgets })
+}
+
+proptest! {
+    #[test]
+    fn it_never_invents(situation in situation(), proposals in proposals()) {
+        let verdicts = judge(&situation, &proposals);
+        for (p, v) in proposals.ads.iter().zip(&verdicts.ads) {
+            prop_assert!(v.verb == p.verb || (v.verb == Verb::Hold && v.held.is_some()));
+            if v.held.is_some() {
+                prop_assert_eq!(v.amount, Money::ZERO);
+            }
+        }
+        for (p, v) in proposals.budgets.iter().zip(&verdicts.budgets) {
+            let Some(to) = v.to else {
+                prop_assert!(v.held.is_some(), "what stays has its reason");
+                continue;
+            };
+            let from = p.from.unwrap();
+            prop_assert!(to == p.to || v.held.is_some());
+            prop_assert!((to.0 - from.0).signum() == (p.to.0 - from.0).signum(), "never the other way");
+        }
+    }
+
+    #[test]
+    fn caps_hold_even_when_meta_overspends(situation in situation(), proposals in proposals()) {
+        let verdicts = judge(&situation, &proposals);
+        for (name, stage) in &situation.stages {
+            let copies = proposals.ads.iter().zip(&verdicts.ads).filter_map(|(p, v)| {
+                let into = match v.verb {
+                    Verb::Promote => situation.stages[&p.stage].next.clone()?,
+                    Verb::Duplicate => p.stage.clone(),
+                    _ => return None,
+                };
+                (&into == name).then_some(v.amount)
+            });
+            let moves = proposals.budgets.iter().zip(&verdicts.budgets).filter_map(|(p, v)| {
+                (&p.stage == name).then_some(v.to? - p.from?)
+            });
+            let added: Money = copies.chain(moves).sum();
+            if let Some(cap) = stage.cap {
+                let after = (stage.budgets + added).0 as f64 * OVERSPEND;
+                prop_assert!(added <= Money::ZERO || after <= cap.0 as f64 + 1e-6, "{name}: {after} > {}", cap.0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_stage_keeps_its_live_ads_and_a_run_its_share(situation in situation(), proposals in proposals()) {
+        let verdicts = judge(&situation, &proposals);
+        let paused: Vec<_> = proposals.ads.iter().zip(&verdicts.ads).filter(|(_, v)| v.verb == Verb::Pause).map(|(p, _)| p).collect();
+        for (name, stage) in &situation.stages {
+            let gone = paused.iter().filter(|p| p.live && &p.stage == name).count() as u32;
+            prop_assert!(gone == 0 || stage.live_ads - gone >= situation.min_live_ads);
+        }
+        let stopped: f64 = paused.iter().map(|p| p.daily_spend).sum();
+        let most = situation.max_spend_share * situation.account_daily_spend;
+        prop_assert!(paused.len() <= 1 || stopped <= most + 1e-9, "{stopped} > {most}");
+    }
+
+    #[test]
+    fn nothing_is_changed_within_its_cooldown(situation in situation(), proposals in proposals()) {
+        let verdicts = judge(&situation, &proposals);
+        for (p, v) in proposals.ads.iter().zip(&verdicts.ads) {
+            prop_assert!(v.verb == Verb::Hold || p.hours_since_change.is_nan() || p.hours_since_change >= situation.cooldown_hours);
+        }
+        for (p, v) in proposals.budgets.iter().zip(&verdicts.budgets) {
+            prop_assert!(v.to.is_none() || p.hours_since_change.is_nan() || p.hours_since_change >= situation.cooldown_hours);
+        }
+    }
+
+    #[test]
+    fn verdicts_on_ads_do_not_depend_on_their_order(situation in situation(), proposals in proposals(), seed in any::<u64>()) {
+        let mut order: Vec<usize> = (0..proposals.ads.len()).collect();
+        order.sort_by_key(|i| (*i as u64 + 1).wrapping_mul(seed | 1));
+        let shuffled = Proposals { ads: order.iter().map(|&i| proposals.ads[i].clone()).collect(), budgets: proposals.budgets.clone() };
+        let (plain, other) = (judge(&situation, &proposals), judge(&situation, &shuffled));
+        for (at, &i) in order.iter().enumerate() {
+            prop_assert_eq!(&plain.ads[i], &other.ads[at]);
+        }
+    }
+
+    #[test]
+    fn when_everything_is_stopped_nothing_moves(situation in situation(), proposals in proposals()) {
+        let stopped = Some(Stopped { by: "kill-switch".into(), reason: "the file exists".into() });
+        let verdicts = judge(&Situation { stopped, ..situation }, &proposals);
+        prop_assert!(verdicts.ads.iter().all(|v| v.verb == Verb::Hold));
+        prop_assert!(verdicts.budgets.iter().all(|v| v.to.is_none()));
+    }
+}
