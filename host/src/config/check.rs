@@ -142,12 +142,10 @@ pub(super) fn values(tree: &Node, config: &Config) -> Result<(), ConfigError> {
         for other in &stages[i + 1..] {
             if let Some(both) = stage.campaigns.iter().find(|c| other.campaigns.contains(c)) {
                 let message = format!("holds campaign {both}, which stage {} holds too", other.name);
-                require(
-                    false,
-                    &format!("stages.{}.campaigns", stage.name),
-                    &message,
-                    "a campaign belongs to one stage",
-                );
+                let id = format!("ids.{}_campaign_id", stage.name);
+                let list = format!("stages.{}.campaigns", stage.name);
+                let key = if tree.at(&id).is_some() { id } else { list };
+                require(false, &key, &message, "a campaign belongs to one stage");
             }
         }
     }
