@@ -5,7 +5,9 @@
 #![allow(clippy::unwrap_used)]
 
 use dean::domain::{Currency, Money, Verb};
-use dean::guard::{AdProposal, BudgetProposal, OVERSPEND, Proposals, Situation, StageSituation, Stopped, judge};
+use dean::guard::{
+    AdProposal, BudgetProposal, OVERSPEND, Promotion, Proposals, Situation, StageSituation, Stopped, judge,
+};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -86,7 +88,7 @@ fn ad(id: usize) -> impl Strategy<Value = AdProposal> {
                 live,
                 daily_spend,
                 hours_since_change: since.unwrap_or(f64::NAN),
-                promoting,
+                promotion: if promoting { Promotion::UnderWay } else { Promotion::None },
                 copyable,
             }
         })

@@ -60,6 +60,13 @@ impl Context {
         Ok(Client::new(Arc::new(transport), clock.clone(), &api.version, account, credentials))
     }
 
+    /// Whether the server is on this machine, as simulations and recordings are.
+    pub(super) fn is_simulated(&self) -> bool {
+        let url = self.effective.config.api.url.as_str();
+        let host = url.split_once("://").map_or(url, |(_, rest)| rest);
+        ["127.", "localhost", "[::1]"].iter().any(|local| host.starts_with(local))
+    }
+
     /// The account of stored runs: the configured one with `act_`.
     pub(super) fn stored_account(&self) -> anyhow::Result<String> {
         let id = self.effective.account_id()?;

@@ -48,7 +48,8 @@ fn print(e: &Explanation) {
     }
     let Some(d) = &e.decision else { return };
     output::line(&format!("{} ({}), stage {}, run {} as of {}", d.ad_name, d.ad_id, d.stage, e.run_id, e.as_of));
-    output::line(&format!("\n{}\n", d.why));
+    let dry = if e.dry_run { "In a dry run, so nothing was written: " } else { "" };
+    output::line(&format!("\n{dry}{}\n", d.why));
     let mut table = output::table(&["Rule", "Looked at", "Found", "Needs", "Met"]);
     let mut last = "";
     for check in &e.checks {

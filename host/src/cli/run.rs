@@ -32,6 +32,10 @@ pub(super) async fn run(global: &Global, args: RunArgs) -> anyhow::Result<Ended>
             return Err(Usage(format!("there is no stage {stage}\n  hint: there are {}", stages.join(", "))).into());
         }
     }
+    if args.now.is_some() && !args.dry_run && !context.is_simulated() {
+        let message = "--now on a real account would write by numbers of another moment\n  hint: add --dry-run";
+        return Err(Usage(message.into()).into());
+    }
     let client = context.client(&clock)?;
     let registry = context.registry()?;
     let policies = pipeline::prepare(&context.effective, &registry, &context.folder)?;

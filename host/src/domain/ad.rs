@@ -47,6 +47,12 @@ impl EffectiveStatus {
         self.0 == "ACTIVE"
     }
 
+    /// Whether the ad spends money, or will without anybody doing anything.
+    #[must_use]
+    pub fn may_spend(&self) -> bool {
+        matches!(self.0.as_str(), "ACTIVE" | "PENDING_REVIEW" | "IN_PROCESS" | "PREAPPROVED" | "WITH_ISSUES")
+    }
+
     /// Why an ad in this status is not decided on, for a person.
     #[must_use]
     pub fn reason(&self) -> String {

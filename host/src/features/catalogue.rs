@@ -250,7 +250,7 @@ pub fn catalogue() -> Vec<Entry> {
     other(
         "p_cpa_above_target",
         "fraction",
-        "P(true cost per purchase > target_cpa) under that posterior, exactly: the regularised incomplete gamma function P(shape, rate / target_cpa)",
+        "P(true cost per purchase > target_cpa), given the account's prior and everything since the ad entered its stage; exactly: the regularised incomplete gamma function P(shape, rate / target_cpa)",
         "when the account has no prior",
         Column::PCpaAboveTarget,
     );
@@ -311,9 +311,9 @@ impl Column {
                 impressions.iter().zip(&reach).map(divide).collect()
             }
             Column::OfTheAd(position) => frame.rows().iter().map(OF_THE_AD[position].3).collect(),
-            Column::PurchaseShape => posterior(frame, prior, |p| p.shape),
-            Column::PurchaseRate => posterior(frame, prior, |p| p.rate),
-            Column::PCpaAboveTarget => posterior(frame, prior, |p| p.p_cpa_above(target)),
+            Column::PurchaseShape => posterior(frame, prior, Window::Days(7), |p| p.shape),
+            Column::PurchaseRate => posterior(frame, prior, Window::Days(7), |p| p.rate),
+            Column::PCpaAboveTarget => posterior(frame, prior, Window::InStage, |p| p.p_cpa_above(target)),
             Column::Status => vec![f64::NAN; frame.ads()],
         }
     }
@@ -325,9 +325,9 @@ impl Column {
     }
 }
 
-fn posterior(frame: &Frame, prior: Option<Gamma>, of: impl Fn(Gamma) -> f64) -> Vec<f64> {
+fn posterior(frame: &Frame, prior: Option<Gamma>, window: Window, of: impl Fn(Gamma) -> f64) -> Vec<f64> {
     let Some(prior) = prior else { return vec![f64::NAN; frame.ads()] };
-    let purchases = frame.sum(Metric::Purchases, 1, 7);
-    let spend = frame.sum(Metric::Spend, 1, 7);
+    let purchases = window.values(frame, Metric::Purchases);
+    let spend = window.values(frame, Metric::Spend);
     purchases.iter().zip(&spend).map(|(p, s)| of(prior.after(*p, *s))).collect()
 }

@@ -87,10 +87,23 @@ pub struct AdProposal {
     pub daily_spend: f64,
     /// Hours since Dean last changed it; NaN when it never did.
     pub hours_since_change: f64,
-    /// Whether it is on its way into another stage.
-    pub promoting: bool,
+    /// Whether it is, or was, on its way into another stage.
+    pub promotion: Promotion,
     /// Whether its creative can be copied: an ad without one cannot.
     pub copyable: bool,
+}
+
+/// What became of promoting an ad.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Promotion {
+    /// Nothing was tried.
+    None,
+    /// It is on its way.
+    UnderWay,
+    /// Its copy took its place.
+    Done,
+    /// It failed lately.
+    Failed(String),
 }
 
 /// What a policy wants done with a budget.

@@ -1,6 +1,6 @@
 //! The limits on ads, in the order in which they are tried.
 
-use super::{AdProposal, AdVerdict, Held, OVERSPEND, Proposals, Situation, Verdicts, budgets, held};
+use super::{AdProposal, AdVerdict, Held, OVERSPEND, Promotion, Proposals, Situation, Verdicts, budgets, held};
 use crate::domain::{Money, Verb};
 use std::collections::BTreeMap;
 
@@ -59,12 +59,21 @@ impl<'a> Bench<'a> {
 
     fn try_ad(&mut self, p: &AdProposal) -> Result<Money, Held> {
         self.common(p.hours_since_change)?;
-        if p.promoting {
+        if p.promotion == Promotion::UnderWay {
             return Err(held("promotion", "it is on its way into the next stage; that is finished first"));
         }
         match p.verb {
             Verb::Pause => self.pause(p).map(|()| Money::ZERO),
+            Verb::Promote if !p.live => {
+                Err(held("not-live", "it is not delivered, so there is nothing to take further"))
+            }
             Verb::Promote => {
+                if let Promotion::Failed(reason) = &p.promotion {
+                    return Err(held(
+                        "promotion-failed",
+                        format!("its last promotion failed: {reason}; it waits 14 days"),
+                    ));
+                }
                 let stage = self.situation.stages.get(&p.stage);
                 let next = stage.and_then(|s| s.next.as_deref());
                 let next = next.ok_or_else(|| {
@@ -78,8 +87,14 @@ impl<'a> Bench<'a> {
                 })?;
                 self.copy(p, next)
             }
-            Verb::Duplicate => self.copy(p, &p.stage),
-            Verb::Resume | Verb::Refresh | Verb::Hold => Ok(Money::ZERO),
+            Verb::Resume if p.live => Err(held("already-live", "it is delivered already")),
+            Verb::Resume if p.promotion == Promotion::Done => {
+                Err(held("promoted", "its copy in the next stage took its place"))
+            }
+            Verb::Resume | Verb::Hold => Ok(Money::ZERO),
+            Verb::Duplicate | Verb::Refresh => {
+                Err(held("not-yet", format!("this version cannot {} an ad yet", p.verb)))
+            }
         }
     }
 

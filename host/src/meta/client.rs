@@ -217,18 +217,31 @@ impl Client {
     ) -> Result<T, Error> {
         let reply = reply.map_err(|source| Error::Transport { what: what.into(), source })?;
         if let Ok(envelope) = serde_json::from_slice::<Envelope>(&reply.body) {
-            let error = envelope.error.into_error(what);
+            let mut error = envelope.error.into_error(what);
+            error.message = self.redacted(&error.message);
             if error.class == Class::Throttled {
                 self.counters.throttled.fetch_add(1, Ordering::Relaxed);
             }
             return Err(error.into());
         }
-        serde_json::from_slice(&reply.body).map_err(|error| Error::NotJson {
-            what: what.into(),
-            status: reply.status,
-            reason: error.to_string(),
-            start: String::from_utf8_lossy(&reply.body).chars().take(80).collect(),
-        })
+        let start = String::from_utf8_lossy(&reply.body).chars().take(80).collect::<String>();
+        let unusable = |reason: String| {
+            let start = self.redacted(&start);
+            Error::NotJson { what: what.into(), status: reply.status, reason, start }
+        };
+        // A proxy's page of JSON without Meta's envelope is no answer of Meta's.
+        if !(200..300).contains(&reply.status) {
+            return Err(unusable("no success, and no error of Meta's form".into()));
+        }
+        serde_json::from_slice(&reply.body).map_err(|error| unusable(error.to_string()))
+    }
+
+    /// A text without our secrets: Meta has been seen to quote a malformed token.
+    fn redacted(&self, text: &str) -> String {
+        let token = self.credentials.token.expose_secret();
+        let secret = self.credentials.app_secret.as_ref().map(|s| s.expose_secret());
+        let secrets = [Some(token), secret].into_iter().flatten().filter(|s| s.len() >= 4);
+        secrets.fold(text.to_string(), |text, secret| text.replace(secret, "[secret]"))
     }
 
     fn backoff(&self) -> ExponentialBuilder {

@@ -172,6 +172,8 @@ fn classify(body: &Body) -> Class {
         (10, _) | (200..=299, _) | (100, 33) => Class::Permission,
         (368, _) => Class::PolicyBlock,
         (1 | 2 | 104 | 500 | 503 | 960, _) => Class::Transient,
+        // Negative codes are internal errors of Meta's: what they stopped, and when, is not known.
+        (..=-1, _) => Class::Transient,
         _ if body.is_transient => Class::Transient,
         _ => Class::Invalid,
     }
@@ -212,5 +214,6 @@ mod tests {
         assert_eq!(class(368, 0, false, ""), Class::PolicyBlock);
         assert_eq!(class(100, 0, false, ""), Class::Invalid);
         assert_eq!(class(9999, 0, true, ""), Class::Transient);
+        assert_eq!(class(-1, 0, false, ""), Class::Transient);
     }
 }

@@ -94,9 +94,16 @@ impl Write {
     }
 }
 
-fn answer(value: &Value) -> WriteAnswer {
+/// What an answer to a write says; anything that does not say that it happened leaves it open.
+fn answer(write: &Write, value: &Value) -> Result<WriteAnswer, String> {
     let id = |key: &str| value[key].as_str().map(String::from);
-    WriteAnswer { created: id("copied_ad_id").or_else(|| id("copied_adset_id")).or_else(|| id("copied_campaign_id")) }
+    let created = id("copied_ad_id").or_else(|| id("copied_adset_id")).or_else(|| id("copied_campaign_id"));
+    match (write.creates(), &created, &value["success"]) {
+        (true, None, _) => Err("it does not name the copy".into()),
+        (false, _, Value::Bool(false)) => Err("it says that it did not succeed".into()),
+        _ if !value.is_object() => Err("it is no object".into()),
+        _ => Ok(WriteAnswer { created }),
+    }
 }
 
 impl Client {
@@ -107,7 +114,9 @@ impl Client {
     pub async fn write(&self, write: &Write) -> Result<WriteAnswer, Error> {
         self.count_writes(1, 0);
         let value: Value = self.post(&write.path(), &write.params()).await?;
-        Ok(answer(&value))
+        let what = format!("POST {}", write.path());
+        let start = || value.to_string().chars().take(80).collect();
+        answer(write, &value).map_err(|reason| Error::NotJson { what, status: 200, reason, start: start() })
     }
 
     /// Sends writes in batches of up to fifty, each answered on its own, in order. Two ad sets of one
@@ -152,7 +161,9 @@ impl Client {
         }
         let start = || body.chars().take(80).collect();
         match serde_json::from_str::<Value>(body) {
-            Ok(value) if (200..300).contains(code) => Ok(answer(&value)),
+            Ok(value) if (200..300).contains(code) => {
+                answer(write, &value).map_err(|reason| Error::NotJson { what, status: *code, reason, start: start() })
+            }
             Ok(_) => Err(Error::NotJson { what, status: *code, reason: "no error, no success".into(), start: start() }),
             Err(error) => Err(Error::NotJson { what, status: *code, reason: error.to_string(), start: start() }),
         }

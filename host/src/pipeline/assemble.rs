@@ -12,8 +12,8 @@ use crate::domain::{Currency, Money, Verb};
 use crate::features::posterior::Gamma;
 use crate::features::{self, Column, Frame};
 use crate::guard::{AdVerdict, Held, Stopped, Verdicts};
-use crate::ledger::History;
-use crate::store::{ActionRow, LifecycleRow, PromotionRow};
+use crate::ledger::{History, kind};
+use crate::store::{ActionRow, ActionState, LifecycleRow, PromotionRow};
 use dean_policy::types::{AdDecision, Check, Plan};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -144,7 +144,7 @@ impl Assembly<'_> {
         let ad = &self.observation.ads[d.stage.ads[row]];
         let decision = made.map(|(decision, _)| decision);
         let held = match (made, &policy.ready, &d.fault) {
-            (Some((_, verdict)), ..) => verdict.held.clone(),
+            (Some((_, verdict)), ..) => verdict.held.clone().or_else(|| self.not_done(&ad.id, verdict.verb)),
             (None, None, _) => Some(Held {
                 by: "no-policy".into(),
                 reason: format!("stage {} has no policy: its ads are only observed", policy.view.name),
@@ -152,7 +152,7 @@ impl Assembly<'_> {
             (None, _, Some(fault)) => Some(Held { by: "policy".into(), reason: format!("the policy failed: {fault}") }),
             (None, _, None) => None,
         };
-        let done = made.map_or(Verb::Hold, |(_, verdict)| verdict.verb);
+        let done = made.filter(|_| held.is_none()).map_or(Verb::Hold, |(_, verdict)| verdict.verb);
         let has_amount = |verb: Verb| matches!(verb, Verb::Promote | Verb::Duplicate);
         let story = Story { plan, currency: self.currency(), decision, checks, done, held: held.as_ref() };
         let why = match (decision, &held) {
@@ -185,6 +185,25 @@ impl Assembly<'_> {
             columns,
             checks: self.options.explain.then(|| checks.iter().map(|c| rule_check(plan, c)).collect()),
         }
+    }
+
+    /// Why what was judged was not done after all: its write failed, was dropped, or is unknown.
+    fn not_done(&self, ad_id: &str, verb: Verb) -> Option<Held> {
+        let kinds: &[&str] = match verb {
+            Verb::Pause => &[kind::PAUSE],
+            Verb::Resume => &[kind::RESUME],
+            // A promotion goes on over runs; its own state is told with it.
+            _ => return None,
+        };
+        let action = self.actions.iter().find(|a| a.target_id == ad_id && kinds.contains(&a.kind.as_str()))?;
+        let (by, what) = match action.state {
+            ActionState::Done | ActionState::Planned => return None,
+            ActionState::Unknown | ActionState::Sent => ("unknown", "whether it happened is read back in the next run"),
+            ActionState::Failed => ("meta", "Meta refused it"),
+            ActionState::Dropped => ("dropped", "it was not sent"),
+        };
+        let reason = action.reason.as_deref().and_then(|r| r.lines().next()).unwrap_or_default();
+        Some(Held { by: by.into(), reason: format!("{what}: {reason}") })
     }
 
     fn skips(&self) -> Vec<Skip> {

@@ -5,12 +5,16 @@ use super::observe::Observation;
 use super::policies::StagePolicy;
 use crate::config::Config;
 use crate::domain::{Currency, Money, Verb};
-use crate::guard::{AdProposal, BudgetProposal, Proposals, Situation, StageSituation, Stopped};
+use crate::guard::{AdProposal, BudgetProposal, Promotion, Proposals, Situation, StageSituation, Stopped};
 use crate::journal::{Outcome, Record};
-use crate::ledger::History;
-use crate::store::PromotionRow;
+use crate::ledger::{History, hours};
+use crate::store::{PromotionRow, PromotionState};
 use dean_policy::types::{Answer, Cohort};
 use std::collections::{BTreeMap, BTreeSet};
+
+/// An ad whose promotion failed is not promoted again for so long: a copy that Meta rejects is
+/// rejected again, and rejected ads count against the account.
+const FAILED_PROMOTION_DAYS: f64 = 14.0;
 
 /// A stage with what its policy answered.
 #[derive(Debug)]
@@ -76,6 +80,7 @@ pub(super) fn situation(
     config: &Config,
     policies: &[StagePolicy],
     numbers: &AccountNumbers,
+    promotions: &[PromotionRow],
     stopped: Option<Stopped>,
 ) -> Situation {
     let currency = &observation.account.currency;
@@ -84,11 +89,14 @@ pub(super) fn situation(
     let mut budgets: BTreeMap<&str, Money> = BTreeMap::new();
     let mut live: BTreeMap<&str, u32> = BTreeMap::new();
     let mut account_budgets = Money::ZERO;
-    for ad in observation.ads.iter().filter(|ad| ad.effective_status.is_active()) {
+    // The source of a promotion is on its way out: it must not be counted as what stays.
+    let leaving: BTreeSet<&str> =
+        promotions.iter().filter(|p| p.state.is_open()).map(|p| p.source_ad_id.as_str()).collect();
+    for ad in observation.ads.iter().filter(|ad| ad.effective_status.may_spend()) {
         let campaign = ad.campaign_id.as_deref().unwrap_or_default();
         let stage = policies.iter().find(|p| p.view.campaigns.iter().any(|c| c == campaign));
         let stage = stage.map(|p| p.view.name.as_str());
-        if let Some(stage) = stage {
+        if let Some(stage) = stage.filter(|_| ad.effective_status.is_active() && !leaving.contains(ad.id.as_str())) {
             *live.entry(stage).or_default() += 1;
         }
         // An owner counts once, whichever of its ads is seen first.
@@ -100,6 +108,14 @@ pub(super) fn situation(
             if let Some(stage) = stage {
                 *budgets.entry(stage).or_default() += daily;
             }
+        }
+    }
+    // A copy that does not run yet has its budget all the same.
+    for p in promotions.iter().filter(|p| p.state.is_open()) {
+        let counted = p.adset_id.as_ref().is_some_and(|id| seen.contains(id)) || seen.contains(&p.campaign_id);
+        if !counted {
+            account_budgets += Money(p.daily_budget);
+            *budgets.entry(p.to_stage.as_str()).or_default() += Money(p.daily_budget);
         }
     }
     let takes_promotions =
@@ -141,8 +157,18 @@ pub(super) fn proposals(
     promotions: &[PromotionRow],
 ) -> Proposals {
     let currency = &observation.account.currency;
-    let promoting: BTreeSet<&str> =
-        promotions.iter().filter(|p| p.state.is_open()).map(|p| p.source_ad_id.as_str()).collect();
+    let promotion_of = |ad: &str, verb: Verb| {
+        let of_ad = || promotions.iter().filter(|p| p.source_ad_id == ad);
+        if of_ad().any(|p| p.state.is_open()) {
+            return Promotion::UnderWay;
+        }
+        let recent = |p: &&PromotionRow| hours(p.step_at, observation.at) < FAILED_PROMOTION_DAYS * 24.0;
+        match of_ad().filter(recent).find(|p| p.state == PromotionState::Failed) {
+            Some(failed) if verb != Verb::Pause => Promotion::Failed(failed.reason.clone().unwrap_or_default()),
+            _ if of_ad().any(|p| p.state == PromotionState::Done) => Promotion::Done,
+            _ => Promotion::None,
+        }
+    };
     let mut out = Proposals::default();
     let mut owner_stages: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
     for (i, d) in decided.iter().enumerate() {
@@ -165,7 +191,7 @@ pub(super) fn proposals(
                 live: ad.effective_status.is_active(),
                 daily_spend: (spend_7d[row] / 7.0).max(spend_today[row]),
                 hours_since_change: history.hours_since_change(&ad.id, observation.at),
-                promoting: promoting.contains(ad.id.as_str()),
+                promotion: promotion_of(&ad.id, decision.verb),
                 copyable: ad.creative.is_some(),
             });
         }

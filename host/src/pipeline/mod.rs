@@ -148,8 +148,14 @@ impl Runner<'_> {
         timings.lap("decide");
 
         self.phase("guard");
-        let situation =
-            decide::situation(&observation, &self.effective.config, self.policies, &numbers, stopped.clone());
+        let situation = decide::situation(
+            &observation,
+            &self.effective.config,
+            self.policies,
+            &numbers,
+            &promotions,
+            stopped.clone(),
+        );
         let proposals = decide::proposals(&observation, self.policies, &decided, &history, &promotions);
         let verdicts = guard::judge(&situation, &proposals);
         self.journal(&run_id, &observation, &decided, GuardRecord { situation, proposals, verdicts: verdicts.clone() })
@@ -271,6 +277,7 @@ impl Runner<'_> {
         guard: GuardRecord,
     ) -> anyhow::Result<()> {
         let mut rows = Vec::new();
+        let mut links = Vec::new();
         for (policy, d) in self.policies.iter().zip(decided) {
             let Some(record) = decide::record(observation, policy, d) else { continue };
             if let Some(ready) = &policy.ready {
@@ -293,7 +300,7 @@ impl Runner<'_> {
             let bytes = journal::encode(&record, base.as_ref().map(|(_, record, _)| record));
             let base_run_id = base.as_ref().map(|(run, _, _)| run.clone());
             rows.push(JournalRow { run_id: run_id.into(), stage: record.stage.clone(), base_run_id, bytes });
-            self.recent.put(key, (run_id.into(), record, base.map_or(1, |(_, _, length)| length + 1)));
+            links.push((key, (run_id.into(), record, base.map_or(1, |(_, _, length)| length + 1))));
         }
         rows.push(JournalRow {
             run_id: run_id.into(),
@@ -301,7 +308,10 @@ impl Runner<'_> {
             base_run_id: None,
             bytes: guard.encode(),
         });
-        Ok(self.store.save_journal(&rows).await?)
+        self.store.save_journal(&rows).await?;
+        // Only what is kept may be written against.
+        links.into_iter().for_each(|(key, link)| self.recent.put(key, link));
+        Ok(())
     }
 
     /// The newest record of a stage that the store has; one that cannot be read is no loss here, the
@@ -435,12 +445,10 @@ impl Runner<'_> {
         let mut next_seq = planned.len();
         let applied = ledger::apply(self.client, self.store, self.clock, planned, place).await?;
         let mut done = applied.actions;
-        if let Some(reason) = applied.blocked {
-            tracing::warn!(%reason, "no more writes in this run");
-            return Ok(done);
-        }
+        // Written down before anything stops the run: what was decided is not lost.
         self.store.save_promotions(&new_promotions).await?;
         promotions.extend(new_promotions);
+        let mut blocked = applied.blocked;
         let stagehand = Stagehand {
             client: self.client,
             store: self.store,
@@ -449,11 +457,17 @@ impl Runner<'_> {
             run_id,
             timeout_hours: self.effective.config.guard.promotion_timeout_hours,
         };
-        /// The most actions that one step of a promotion takes.
-        const STEP: usize = 3;
         for promotion in promotions.iter_mut().filter(|p| p.state.is_open()) {
-            done.extend(stagehand.advance(promotion, next_seq).await?);
-            next_seq += STEP;
+            // Somebody may pull the switch while a long run acts.
+            blocked = blocked.or_else(|| self.stopped(&observation.account).map(|s| s.reason));
+            if let Some(reason) = &blocked {
+                tracing::warn!(%reason, "no more writes in this run");
+                break;
+            }
+            let steps = stagehand.advance(promotion, next_seq).await?;
+            next_seq += steps.actions.len();
+            done.extend(steps.actions);
+            blocked = steps.blocked;
         }
         Ok(done)
     }

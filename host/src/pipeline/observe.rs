@@ -79,6 +79,7 @@ pub(super) async fn observe(
         }
     };
 
+    let yesterday = today.saturating_sub(1.days());
     let first_day = today.saturating_sub((DAYS as i64 - 1).days());
     let last = store.last_history(&account.id, &key).await?;
     let is_new_day = last.is_none_or(|at| at.to_zoned(account.zone.clone()).date() != today);
@@ -88,13 +89,15 @@ pub(super) async fn observe(
     store.save_days(&account.id, &key, at, &recent.rows).await?;
 
     if is_new_day {
-        let whole = Span::Whole(first_ever(&ads.value, &account, today), today);
+        // Up to yesterday: what arrives today between the two reads would be counted twice.
+        let whole = Span::Whole(first_ever(&ads.value, &account, yesterday), yesterday);
         let whole = client.insights(whole, attribution, &account.currency).await?;
         note(whole.problems, whole.stray);
-        let lifetimes = before(first_day, &whole.rows, &recent.rows);
+        let complete: Vec<DayFacts> = recent.rows.iter().filter(|day| day.date < today).cloned().collect();
+        let lifetimes = before(first_day, &whole.rows, &complete);
         store.save_lifetimes(&account.id, &key, at, &lifetimes).await?;
     }
-    let week = Span::Whole(today.saturating_sub(7.days()), today.saturating_sub(1.days()));
+    let week = Span::Whole(today.saturating_sub(7.days()), yesterday);
     let reach = client.insights(week, attribution, &account.currency).await?;
     note(reach.problems, reach.stray);
 
@@ -118,12 +121,12 @@ const KEPT_MONTHS: i64 = 37;
 
 /// The first day that an ad of the account can have done anything on: a range with an end, and not
 /// Meta's `maximum`, so that a run as of a past moment does not see what came after it.
-fn first_ever(ads: &[Ad], account: &Account, today: Date) -> Date {
-    let kept = today.saturating_sub(KEPT_MONTHS.months()).saturating_add(1.days());
+fn first_ever(ads: &[Ad], account: &Account, last: Date) -> Date {
+    let kept = last.saturating_sub(KEPT_MONTHS.months()).saturating_add(1.days());
     let created = ads.iter().filter_map(|ad| ad.created).min();
     match created {
         Some(at) if ads.iter().all(|ad| ad.created.is_some()) => {
-            at.to_zoned(account.zone.clone()).date().clamp(kept, today)
+            at.to_zoned(account.zone.clone()).date().clamp(kept, last)
         }
         _ => kept,
     }

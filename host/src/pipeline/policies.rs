@@ -37,10 +37,11 @@ pub fn prepare(effective: &Effective, registry: &Registry, folder: &Path) -> any
     let mut stages = Vec::new();
     let mut errors = Vec::new();
     let mut claimed: Vec<String> = Vec::new();
-    let mut unclaimed_allowed = false;
+    // Thresholds of a stage that has no policy are read by nobody yet, and no mistake.
+    let mut unread: Vec<String> = Vec::new();
     for view in effective.config.stages() {
         let Some(name) = &view.policy else {
-            unclaimed_allowed = true;
+            unread.push(format!("{}_", view.name));
             stages.push(StagePolicy { view, ready: None });
             continue;
         };
@@ -78,9 +79,7 @@ pub fn prepare(effective: &Effective, registry: &Registry, folder: &Path) -> any
             }
         }
     }
-    if !unclaimed_allowed {
-        unknown_thresholds(&effective.tree, &claimed, &mut errors);
-    }
+    unknown_thresholds(&effective.tree, &claimed, &unread, &mut errors);
     unknown_stages(effective, &mut errors);
     match ConfigError::from_many(errors) {
         Some(error) => Err(error.into()),
@@ -150,11 +149,12 @@ fn located(tree: &Node, stage: &str, problem: Problem) -> ConfigError {
     ConfigError::Value { origin, key: shown, message: problem.message, hint: problem.hint }
 }
 
-fn unknown_thresholds(tree: &Node, claimed: &[String], errors: &mut Vec<ConfigError>) {
+fn unknown_thresholds(tree: &Node, claimed: &[String], unread: &[String], errors: &mut Vec<ConfigError>) {
     let Some(table) = tree.at("rules.thresholds") else { return };
     for (path, _, origin) in table.leaves() {
+        let name = path.rsplit('.').next().unwrap_or_default().to_string();
         let path = format!("thresholds.{path}");
-        if !claimed.contains(&path) {
+        if !claimed.contains(&path) && !unread.iter().any(|stage| name.starts_with(stage)) {
             let known = claimed.iter().filter(|p| p.starts_with("thresholds.")).map(String::as_str);
             errors.push(ConfigError::UnknownKey {
                 origin: origin.clone(),

@@ -50,24 +50,25 @@ pub(super) fn begin(intent: &Intent<'_>, to_stage: &str, campaign_id: &str, dail
 }
 
 impl Stagehand<'_> {
-    /// Takes a promotion as far as it can go now. Returns the actions taken.
+    /// Takes a promotion as far as it can go now. Returns the actions taken, and why no other write
+    /// would go through, if that is so.
     ///
     /// # Errors
     /// When the store fails.
-    pub(super) async fn advance(&self, p: &mut PromotionRow, seq: usize) -> Result<Vec<ActionRow>, StoreError> {
-        let mut actions = Vec::new();
+    pub(super) async fn advance(&self, p: &mut PromotionRow, seq: usize) -> Result<Steps, StoreError> {
+        let mut steps = Steps { actions: Vec::new(), blocked: None, seq };
         let before = p.state;
         match p.state {
-            PromotionState::Copying => self.copy(p, seq, &mut actions).await?,
-            PromotionState::Copied => self.activate(p, seq, &mut actions).await?,
-            PromotionState::Activated => self.hand_over(p, seq, &mut actions).await?,
+            PromotionState::Copying => self.copy(p, &mut steps).await?,
+            PromotionState::Copied => self.activate(p, &mut steps).await?,
+            PromotionState::Activated => self.hand_over(p, &mut steps).await?,
             PromotionState::Done | PromotionState::Failed => {}
         }
         if p.state != before {
             p.step_at = self.clock.now();
         }
         self.store.save_promotions(std::slice::from_ref(p)).await?;
-        Ok(actions)
+        Ok(steps)
     }
 
     fn source(&self, p: &PromotionRow) -> Option<&Ad> {
@@ -79,39 +80,27 @@ impl Stagehand<'_> {
         self.observation.index.get(id).map(|&i| &self.observation.ads[i])
     }
 
-    async fn copy(&self, p: &mut PromotionRow, seq: usize, actions: &mut Vec<ActionRow>) -> Result<(), StoreError> {
-        let Some(source) = self.source(p) else {
-            fail(p, "the ad is no longer in the account");
-            return Ok(());
-        };
-        let Some(source_adset) = source.adset_id.clone() else {
-            fail(p, "the ad has no ad set to copy");
-            return Ok(());
+    async fn copy(&self, p: &mut PromotionRow, steps: &mut Steps) -> Result<(), StoreError> {
+        let Some(source_adset) = self.running_source(p).and_then(|source| source.adset_id.clone()) else {
+            return self.give_up(p, steps, "the source was stopped meanwhile").await;
         };
         if p.adset_id.is_none() {
             let id = format!("{}.adset", p.promotion_id);
-            let step = self.create(p, &id, seq, kind::COPY_ADSET, &source_adset, &p.campaign_id, actions).await?;
-            match step {
+            let (campaign, target) = (p.campaign_id.clone(), source_adset);
+            match self.create(p, &id, kind::COPY_ADSET, &target, &campaign, steps).await? {
                 Step::Done(created) => p.adset_id = Some(created),
                 Step::Wait => return Ok(()),
-                Step::Failed(reason) => {
-                    fail(p, &reason);
-                    return Ok(());
-                }
+                Step::Failed(reason) => return self.give_up(p, steps, &reason).await,
             }
         }
         let Some(adset) = p.adset_id.clone() else { return Ok(()) };
         if p.ad_id.is_none() {
             let id = format!("{}.ad", p.promotion_id);
-            let step = self.create(p, &id, seq + 1, kind::COPY_AD, &p.source_ad_id, &adset, actions).await?;
-            match step {
+            let source = p.source_ad_id.clone();
+            match self.create(p, &id, kind::COPY_AD, &source, &adset, steps).await? {
                 Step::Done(created) => p.ad_id = Some(created),
                 Step::Wait => return Ok(()),
-                Step::Failed(reason) => {
-                    self.set_status(p, seq + 2, kind::ARCHIVE, &adset, Status::Archived, actions).await?;
-                    fail(p, &reason);
-                    return Ok(());
-                }
+                Step::Failed(reason) => return self.give_up(p, steps, &reason).await,
             }
         }
         p.state = PromotionState::Copied;
@@ -119,49 +108,52 @@ impl Stagehand<'_> {
     }
 
     /// Verifies the copy as the account shows it, gives it its budget and switches it on.
-    async fn activate(&self, p: &mut PromotionRow, seq: usize, actions: &mut Vec<ActionRow>) -> Result<(), StoreError> {
+    async fn activate(&self, p: &mut PromotionRow, steps: &mut Steps) -> Result<(), StoreError> {
+        if self.running_source(p).is_none() {
+            return self.give_up(p, steps, "the source was stopped meanwhile").await;
+        }
+        let too_long = self.waited_too_long(p);
         let Some(copy) = self.seen_copy(p) else {
-            if self.waited_too_long(p) {
-                fail(p, "the copy never appeared in the account");
-            }
-            return Ok(());
+            return if too_long {
+                self.give_up(p, steps, "the copy never appeared in the account").await
+            } else {
+                Ok(())
+            };
         };
         let right_place = copy.adset_id == p.adset_id && copy.campaign_id.as_deref() == Some(&p.campaign_id);
         if !right_place {
-            fail(p, "the copy is not where it should be; it stays paused: see Ads Manager");
-            return Ok(());
+            return self.give_up(p, steps, "the copy is not where it should be").await;
         }
-        let (adset, ad) = (copy.adset_id.clone().unwrap_or_default(), copy.id.clone());
-        let campaign_holds =
-            copy.campaign.as_ref().is_some_and(|c| c.daily_budget.is_some() || c.lifetime_budget.is_some());
-        let budget_now = copy.adset.as_ref().and_then(|a| a.daily_budget);
-        if !campaign_holds && budget_now.map(|b| b.0) != Some(p.daily_budget) {
-            let from = budget_now.map(|b| b.0.to_string());
-            let to = p.daily_budget.to_string();
-            let mut action = self.intent(p).action(seq, kind::SET_BUDGET, &adset, from, to);
-            ledger::send_one(self.client, self.store, self.clock, &mut action).await?;
-            let state = action.state;
-            actions.push(action);
-            // Without its budget a copy must not run: the next run tries again.
-            if state != ActionState::Done {
-                return Ok(());
-            }
-        }
-        let on = self.set_status(p, seq + 1, kind::ACTIVATE, &adset, Status::Active, actions).await?
-            && self.set_status(p, seq + 2, kind::ACTIVATE, &ad, Status::Active, actions).await?;
-        if on {
+        if self.switch_on(p, copy, steps).await? {
             p.state = PromotionState::Activated;
+        } else if too_long {
+            let last = steps.actions.last().and_then(|a| a.reason.clone()).unwrap_or_default();
+            return self.give_up(p, steps, &format!("the copy could not be switched on: {last}")).await;
         }
         Ok(())
     }
 
+    /// Budget first: without it a copy must not run. False when a write did not get through; the next
+    /// run tries again.
+    async fn switch_on(&self, p: &PromotionRow, copy: &Ad, steps: &mut Steps) -> Result<bool, StoreError> {
+        let (adset, ad) = (copy.adset_id.clone().unwrap_or_default(), copy.id.clone());
+        let holds = |c: &crate::domain::Campaign| c.daily_budget.is_some() || c.lifetime_budget.is_some();
+        let campaign_holds = copy.campaign.as_ref().is_some_and(holds);
+        let budget_now = copy.adset.as_ref().and_then(|a| a.daily_budget);
+        if !campaign_holds && budget_now.map(|b| b.0) != Some(p.daily_budget) {
+            let from = budget_now.map(|b| b.0.to_string());
+            let action =
+                self.intent(p).action(steps.next(), kind::SET_BUDGET, &adset, from, p.daily_budget.to_string());
+            if !self.send(action, steps).await? {
+                return Ok(false);
+            }
+        }
+        Ok(self.set_status(p, kind::ACTIVATE, &adset, Status::Active, steps).await?
+            && self.set_status(p, kind::ACTIVATE, &ad, Status::Active, steps).await?)
+    }
+
     /// Pauses the source once the copy delivers; gives a rejected or silent copy up.
-    async fn hand_over(
-        &self,
-        p: &mut PromotionRow,
-        seq: usize,
-        actions: &mut Vec<ActionRow>,
-    ) -> Result<(), StoreError> {
+    async fn hand_over(&self, p: &mut PromotionRow, steps: &mut Steps) -> Result<(), StoreError> {
         let copy = self.seen_copy(p);
         let impressions = || {
             let days = self.observation.days.iter();
@@ -169,8 +161,10 @@ impl Stagehand<'_> {
         };
         let delivers = copy.is_some_and(|c| c.effective_status.is_active()) && impressions() > 0.0;
         if delivers {
-            let live = self.source(p).is_some_and(|s| s.status != Some(Status::Paused));
-            if !live || self.set_status(p, seq, kind::PAUSE, &p.source_ad_id.clone(), Status::Paused, actions).await? {
+            let source = p.source_ad_id.clone();
+            if self.running_source(p).is_none()
+                || self.set_status(p, kind::PAUSE, &source, Status::Paused, steps).await?
+            {
                 p.state = PromotionState::Done;
             }
             return Ok(());
@@ -184,12 +178,30 @@ impl Stagehand<'_> {
                 }
                 None => "the copy is no longer in the account".into(),
             };
-            if let Some(adset) = p.adset_id.clone() {
-                self.set_status(p, seq, kind::ARCHIVE, &adset, Status::Archived, actions).await?;
-            }
-            fail(p, &format!("{reason}; the copy is archived, the source goes on"));
+            return self.give_up(p, steps, &reason).await;
         }
         Ok(())
+    }
+
+    /// Ends a promotion that came to nothing. As long as its copy cannot be put away it is not ended:
+    /// nobody else watches what the copy spends.
+    async fn give_up(&self, p: &mut PromotionRow, steps: &mut Steps, reason: &str) -> Result<(), StoreError> {
+        if let Some(adset) = p.adset_id.clone()
+            && !self.set_status(p, kind::ARCHIVE, &adset, Status::Archived, steps).await?
+        {
+            return Ok(());
+        }
+        p.state = PromotionState::Failed;
+        p.reason = Some(match p.adset_id {
+            Some(_) => format!("{reason}; the copy is archived, the source is as it was"),
+            None => format!("{reason}; no copy was made"),
+        });
+        Ok(())
+    }
+
+    /// The source, while somebody wants it to run.
+    fn running_source(&self, p: &PromotionRow) -> Option<&Ad> {
+        self.source(p).filter(|source| source.status.is_none_or(|status| status == Status::Active))
     }
 
     fn waited_too_long(&self, p: &PromotionRow) -> bool {
@@ -207,52 +219,80 @@ impl Stagehand<'_> {
         }
     }
 
-    async fn set_status(
-        &self,
-        p: &PromotionRow,
-        seq: usize,
-        kind: &str,
-        target: &str,
-        status: Status,
-        actions: &mut Vec<ActionRow>,
-    ) -> Result<bool, StoreError> {
-        let mut action = self.intent(p).action(seq, kind, target, None, status.as_str().into());
-        ledger::send_one(self.client, self.store, self.clock, &mut action).await?;
+    async fn send(&self, mut action: ActionRow, steps: &mut Steps) -> Result<bool, StoreError> {
+        let blocked = ledger::send_one(self.client, self.store, self.clock, &mut action).await?;
         let done = action.state == ActionState::Done;
-        actions.push(action);
+        steps.blocked = steps.blocked.take().or(blocked);
+        steps.actions.push(action);
         Ok(done)
     }
 
+    async fn set_status(
+        &self,
+        p: &PromotionRow,
+        kind: &str,
+        target: &str,
+        status: Status,
+        steps: &mut Steps,
+    ) -> Result<bool, StoreError> {
+        let action = self.intent(p).action(steps.next(), kind, target, None, status.as_str().into());
+        self.send(action, steps).await
+    }
+
     /// A create with an id of its own, made once: what an earlier run knows of it is looked up first.
-    #[allow(clippy::too_many_arguments)]
+    /// One that certainly did not happen for a passing reason is sent again under the same id.
     async fn create(
         &self,
         p: &PromotionRow,
         id: &str,
-        seq: usize,
         kind: &str,
         source: &str,
         to: &str,
-        actions: &mut Vec<ActionRow>,
+        steps: &mut Steps,
     ) -> Result<Step, StoreError> {
-        if let Some(earlier) = self.store.action(id).await? {
-            return Ok(match (earlier.state, earlier.answer) {
-                (ActionState::Done, Some(created)) => Step::Done(created),
-                (ActionState::Sent | ActionState::Unknown, _) => Step::Wait,
-                (_, _) => Step::Failed(earlier.reason.unwrap_or_else(|| "the copy was not made".into())),
-            });
+        match self.store.action(id).await? {
+            Some(earlier) if earlier.state == ActionState::Done => {
+                return Ok(earlier.answer.map_or(Step::Wait, Step::Done));
+            }
+            Some(earlier) if matches!(earlier.state, ActionState::Sent | ActionState::Unknown) => {
+                return Ok(Step::Wait);
+            }
+            Some(earlier) if !self.waited_too_long(p) && steps.blocked.is_none() => {
+                tracing::debug!(id, state = earlier.state.as_str(), "making a copy again that was surely not made");
+            }
+            Some(earlier) => {
+                return Ok(Step::Failed(earlier.reason.unwrap_or_else(|| "the copy was not made".into())));
+            }
+            None => {}
         }
-        let mut action = self.intent(p).action(seq, kind, source, None, to.into());
+        let mut action = self.intent(p).action(steps.next(), kind, source, None, to.into());
         action.action_id = id.into();
-        ledger::send_one(self.client, self.store, self.clock, &mut action).await?;
-        let step = match (action.state, &action.answer) {
-            (ActionState::Done, Some(created)) => Step::Done(created.clone()),
-            (ActionState::Done, None) => Step::Failed("Meta did not name the copy".into()),
-            (ActionState::Unknown, _) => Step::Wait,
-            _ => Step::Failed(action.reason.clone().unwrap_or_default()),
-        };
-        actions.push(action);
-        Ok(step)
+        self.send(action, steps).await?;
+        let action = steps.actions.last();
+        Ok(match action.map(|a| (a.state, a.answer.clone())) {
+            Some((ActionState::Done, Some(created))) => Step::Done(created),
+            Some((ActionState::Failed, _)) if self.waited_too_long(p) => {
+                Step::Failed(action.and_then(|a| a.reason.clone()).unwrap_or_default())
+            }
+            // Refused or unknown: the next run looks, and tries again until the time is up.
+            _ => Step::Wait,
+        })
+    }
+}
+
+/// What one advance did.
+pub(super) struct Steps {
+    /// The actions taken.
+    pub(super) actions: Vec<ActionRow>,
+    /// Why no other write would go through.
+    pub(super) blocked: Option<String>,
+    seq: usize,
+}
+
+impl Steps {
+    fn next(&mut self) -> usize {
+        self.seq += 1;
+        self.seq - 1
     }
 }
 
@@ -260,11 +300,6 @@ enum Step {
     Done(String),
     Wait,
     Failed(String),
-}
-
-fn fail(p: &mut PromotionRow, reason: &str) {
-    p.state = PromotionState::Failed;
-    p.reason = Some(reason.to_string());
 }
 
 /// What a person should know of a promotion's state.

@@ -92,7 +92,8 @@ pub async fn replay(
             let row = store.journal(&run.run_id, &stage).await?.context("the stage was just listed")?;
             let record = GuardRecord::decode(&row.bytes)?;
             let again = guard::judge(&record.situation, &record.proposals);
-            guard_equal = GuardRecord { verdicts: again, ..record.clone() }.encode() == row.bytes;
+            // Verdicts and not packed bytes: another version of the packer is no difference.
+            guard_equal = postcard::to_stdvec(&again).ok() == postcard::to_stdvec(&record.verdicts).ok();
             continue;
         }
         let (record, _) = load(store, &run.run_id, &stage).await?;
@@ -150,6 +151,8 @@ pub struct Explanation {
     pub run_id: String,
     /// The moment that it decided for.
     pub as_of: String,
+    /// Whether that run wrote nothing: then what is told would have been done.
+    pub dry_run: bool,
     /// The account's currency.
     pub currency: String,
     /// The decision, if the ad was decided on.
@@ -178,7 +181,12 @@ pub async fn explain(
 ) -> anyhow::Result<Explanation> {
     let runs = match run {
         Some(run) => vec![find(store, Some(account), run).await?],
-        None => store.runs(account, RUNS_SEARCHED).await?,
+        // What was done comes before what would have been.
+        None => {
+            let mut runs = store.runs(account, RUNS_SEARCHED).await?;
+            runs.sort_by_key(|run| run.dry_run);
+            runs
+        }
     };
     for run in runs {
         let Some(report) = &run.report else { continue };
@@ -189,6 +197,7 @@ pub async fn explain(
             return Ok(Explanation {
                 run_id: run.run_id.clone(),
                 as_of: report.as_of.clone(),
+                dry_run: report.dry_run,
                 currency: report.currency.clone(),
                 decision: Some(decision.clone()),
                 skipped: None,
@@ -200,6 +209,7 @@ pub async fn explain(
             return Ok(Explanation {
                 run_id: run.run_id.clone(),
                 as_of: report.as_of.clone(),
+                dry_run: report.dry_run,
                 currency: report.currency.clone(),
                 decision: None,
                 skipped: Some(skip.clone()),

@@ -56,9 +56,9 @@ impl SqliteStore {
         let usable = |connection: &Connection| -> rusqlite::Result<i64> {
             connection.busy_timeout(BUSY_TIMEOUT)?;
             connection.pragma_update(None, "journal_mode", "WAL")?;
-            // With a write-ahead log this loses at most the last commits when power fails, never the
-            // file; what was sent and not recorded is reconciled anyway.
-            connection.pragma_update(None, "synchronous", "NORMAL")?;
+            // A row of the ledger has to be on the disk before its write is sent: one that a power cut
+            // took along could not be reconciled. A run makes few commits.
+            connection.pragma_update(None, "synchronous", "FULL")?;
             connection.pragma_query_value(None, "user_version", |row| row.get(0))
         };
         let found = usable(&connection).map_err(|e| damaged(&file, &e))?;
