@@ -174,8 +174,17 @@ impl TestAccount {
 
     /// Sets a daily budget as somebody would in Ads Manager, minor units.
     pub fn set_daily_budget(&self, owner: &str, minor: i64) {
-        let parameters = vec![("daily_budget".into(), minor.to_string()), ("access_token".into(), TOKEN.into())];
-        let (method, path) = (dean_sim::Method::Post, owner.to_string());
+        self.post(owner, "daily_budget", minor.to_string());
+    }
+
+    /// Sets a status as somebody would in Ads Manager.
+    pub fn set_status(&self, id: &str, status: &str) {
+        self.post(id, "status", status.to_string());
+    }
+
+    fn post(&self, id: &str, name: &str, value: String) {
+        let parameters = vec![(name.into(), value), ("access_token".into(), TOKEN.into())];
+        let (method, path) = (dean_sim::Method::Post, id.to_string());
         self.server.graph().handle(&dean_sim::Request { method, path, parameters, base: String::new() });
     }
 

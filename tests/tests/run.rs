@@ -227,16 +227,60 @@ async fn a_promotion_is_a_saga_over_runs() {
     assert!(caps.decisions.iter().any(|d| d.held.as_ref().is_some_and(|h| h.by == "stage-cap")), "the cap holds");
 }
 
+/// Settings under which everything with an add-to-cart is promoted.
+fn eager(cap: f64) -> Vec<(&'static str, serde_json::Value)> {
+    vec![
+        ("rules.testing.promote.add_to_carts", json!(1)),
+        ("rules.testing.promote.cost_per_add_to_cart", json!(1000.0)),
+        ("rules.testing.promote.ctr", json!(0.0)),
+        ("stages.validation.daily_cap", json!(cap)),
+    ]
+}
+
 #[tokio::test]
-async fn a_cap_counts_metas_overspend() {
-    let settings =
-        [("rules.testing.promote.cost_per_add_to_cart", json!(1000.0)), ("rules.testing.promote.ctr", json!(0.0))];
-    let account = TestAccount::new(7, params(), &settings).await.unwrap();
+async fn a_cap_counts_metas_overspend_and_copies_that_do_not_run_yet() {
+    let cap = 700.0;
+    let account = TestAccount::new(7, params(), &eager(cap)).await.unwrap();
+    let mut most: f64 = 0.0;
     for _ in 0..60 {
         account.run(&Options::default()).await.unwrap();
         account.advance(1);
+        let budgets = account.server.graph().world().budgets(dean_sim::Stage::Validation);
+        most = most.max(budgets as f64 / 100.0);
     }
-    let graph = account.server.graph();
-    let budgets = graph.world().budgets(dean_sim::Stage::Validation) as f64 / 100.0;
-    assert!(budgets * 1.75 <= 5_000.0, "{budgets} a day may become {}", budgets * 1.75);
+    assert!(most * 1.75 <= cap, "{most} a day may become {}", most * 1.75);
+    assert!(most > 200.0, "the cap had something to hold: {most}");
+}
+
+#[tokio::test]
+async fn a_rejected_copy_is_put_away_and_not_made_again() {
+    let params = Params { rejected_share: 1.0, ..params() };
+    let account = TestAccount::new(7, params, &eager(5_000.0)).await.unwrap();
+    let mut failed = BTreeSet::new();
+    for _ in 0..40 {
+        let report = account.run(&Options::default()).await.unwrap();
+        for p in report.promotions.into_iter().filter(|p| p.state == "failed") {
+            assert_eq!(account.effective_status(p.copy_id.as_ref().unwrap()), "ARCHIVED");
+            assert_eq!(account.effective_status(&p.ad_id), "ACTIVE", "the source goes on");
+            assert!(p.note.contains("rejected"), "{}", p.note);
+            assert!(failed.insert(p.ad_id), "promoted twice");
+        }
+        account.advance(1);
+    }
+    assert!(!failed.is_empty());
+    let report = account.run(&Options::default()).await.unwrap();
+    assert!(report.decisions.iter().any(|d| d.held.as_ref().is_some_and(|h| h.by == "promotion-failed")));
+}
+
+#[tokio::test]
+async fn a_source_that_somebody_stopped_takes_its_copy_along() {
+    let account = TestAccount::new(7, params(), &eager(5_000.0)).await.unwrap();
+    let first = account.run(&Options::default()).await.unwrap();
+    let promotion = &first.promotions[0];
+    account.set_status(&promotion.ad_id, "PAUSED");
+    account.advance(1);
+    let second = account.run(&Options::default()).await.unwrap();
+    let ended = second.promotions.iter().find(|p| p.ad_id == promotion.ad_id).unwrap();
+    assert_eq!(ended.state, "failed");
+    assert_eq!(account.effective_status(promotion.copy_id.as_ref().unwrap()), "ARCHIVED");
 }

@@ -282,6 +282,17 @@ impl Assembly<'_> {
         let has_ads =
             |campaign: &String| self.observation.ads.iter().any(|ad| ad.campaign_id.as_ref() == Some(campaign));
         for policy in self.runner.policies {
+            let next = policy.view.next.as_deref();
+            let unwatched = |p: &&StagePolicy| Some(p.view.name.as_str()) == next && p.ready.is_none();
+            let target = self.runner.policies.iter().find(unwatched).filter(|p| !p.view.campaigns.is_empty());
+            if let (Some(target), Some(_)) = (target, &policy.ready) {
+                let (from, to) = (&policy.view.name, &target.view.name);
+                let message = format!(
+                    "stage {to} has no policy: what {from} promotes into it runs within its caps, and nobody pauses it; \
+                     set stages.{to}.policy, or stages.{from}.next = \"\""
+                );
+                say("configuration", "warning", message, None);
+            }
             for campaign in policy.view.campaigns.iter().filter(|c| !has_ads(c)) {
                 let stage = &policy.view.name;
                 say(
