@@ -82,7 +82,8 @@ def test_a_run_as_of_a_moment_waits_before_it_reads_again():
 def test_a_disabled_account_is_read_and_left_alone(dry):
     with Recorded(status=2) as meta:
         done = run(meta, GROUPS[0], dry=dry)
-    assert done.code == 0, done.stderr
+    assert done.code == 1, done.stderr
+    assert len(done.told) == 1 and "disabled" in done.told[0] and "Account Quality" in done.told[0]
     assert len(done.ads) == len(meta.account.ads)
     told = [one for one in done.document["health"] if "disabled" in one["message"]]
     assert len(told) == 1 and told[0]["level"] == "critical" and told[0]["stops"] == "writes"
