@@ -71,6 +71,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// More pages than this for one question is a server that pages in a circle.
 const MAX_PAGES: usize = 10_000;
 
+/// Errors are short; a longer answer with a status of success is none.
+const LARGEST_ERROR: usize = 16 << 10;
+
 /// A page of a list.
 #[derive(Debug, Deserialize)]
 struct Page<T> {
@@ -216,7 +219,10 @@ impl Client {
         reply: Result<Reply, super::TransportError>,
     ) -> Result<T, Error> {
         let reply = reply.map_err(|source| Error::Transport { what: what.into(), source })?;
-        if let Ok(envelope) = serde_json::from_slice::<Envelope>(&reply.body) {
+        let success = (200..300).contains(&reply.status);
+        // A page of rows is not read twice only to see that it is no error.
+        let may_be_error = !success || reply.body.len() <= LARGEST_ERROR;
+        if may_be_error && let Ok(envelope) = serde_json::from_slice::<Envelope>(&reply.body) {
             let mut error = envelope.error.into_error(what);
             error.message = self.redacted(&error.message);
             if error.class == Class::Throttled {
@@ -224,13 +230,13 @@ impl Client {
             }
             return Err(error.into());
         }
-        let start = String::from_utf8_lossy(&reply.body).chars().take(80).collect::<String>();
         let unusable = |reason: String| {
-            let start = self.redacted(&start);
+            let start = &reply.body[..reply.body.len().min(80)];
+            let start = self.redacted(&String::from_utf8_lossy(start));
             Error::NotJson { what: what.into(), status: reply.status, reason, start }
         };
         // A proxy's page of JSON without Meta's envelope is no answer of Meta's.
-        if !(200..300).contains(&reply.status) {
+        if !success {
             return Err(unusable("no success, and no error of Meta's form".into()));
         }
         serde_json::from_slice(&reply.body).map_err(|error| unusable(error.to_string()))

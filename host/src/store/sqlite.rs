@@ -503,6 +503,7 @@ fn save_facts(
     date: Date,
     f: &Facts,
 ) -> rusqlite::Result<()> {
+    // Most days do not change from hour to hour, and what is not written need not reach the disk.
     // A day that is written again with other conversions or spend after it was first complete was
     // restated by Meta.
     let sql = "INSERT INTO performance_metrics VALUES
@@ -514,7 +515,12 @@ fn save_facts(
           link_clicks = excluded.link_clicks, purchases = excluded.purchases, revenue = excluded.revenue,
           add_to_cart = excluded.add_to_cart, initiate_checkout = excluded.initiate_checkout,
           video_3s = excluded.video_3s, thruplay = excluded.thruplay, watch_time = excluded.watch_time,
-          reach = excluded.reach, observed_at = excluded.observed_at";
+          reach = excluded.reach, observed_at = excluded.observed_at
+        WHERE (spend, impressions, clicks, link_clicks, purchases, revenue, add_to_cart, initiate_checkout,
+               video_3s, thruplay, watch_time, reach)
+          IS NOT (excluded.spend, excluded.impressions, excluded.clicks, excluded.link_clicks,
+                  excluded.purchases, excluded.revenue, excluded.add_to_cart, excluded.initiate_checkout,
+                  excluded.video_3s, excluded.thruplay, excluded.watch_time, excluded.reach)";
     connection
         .prepare_cached(sql)?
         .execute(params![

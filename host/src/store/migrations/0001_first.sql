@@ -22,7 +22,7 @@ CREATE TABLE performance_metrics (
     watch_time        REAL    NOT NULL,
     reach             REAL    NOT NULL,
     first_observed_at INTEGER NOT NULL,
-    observed_at       INTEGER NOT NULL,
+    observed_at       INTEGER NOT NULL, -- when it was last seen to be another than before
     restated          INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (account_id, attribution, window_type, date_start, ad_id)
 ) WITHOUT ROWID;
