@@ -102,7 +102,7 @@ pub fn build(folder: &Path, target: &Path) -> Result<(Vec<u8>, &'static str), Bu
     let mut cargo = scrubbed("cargo");
     cargo.args(["build", "--profile", "guest", "--target", TARGET, "--lib"]);
     cargo.arg("--manifest-path").arg(&manifest).arg("--target-dir").arg(target);
-    cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS", format!("-Clink-arg=-zstack-size={GUEST_STACK_BYTES}"));
+    cargo.env("CARGO_ENCODED_RUSTFLAGS", flags(folder).join("\u{1f}"));
     if way != Way::Target {
         cargo.args(["-Z", "build-std=core,alloc"]).env("RUSTC_BOOTSTRAP", "1");
     }
@@ -119,6 +119,24 @@ pub fn build(folder: &Path, target: &Path) -> Result<(Vec<u8>, &'static str), Bu
     let module = target.join(TARGET).join("guest").join(format!("{library}.wasm"));
     let bytes = std::fs::read(&module).map_err(|source| BuildError::File { file: module.clone(), source })?;
     Ok((componentize(&module, &bytes)?, way.name()))
+}
+
+/// Compiler flags: a small stack, and panics that name files of the policy and not of this machine.
+fn flags(folder: &Path) -> Vec<String> {
+    let mut flags = vec![format!("-Clink-arg=-zstack-size={GUEST_STACK_BYTES}")];
+    let home = std::env::var_os("HOME").map(PathBuf::from);
+    let cargo = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| home.map(|home| home.join(".cargo")));
+    let workspace = folder.canonicalize().ok().and_then(|path| path.ancestors().nth(2).map(Path::to_path_buf));
+    let mut remap = |from: &Path, to: &str| flags.push(format!("--remap-path-prefix={}={to}", from.display()));
+    if let Some(workspace) = &workspace {
+        remap(workspace, ".");
+    }
+    // Below it each registry has a folder of its own.
+    let sources = cargo.map(|cargo| cargo.join("registry/src"));
+    for registry in sources.and_then(|sources| std::fs::read_dir(sources).ok()).into_iter().flatten().flatten() {
+        remap(&registry.path(), "crates");
+    }
+    flags
 }
 
 fn componentize(file: &Path, module: &[u8]) -> Result<Vec<u8>, BuildError> {
