@@ -1,6 +1,7 @@
 //! Every key of the configuration with its type, default and meaning. The doc comments are what
 //! `dean config show --all` prints.
 
+use crate::domain::Attribution;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -99,22 +100,6 @@ pub struct Stage {
     pub min_budget: Option<f64>,
     /// The largest daily budget of an owner.
     pub max_budget: Option<f64>,
-}
-
-/// What conversions count.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Attribution {
-    /// The day on which a conversion counts: `impression`, `conversion` or `mixed`.
-    pub report_time: String,
-    /// Attribution windows: 1d_click, 7d_click, 28d_click, 1d_ev, 1d_view.
-    pub windows: Vec<String>,
-}
-
-impl Default for Attribution {
-    fn default() -> Self {
-        Attribution { report_time: "impression".into(), windows: vec!["7d_click".into(), "1d_view".into()] }
-    }
 }
 
 /// What a purchase is worth.

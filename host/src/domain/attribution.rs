@@ -1,14 +1,17 @@
 //! Attribution: which conversions Meta counts, and on which day. Pinned, because rows of different
 //! attribution must never be mixed.
 
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// When and within which windows conversions count.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// When and within which windows conversions count: also a table of the configuration.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct Attribution {
-    /// `impression`, `conversion` or `mixed`.
+    /// The day on which a conversion counts: `impression`, `conversion` or `mixed`.
     pub report_time: String,
-    /// `7d_click`, `1d_view`, ...
+    /// Attribution windows: 1d_click, 7d_click, 28d_click, 1d_ev, 1d_view.
     pub windows: Vec<String>,
 }
 

@@ -1,11 +1,13 @@
 //! The hourly run, readable top to bottom: observe, measure, decide, guard, act, tell.
 
+mod act;
 mod assemble;
 mod decide;
 mod measure;
 mod observe;
 mod policies;
 mod promote;
+mod remember;
 mod replay;
 mod report;
 mod why;
@@ -13,6 +15,7 @@ mod why;
 pub use measure::AccountNumbers;
 pub use observe::{Observation, ObserveError};
 pub use policies::{Ready, StagePolicy, check_plan, prepare};
+pub use remember::Recent;
 pub use replay::{Explanation, Replay, explain, replay};
 pub use report::{
     Action, Budget, Decision, Evidence, Final, Health, Promotion, RuleCheck, RunReport, Skip, StageReport,
@@ -20,19 +23,17 @@ pub use report::{
 pub use why::number;
 
 use crate::config::Effective;
-use crate::domain::{Account, Attribution, Clock, Status, Verb};
-use crate::guard::{self, Stopped, Verdicts};
-use crate::journal::{self, GuardRecord, Record};
-use crate::ledger::{self, History, Intent, Place, kind};
+use crate::domain::{Account, Clock};
+use crate::guard::{self, Stopped};
+use crate::journal::GuardRecord;
+use crate::ledger::{self, History};
 use crate::meta::Client;
-use crate::store::{ActionRow, ArtifactRow, JournalRow, PromotionRow, RunRow, Store};
+use crate::store::{RunRow, Store};
 use decide::Decided;
 use jiff::{Timestamp, ToSpan};
-use promote::Stagehand;
 use sha2::{Digest, Sha256};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 /// Everything a run works with.
@@ -55,26 +56,6 @@ pub struct Runner<'a> {
     /// them again.
     pub recent: &'a Recent,
 }
-
-/// A record with its run and the length of the chain that it ends.
-type Link = (String, Record, usize);
-
-/// The newest record of each stage.
-#[derive(Debug, Default)]
-pub struct Recent(Mutex<HashMap<String, Link>>);
-
-impl Recent {
-    fn take(&self, key: &str) -> Option<Link> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key)
-    }
-
-    fn put(&self, key: String, link: Link) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, link);
-    }
-}
-
-/// Runs that are looked through for a record to write against.
-const RUNS_SEARCHED: u32 = 5;
 
 /// What is asked of a run.
 #[derive(Clone, Debug, Default)]
@@ -103,10 +84,8 @@ impl Runner<'_> {
 
         self.phase("observe");
         let account = self.client.account().await?;
-        let configured = &self.effective.config.attribution;
-        let attribution =
-            Attribution { report_time: configured.report_time.clone(), windows: configured.windows.clone() };
-        let observation = observe::observe(self.client, self.store, self.clock, &attribution, account).await?;
+        let attribution = &self.effective.config.attribution;
+        let observation = observe::observe(self.client, self.store, self.clock, attribution, account).await?;
         timings.lap("observe");
 
         let run_id = self.new_run_id(&observation).await?;
@@ -266,210 +245,6 @@ impl Runner<'_> {
         self.store.add_lifecycle(&new).await?;
         lifecycle.extend(new);
         Ok(lifecycle)
-    }
-
-    /// Keeps what was decided on, before anything is done.
-    async fn journal(
-        &self,
-        run_id: &str,
-        observation: &Observation,
-        decided: &[Decided],
-        guard: GuardRecord,
-    ) -> anyhow::Result<()> {
-        let mut rows = Vec::new();
-        let mut links = Vec::new();
-        for (policy, d) in self.policies.iter().zip(decided) {
-            let Some(record) = decide::record(observation, policy, d) else { continue };
-            if let Some(ready) = &policy.ready {
-                let manifest = ready.policy.manifest();
-                self.store
-                    .save_artifact(&ArtifactRow {
-                        digest: record.policy.clone(),
-                        name: manifest.name.clone(),
-                        version: manifest.version.clone(),
-                        bytes: ready.policy.artifact().bytes().to_vec(),
-                    })
-                    .await?;
-            }
-            let key = format!("{}/{}", observation.account.id, record.stage);
-            let base = match self.recent.take(&key) {
-                Some(base) => Some(base),
-                None => self.newest_record(run_id, observation, &record.stage).await?,
-            };
-            let base = base.filter(|(_, _, length)| *length < journal::LONGEST_CHAIN);
-            let bytes = journal::encode(&record, base.as_ref().map(|(_, record, _)| record));
-            let base_run_id = base.as_ref().map(|(run, _, _)| run.clone());
-            rows.push(JournalRow { run_id: run_id.into(), stage: record.stage.clone(), base_run_id, bytes });
-            links.push((key, (run_id.into(), record, base.map_or(1, |(_, _, length)| length + 1))));
-        }
-        rows.push(JournalRow {
-            run_id: run_id.into(),
-            stage: journal::GUARD.into(),
-            base_run_id: None,
-            bytes: guard.encode(),
-        });
-        self.store.save_journal(&rows).await?;
-        // Only what is kept may be written against.
-        links.into_iter().for_each(|(key, link)| self.recent.put(key, link));
-        Ok(())
-    }
-
-    /// The newest record of a stage that the store has; one that cannot be read is no loss here, the
-    /// new one then stands alone.
-    async fn newest_record(
-        &self,
-        run_id: &str,
-        observation: &Observation,
-        stage: &str,
-    ) -> anyhow::Result<Option<Link>> {
-        for run in self.store.runs(&observation.account.id, RUNS_SEARCHED).await? {
-            if run.run_id == run_id || self.store.journal(&run.run_id, stage).await?.is_none() {
-                continue;
-            }
-            return Ok(match replay::load(self.store, &run.run_id, stage).await {
-                Ok((record, length)) => Some((run.run_id, record, length)),
-                Err(error) => {
-                    tracing::warn!(%error, run = %run.run_id, "the journal of an earlier run cannot be read");
-                    None
-                }
-            });
-        }
-        Ok(None)
-    }
-
-    /// The writes that verdicts ask for, promotions aside.
-    fn plan(
-        &self,
-        run_id: &str,
-        observation: &Observation,
-        decided: &[Decided],
-        verdicts: &Verdicts,
-    ) -> Vec<ActionRow> {
-        let mut actions = Vec::new();
-        let mut ads = verdicts.ads.iter();
-        let mut budgets = verdicts.budgets.iter();
-        for (policy, d) in self.policies.iter().zip(decided) {
-            let rule = |rule: u32| policy.ready.as_ref().map_or("", |r| r.plan.rules[rule as usize].id.as_str());
-            let intent = |rule, ad_id| Intent {
-                run_id,
-                account_id: &observation.account.id,
-                at: observation.at,
-                stage: &policy.view.name,
-                rule,
-                ad_id,
-            };
-            for (decision, verdict) in d.answer.ads.iter().zip(ads.by_ref()) {
-                let ad = &observation.ads[d.stage.ads[decision.row as usize]];
-                let (kind, status) = match verdict.verb {
-                    Verb::Pause => (kind::PAUSE, Status::Paused),
-                    Verb::Resume => (kind::RESUME, Status::Active),
-                    _ => continue,
-                };
-                let from = ad.status.map(|s| s.as_str().to_string());
-                let intent = intent(rule(decision.rule), Some(ad.id.as_str()));
-                actions.push(intent.action(actions.len(), kind, &ad.id, from, status.as_str().into()));
-            }
-            for (decision, verdict) in d.answer.budgets.iter().zip(budgets.by_ref()) {
-                let owner = &d.stage.owners[decision.group as usize];
-                let Some(to) = verdict.to else { continue };
-                let from = owner.daily.map(|m| m.0.to_string());
-                let intent = intent(rule(decision.rule), None);
-                actions.push(intent.action(actions.len(), kind::SET_BUDGET, &owner.id, from, to.0.to_string()));
-            }
-        }
-        actions
-    }
-
-    fn new_promotions(
-        &self,
-        run_id: &str,
-        observation: &Observation,
-        decided: &[Decided],
-        verdicts: &Verdicts,
-    ) -> Vec<PromotionRow> {
-        let mut promotions = Vec::new();
-        let mut ads = verdicts.ads.iter();
-        for (policy, d) in self.policies.iter().zip(decided) {
-            for (decision, verdict) in d.answer.ads.iter().zip(ads.by_ref()) {
-                if verdict.verb != Verb::Promote {
-                    continue;
-                }
-                let next = policy.view.next.as_deref().unwrap_or_default();
-                let target = self.policies.iter().find(|p| p.view.name == next);
-                let Some(campaign) = target.and_then(|p| p.view.campaigns.first()) else { continue };
-                let ad = &observation.ads[d.stage.ads[decision.row as usize]];
-                let rule = policy.ready.as_ref().map_or("", |r| r.plan.rules[decision.rule as usize].id.as_str());
-                let intent = Intent {
-                    run_id,
-                    account_id: &observation.account.id,
-                    at: observation.at,
-                    stage: &policy.view.name,
-                    rule,
-                    ad_id: Some(&ad.id),
-                };
-                promotions.push(promote::begin(&intent, next, campaign, verdict.amount));
-            }
-        }
-        promotions
-    }
-
-    /// What a dry run shows of a promotion: its first step.
-    fn planned_copy(&self, run_id: &str, p: &PromotionRow) -> ActionRow {
-        let intent = Intent {
-            run_id,
-            account_id: &p.account_id,
-            at: p.started_at,
-            stage: &p.to_stage,
-            rule: &p.rule,
-            ad_id: Some(&p.source_ad_id),
-        };
-        let mut action = intent.action(0, kind::COPY_AD, &p.source_ad_id, None, p.campaign_id.clone());
-        action.action_id = format!("{}.ad", p.promotion_id);
-        action
-    }
-
-    async fn act(
-        &self,
-        run_id: &str,
-        observation: &Observation,
-        planned: Vec<ActionRow>,
-        new_promotions: Vec<PromotionRow>,
-        promotions: &mut Vec<PromotionRow>,
-    ) -> anyhow::Result<Vec<ActionRow>> {
-        let place = |action: &ActionRow| {
-            let ad = action.ad_id.as_ref().and_then(|id| observation.index.get(id));
-            let owner = || observation.ads.iter().position(|ad| ad.adset_id.as_ref() == Some(&action.target_id));
-            let ad = ad.copied().or_else(owner).map(|i| &observation.ads[i]);
-            Place { campaign: ad.and_then(|ad| ad.campaign_id.clone()), adset: ad.and_then(|ad| ad.adset_id.clone()) }
-        };
-        let mut next_seq = planned.len();
-        let applied = ledger::apply(self.client, self.store, self.clock, planned, place).await?;
-        let mut done = applied.actions;
-        // Written down before anything stops the run: what was decided is not lost.
-        self.store.save_promotions(&new_promotions).await?;
-        promotions.extend(new_promotions);
-        let mut blocked = applied.blocked;
-        let stagehand = Stagehand {
-            client: self.client,
-            store: self.store,
-            clock: self.clock,
-            observation,
-            run_id,
-            timeout_hours: self.effective.config.guard.promotion_timeout_hours,
-        };
-        for promotion in promotions.iter_mut().filter(|p| p.state.is_open()) {
-            // Somebody may pull the switch while a long run acts.
-            blocked = blocked.or_else(|| self.stopped(&observation.account).map(|s| s.reason));
-            if let Some(reason) = &blocked {
-                tracing::warn!(%reason, "no more writes in this run");
-                break;
-            }
-            let steps = stagehand.advance(promotion, next_seq).await?;
-            next_seq += steps.actions.len();
-            done.extend(steps.actions);
-            blocked = steps.blocked;
-        }
-        Ok(done)
     }
 }
 

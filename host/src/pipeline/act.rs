@@ -1,0 +1,147 @@
+//! Act: what the verdicts ask for becomes rows of the ledger and steps of promotions, and is sent.
+
+use super::Runner;
+use super::decide::Decided;
+use super::observe::Observation;
+use super::promote::{self, Stagehand};
+use crate::domain::{Status, Verb};
+use crate::guard::Verdicts;
+use crate::ledger::{self, Intent, Place, kind};
+use crate::store::{ActionRow, PromotionRow};
+
+impl Runner<'_> {
+    /// The writes that verdicts ask for, promotions aside.
+    pub(super) fn plan(
+        &self,
+        run_id: &str,
+        observation: &Observation,
+        decided: &[Decided],
+        verdicts: &Verdicts,
+    ) -> Vec<ActionRow> {
+        let mut actions = Vec::new();
+        let mut ads = verdicts.ads.iter();
+        let mut budgets = verdicts.budgets.iter();
+        for (policy, d) in self.policies.iter().zip(decided) {
+            let rule = |rule: u32| policy.ready.as_ref().map_or("", |r| r.plan.rules[rule as usize].id.as_str());
+            let intent = |rule, ad_id| Intent {
+                run_id,
+                account_id: &observation.account.id,
+                at: observation.at,
+                stage: &policy.view.name,
+                rule,
+                ad_id,
+            };
+            for (decision, verdict) in d.answer.ads.iter().zip(ads.by_ref()) {
+                let ad = &observation.ads[d.stage.ads[decision.row as usize]];
+                let (kind, status) = match verdict.verb {
+                    Verb::Pause => (kind::PAUSE, Status::Paused),
+                    Verb::Resume => (kind::RESUME, Status::Active),
+                    _ => continue,
+                };
+                let from = ad.status.map(|s| s.as_str().to_string());
+                let intent = intent(rule(decision.rule), Some(ad.id.as_str()));
+                actions.push(intent.action(actions.len(), kind, &ad.id, from, status.as_str().into()));
+            }
+            for (decision, verdict) in d.answer.budgets.iter().zip(budgets.by_ref()) {
+                let owner = &d.stage.owners[decision.group as usize];
+                let Some(to) = verdict.to else { continue };
+                let from = owner.daily.map(|m| m.0.to_string());
+                let intent = intent(rule(decision.rule), None);
+                actions.push(intent.action(actions.len(), kind::SET_BUDGET, &owner.id, from, to.0.to_string()));
+            }
+        }
+        actions
+    }
+
+    pub(super) fn new_promotions(
+        &self,
+        run_id: &str,
+        observation: &Observation,
+        decided: &[Decided],
+        verdicts: &Verdicts,
+    ) -> Vec<PromotionRow> {
+        let mut promotions = Vec::new();
+        let mut ads = verdicts.ads.iter();
+        for (policy, d) in self.policies.iter().zip(decided) {
+            for (decision, verdict) in d.answer.ads.iter().zip(ads.by_ref()) {
+                if verdict.verb != Verb::Promote {
+                    continue;
+                }
+                let next = policy.view.next.as_deref().unwrap_or_default();
+                let target = self.policies.iter().find(|p| p.view.name == next);
+                let Some(campaign) = target.and_then(|p| p.view.campaigns.first()) else { continue };
+                let ad = &observation.ads[d.stage.ads[decision.row as usize]];
+                let rule = policy.ready.as_ref().map_or("", |r| r.plan.rules[decision.rule as usize].id.as_str());
+                let intent = Intent {
+                    run_id,
+                    account_id: &observation.account.id,
+                    at: observation.at,
+                    stage: &policy.view.name,
+                    rule,
+                    ad_id: Some(&ad.id),
+                };
+                promotions.push(promote::begin(&intent, next, campaign, verdict.amount));
+            }
+        }
+        promotions
+    }
+
+    /// What a dry run shows of a promotion: its first step.
+    pub(super) fn planned_copy(&self, run_id: &str, p: &PromotionRow) -> ActionRow {
+        let intent = Intent {
+            run_id,
+            account_id: &p.account_id,
+            at: p.started_at,
+            stage: &p.to_stage,
+            rule: &p.rule,
+            ad_id: Some(&p.source_ad_id),
+        };
+        let mut action = intent.action(0, kind::COPY_AD, &p.source_ad_id, None, p.campaign_id.clone());
+        action.action_id = format!("{}.ad", p.promotion_id);
+        action
+    }
+
+    pub(super) async fn act(
+        &self,
+        run_id: &str,
+        observation: &Observation,
+        planned: Vec<ActionRow>,
+        new_promotions: Vec<PromotionRow>,
+        promotions: &mut Vec<PromotionRow>,
+    ) -> anyhow::Result<Vec<ActionRow>> {
+        let place = |action: &ActionRow| {
+            let ad = action.ad_id.as_ref().and_then(|id| observation.index.get(id));
+            let owner = || observation.ads.iter().position(|ad| ad.adset_id.as_ref() == Some(&action.target_id));
+            let ad = ad.copied().or_else(owner).map(|i| &observation.ads[i]);
+            Place { campaign: ad.and_then(|ad| ad.campaign_id.clone()), adset: ad.and_then(|ad| ad.adset_id.clone()) }
+        };
+        let mut next_seq = planned.len();
+        let applied = ledger::apply(self.client, self.store, self.clock, planned, place).await?;
+        let mut done = applied.actions;
+        // Written down before anything stops the run: what was decided is not lost.
+        self.store.save_promotions(&new_promotions).await?;
+        promotions.extend(new_promotions);
+        let mut blocked = applied.blocked;
+        let stagehand = Stagehand {
+            client: self.client,
+            store: self.store,
+            clock: self.clock,
+            observation,
+            run_id,
+            timeout_hours: self.effective.config.guard.promotion_timeout_hours,
+        };
+        for promotion in promotions.iter_mut().filter(|p| p.state.is_open()) {
+            // Somebody may pull the switch while a long run acts.
+            blocked = blocked.or_else(|| self.stopped(&observation.account).map(|s| s.reason));
+            if let Some(reason) = &blocked {
+                tracing::warn!(%reason, "no more writes in this run");
+                break;
+            }
+            let steps = stagehand.advance(promotion, next_seq).await?;
+            next_seq += steps.actions.len();
+            done.extend(steps.actions);
+            blocked = steps.blocked;
+        }
+        Ok(done)
+    }
+}
