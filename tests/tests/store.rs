@@ -3,10 +3,10 @@
 // A test that unwraps says what it expects by failing.
 #![allow(clippy::unwrap_used)]
 
-use dean::domain::{DayFacts, Facts, Lifetime, Money};
+use dean::domain::{DayFacts, DayLook, Facts, Lifetime, Money};
 use dean::store::{
-    ActionRow, ActionState, ArtifactRow, JournalRow, LifecycleRow, PromotionRow, PromotionState, RunRow, SqliteStore,
-    Store, StoreError,
+    ActionRow, ActionState, ArtifactRow, CopyKind, JournalRow, LifecycleRow, PolicyFaultRow, PromotionRow,
+    PromotionState, RunRow, SqliteStore, Store, StoreError,
 };
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
@@ -44,6 +44,7 @@ fn action(id: &str, seq: i64, state: ActionState, planned: i64) -> ActionRow {
         reason: None,
         lookups: 0,
         looked_at: None,
+        evidence: Some("{}".into()),
     }
 }
 
@@ -68,6 +69,8 @@ async fn conformance(store: &dyn Store) {
     runs_are_found_by_their_beginning(store).await;
     actions_keep_their_state_and_order(store).await;
     what_is_kept_comes_back(store).await;
+    account_days_keep_the_last_look_at_each_age(store).await;
+    failures_of_policies_are_kept_until_they_are_cleared(store).await;
 }
 
 async fn days_replace_what_was_known(store: &dyn Store) {
@@ -160,6 +163,7 @@ async fn what_is_kept_comes_back(store: &dyn Store) {
     assert_eq!(store.journal_stages("r1").await.unwrap(), ["@guard", "testing"]);
     let mut promotion = PromotionRow {
         promotion_id: "p1".into(),
+        kind: CopyKind::Duplicate,
         account_id: ACCOUNT.into(),
         source_ad_id: "a".into(),
         from_stage: "testing".into(),
@@ -179,6 +183,38 @@ async fn what_is_kept_comes_back(store: &dyn Store) {
     promotion.ad_id = Some("copy".into());
     store.save_promotions(std::slice::from_ref(&promotion)).await.unwrap();
     assert_eq!(store.promotions(ACCOUNT).await.unwrap(), [promotion]);
+}
+
+async fn account_days_keep_the_last_look_at_each_age(store: &dyn Store) {
+    let look = |age_days, purchases| DayLook {
+        date: date(2026, 6, 1),
+        age_days,
+        spend: Money(5_000),
+        purchases,
+        revenue: None,
+    };
+    store.save_looks(ACCOUNT, "a", at(0), &[look(0, 3.0)]).await.unwrap();
+    store.save_looks(ACCOUNT, "a", at(3_600), &[look(0, 4.0), look(1, 5.0)]).await.unwrap();
+    store.save_looks(ACCOUNT, "b", at(0), &[look(0, 9.0)]).await.unwrap();
+    assert_eq!(store.looks(ACCOUNT, "a", date(2026, 6, 1)).await.unwrap(), [look(0, 4.0), look(1, 5.0)]);
+    assert!(store.looks(ACCOUNT, "a", date(2026, 6, 2)).await.unwrap().is_empty());
+}
+
+async fn failures_of_policies_are_kept_until_they_are_cleared(store: &dyn Store) {
+    let fault = |failures| PolicyFaultRow {
+        account_id: ACCOUNT.into(),
+        stage: "testing".into(),
+        digest: "d".into(),
+        failures,
+        suspended_until: at(7_200),
+        reason: "it panicked".into(),
+        failed_at: at(0),
+    };
+    store.save_policy_fault(&fault(1)).await.unwrap();
+    store.save_policy_fault(&fault(2)).await.unwrap();
+    assert_eq!(store.policy_faults(ACCOUNT).await.unwrap(), [fault(2)]);
+    store.clear_policy_fault(ACCOUNT, "testing").await.unwrap();
+    assert!(store.policy_faults(ACCOUNT).await.unwrap().is_empty());
 }
 
 #[tokio::test]

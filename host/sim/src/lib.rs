@@ -7,10 +7,12 @@
 
 #![deny(missing_docs)]
 
+mod change;
 mod graph;
 mod insights;
 mod market;
 mod params;
+mod populate;
 mod random;
 mod server;
 mod world;

@@ -1,8 +1,7 @@
-//! The account: campaigns, ad sets, ads and creatives with what is true about them, and the writes
-//! that Meta would take.
+//! The account: campaigns, ad sets, ads and creatives with what is true about them, and what
+//! stands of them at a moment.
 
 use crate::params::Params;
-use crate::random::Random;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -182,201 +181,7 @@ pub struct World {
     pub(crate) creatives: Vec<Creative>,
 }
 
-const CAMPAIGN_IDS: u64 = 120_210_000_000_100_000;
-const ADSET_IDS: u64 = 120_210_000_000_200_000;
-const AD_IDS: u64 = 120_210_000_000_300_000;
-const CREATIVE_IDS: u64 = 120_210_000_000_900_000;
-
 impl World {
-    /// Makes a world and runs its history.
-    ///
-    /// # Panics
-    /// When the parameters name a time zone that does not exist.
-    #[must_use]
-    pub fn new(seed: u64, params: Params) -> Self {
-        let zone =
-            TimeZone::get(&params.timezone).unwrap_or_else(|_| panic!("there is no time zone {:?}", params.timezone));
-        let mut world = World {
-            now: params.start,
-            zone,
-            seed,
-            account: 1_000_000_000 + Random::at(seed, "account", &[]).poisson(1e6),
-            account_status: 1,
-            campaigns: Vec::new(),
-            adsets: Vec::new(),
-            ads: Vec::new(),
-            creatives: Vec::new(),
-            params,
-        };
-        world.populate();
-        let history = world.params.history_days * 24;
-        for _ in 0..history {
-            world.advance();
-        }
-        world
-    }
-
-    fn populate(&mut self) {
-        let ads = self.params.ads;
-        let scaling = (ads / 10).max(1);
-        let validation = (ads * 3 / 20).max(1);
-        let unmanaged = (ads / 20).max(1);
-        let testing = ads.saturating_sub(scaling + validation + unmanaged).max(1);
-        let parts = [
-            (Stage::Testing, "Testing", testing, 4, Some(50.0), None),
-            (Stage::Validation, "Validation", validation, 1, Some(60.0), None),
-            (Stage::Scaling, "Scaling", scaling, 2, None, Some(200.0)),
-            (Stage::Unmanaged, "Brand", unmanaged, 2, Some(20.0), None),
-        ];
-        for (stage, name, count, per_set, set_budget, campaign_budget) in parts {
-            let campaign = self.campaigns.len();
-            let budget = campaign_budget.map(|b| self.minor(b));
-            self.campaigns.push(Campaign {
-                id: CAMPAIGN_IDS + campaign as u64,
-                name: name.to_string(),
-                stage,
-                status: Status::Active,
-                daily_budget: budget,
-                created: self.now,
-                updated: self.now,
-            });
-            for i in 0..count {
-                if i % per_set == 0 {
-                    let budget = set_budget.map(|b| self.minor(b));
-                    let label = format!("{name} {}", i / per_set + 1);
-                    self.add_adset(campaign, label, Status::Active, budget, None);
-                }
-                self.add_new_ad(stage);
-            }
-        }
-    }
-
-    /// Adds an ad with a creative of its own to the newest ad set, launched some time in the history.
-    fn add_new_ad(&mut self, stage: Stage) {
-        let p = &self.params;
-        let index = self.ads.len();
-        let mut r = Random::at(self.seed, "creative", &[index as u64]);
-        // What reached a later stage was picked by somebody, so it is better than the average.
-        let lift = match stage {
-            Stage::Testing | Stage::Unmanaged => 1.0,
-            Stage::Validation => 1.25,
-            Stage::Scaling => 1.5,
-        };
-        let launched = p.start + (r.uniform() * f64::from(p.history_days) * 0.8 * 24.0) as i64 * 3600;
-        let creative = Creative {
-            id: CREATIVE_IDS + index as u64,
-            name: format!("Creative {:03}", index + 1),
-            ctr: r.lognormal(p.ctr, p.ctr_sigma).min(0.2),
-            cvr: (r.lognormal(p.cvr, p.cvr_sigma) * lift).min(0.3),
-            carts: r.lognormal(p.carts_per_purchase, p.carts_sigma),
-            order_value: r.lognormal(p.order_value, p.order_value_ad_sigma),
-            wear_days: r.lognormal(p.wear_days, p.wear_sigma),
-            launched,
-            impressions: 0.0,
-        };
-        let paused = r.chance(0.08);
-        self.creatives.push(creative);
-        let ad = Ad {
-            id: AD_IDS + index as u64,
-            adset: self.adsets.len() - 1,
-            creative: index,
-            name: format!("Ad {:03}", index + 1),
-            status: if paused { Status::Paused } else { Status::Active },
-            created: launched,
-            updated: launched,
-            review_until: launched,
-            rejected: false,
-            source: None,
-            placement: 1.0,
-            days: Vec::new(),
-            purchases: Vec::new(),
-        };
-        self.ads.push(ad);
-    }
-
-    pub(crate) fn add_adset(
-        &mut self,
-        campaign: usize,
-        name: String,
-        status: Status,
-        daily_budget: Option<i64>,
-        source: Option<usize>,
-    ) -> usize {
-        let index = self.adsets.len();
-        let p = &self.params;
-        let mut r = Random::at(self.seed, "audience", &[index as u64]);
-        let audience = match source {
-            Some(source) => self.adsets[source].audience,
-            None => r.lognormal(p.audience, p.audience_sigma),
-        };
-        self.adsets.push(AdSet {
-            id: ADSET_IDS + index as u64,
-            campaign,
-            name,
-            status,
-            daily_budget,
-            audience,
-            learned: 0,
-            edited: self.now,
-            created: self.now,
-            updated: self.now,
-            source: source.map(|s| self.adsets[s].id),
-        });
-        index
-    }
-
-    /// Copies an ad into an ad set: the same post, so the same creative; reviewed anew.
-    pub(crate) fn copy_ad(&mut self, source: usize, adset: usize, name: String, status: Status) -> usize {
-        let index = self.ads.len();
-        let (shortest, longest) = self.params.review_hours;
-        let mut r = Random::at(self.seed, "copy", &[self.ads[source].id, index as u64]);
-        let review = shortest + (longest - shortest) * r.uniform();
-        let ad = Ad {
-            id: AD_IDS + index as u64,
-            adset,
-            creative: self.ads[source].creative,
-            name,
-            status,
-            created: self.now,
-            updated: self.now,
-            review_until: self.now + (review * 3600.0) as i64,
-            rejected: r.chance(self.params.rejected_share),
-            source: Some(self.ads[source].id),
-            placement: r.lognormal(1.0, self.params.copy_sigma),
-            days: Vec::new(),
-            purchases: Vec::new(),
-        };
-        self.ads.push(ad);
-        index
-    }
-
-    /// Sets a daily budget, and restarts the learning phase when the step is significant.
-    pub(crate) fn set_budget(&mut self, owner: Owner, minor: i64) {
-        let significant = |old: Option<i64>| old.is_none_or(|old| (minor - old).abs() as f64 > 0.2 * old as f64);
-        let now = self.now;
-        let restart = |adset: &mut AdSet| {
-            adset.learned = 0;
-            adset.edited = now;
-        };
-        match owner {
-            Owner::Campaign(i) => {
-                let restarted = significant(self.campaigns[i].daily_budget);
-                self.campaigns[i].daily_budget = Some(minor);
-                self.campaigns[i].updated = now;
-                if restarted {
-                    self.adsets.iter_mut().filter(|a| a.campaign == i).for_each(restart);
-                }
-            }
-            Owner::AdSet(i) => {
-                if significant(self.adsets[i].daily_budget) {
-                    restart(&mut self.adsets[i]);
-                }
-                self.adsets[i].daily_budget = Some(minor);
-                self.adsets[i].updated = now;
-            }
-        }
-    }
-
     /// The present moment, seconds since 1970-01-01 UTC.
     #[must_use]
     pub fn now(&self) -> i64 {
@@ -393,12 +198,6 @@ impl World {
     #[must_use]
     pub fn account(&self) -> u64 {
         self.account
-    }
-
-    /// Sets Meta's `account_status`: 1 is active, 2 disabled. Delivery goes on, since what is tried
-    /// is what a client does about it.
-    pub fn set_account_status(&mut self, status: i64) {
-        self.account_status = status;
     }
 
     /// Ad sets and ads that there are, those that are put away among them.
@@ -481,31 +280,6 @@ impl World {
             }
         };
         self.ads.iter().map(state).collect()
-    }
-
-    /// Pauses an ad, if there is one of this id.
-    pub fn pause(&mut self, id: u64) {
-        let now = self.now;
-        if let Some(ad) = self.ads.iter_mut().find(|ad| ad.id == id) {
-            ad.status = Status::Paused;
-            ad.updated = now;
-        }
-    }
-
-    /// Copies an ad into an ad set of its own in a stage's campaign, live with a daily budget in minor
-    /// units, and pauses the source: what a promotion amounts to, done at once. False when there is
-    /// no such ad or stage.
-    pub fn promote(&mut self, id: u64, stage: Stage, daily_budget: i64) -> bool {
-        let Some(source) = self.ads.iter().position(|ad| ad.id == id) else { return false };
-        let Some(campaign) = self.campaigns.iter().position(|c| c.stage == stage) else { return false };
-        let from = self.ads[source].adset;
-        let name = self.adsets[from].name.clone();
-        let budget = self.campaigns[campaign].daily_budget.is_none().then_some(daily_budget);
-        let adset = self.add_adset(campaign, name, Status::Active, budget, Some(from));
-        let name = self.ads[source].name.clone();
-        self.copy_ad(source, adset, name, Status::Active);
-        self.pause(id);
-        true
     }
 
     /// Daily budgets of a stage's live owners together, minor units.

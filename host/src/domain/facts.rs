@@ -83,6 +83,30 @@ pub struct DayFacts {
     pub facts: Facts,
 }
 
+/// An account day as it looked when it was so many days old.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct DayLook {
+    /// The day in the account's zone.
+    pub date: Date,
+    /// Account days between it and the look; 0 on the day itself.
+    pub age_days: u32,
+    /// Spend of all ads as reported then.
+    pub spend: Money,
+    /// Purchases as reported then.
+    pub purchases: f64,
+    /// Revenue as reported then; `None` when purchases came without a value.
+    pub revenue: Option<Money>,
+}
+
+/// What an ad had done in its stage when an action on it was planned.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evidence {
+    /// Spend.
+    pub spend: Money,
+    /// Purchases.
+    pub purchases: f64,
+}
+
 /// Everything that an ad did before the days that are kept.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Lifetime {

@@ -43,6 +43,8 @@ pub struct Row {
     pub age_hours: f64,
     /// Hours since it entered its stage.
     pub hours_in_stage: f64,
+    /// Account days between that day and today; 0 when it entered today.
+    pub stage_days: usize,
     /// Meta's effective status.
     pub status: String,
     /// The daily budget of its owner, major units; NaN without one.
@@ -61,8 +63,14 @@ pub struct Row {
     pub hours_since_pause: f64,
     /// Its cost per purchase when Dean paused it; NaN when not known.
     pub cpa_at_pause: f64,
+    /// Its purchases in the stage when Dean paused it; NaN when not known.
+    pub purchases_at_pause: f64,
     /// Copies that Dean made of it today.
     pub copies_today: f64,
+    /// Hours since Dean last made a copy of it; NaN when it never did.
+    pub hours_since_copy: f64,
+    /// Hours since Dean last asked for a new creative in its place; NaN when it never did.
+    pub hours_since_refresh: f64,
     /// People reached in the last seven complete days; NaN when not read.
     pub reach_7d: f64,
     /// What it had done in other stages before it entered this one.

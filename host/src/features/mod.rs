@@ -4,11 +4,21 @@
 //! Numbers are laid out by metric and day over all ads ([`Frame`]), so that a window is a sum of
 //! vectors and a policy's plan is answered by copying columns.
 
+mod basis;
 mod catalogue;
+mod column;
 mod context;
 mod frame;
+mod lag;
 pub mod posterior;
+mod prior;
+mod series;
+mod special;
+mod window;
 
-pub use catalogue::{Column, Entry, Window, catalogue, find, nearest, unit};
+pub use basis::{Basis, Totals};
+pub use catalogue::{Entry, catalogue, find, nearest, unit};
+pub use column::{Column, Marks};
 pub use context::{ContextEntry, ContextValues, STAGE_CONTEXT, nearest_context};
 pub use frame::{DAYS, Frame, Metric, Row};
+pub use lag::{AGES, DayAtAge, LagCurve};

@@ -1,7 +1,7 @@
 //! What Dean changed before, by target: cooldowns, pauses of its own, budgets at the day's beginning.
 
 use super::kind;
-use crate::domain::Money;
+use crate::domain::{Evidence, Money};
 use crate::store::{ActionRow, ActionState};
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -13,8 +13,10 @@ pub struct Changes {
     pub at: Vec<Timestamp>,
     /// When Dean paused it, if that was the last that it did to its status.
     pub paused_at: Option<Timestamp>,
-    /// What the last pause left as evidence.
-    pub pause: Option<ActionRow>,
+    /// What it had done in its stage then.
+    pub at_pause: Option<Evidence>,
+    /// How often Dean brought it back.
+    pub resumes: usize,
 }
 
 /// Changes by target, from done actions.
@@ -23,6 +25,8 @@ pub struct History {
     by_target: HashMap<String, Changes>,
     first_budget: HashMap<String, (Timestamp, Money)>,
     copies: HashMap<String, Vec<Timestamp>>,
+    refreshes: HashMap<String, Timestamp>,
+    raises: Vec<(Timestamp, Money)>,
 }
 
 impl History {
@@ -36,13 +40,25 @@ impl History {
             match action.kind.as_str() {
                 kind::PAUSE => {
                     changes.paused_at = Some(at);
-                    changes.pause = Some(action.clone());
+                    changes.at_pause = action.evidence.as_deref().and_then(|json| serde_json::from_str(json).ok());
                 }
-                kind::RESUME | kind::ACTIVATE => changes.paused_at = None,
-                kind::SET_BUDGET if at >= day_start => {
+                kind::RESUME => {
+                    changes.paused_at = None;
+                    changes.resumes += 1;
+                }
+                kind::ACTIVATE => changes.paused_at = None,
+                kind::REFRESH => {
+                    // Somebody was asked; nothing changed.
+                    history.refreshes.insert(action.target_id.clone(), at);
+                    continue;
+                }
+                kind::SET_BUDGET => {
                     let from = action.from_value.as_deref().and_then(|v| v.parse().ok()).map(Money);
-                    if let Some(from) = from {
-                        history.first_budget.entry(action.target_id.clone()).or_insert((at, from));
+                    if let (Some(from), Ok(to)) = (from, action.to_value.parse().map(Money)) {
+                        if at >= day_start {
+                            history.first_budget.entry(action.target_id.clone()).or_insert((at, from));
+                        }
+                        history.raises.push((at, (to - from).max(Money::ZERO)));
                     }
                 }
                 kind::COPY_ADSET | kind::COPY_AD => {
@@ -81,6 +97,24 @@ impl History {
     #[must_use]
     pub fn budget_at_day_start(&self, owner: &str) -> Option<Money> {
         self.first_budget.get(owner).map(|(_, budget)| *budget)
+    }
+
+    /// When a copy was last made of a source.
+    #[must_use]
+    pub fn last_copy(&self, source: &str) -> Option<Timestamp> {
+        self.copies.get(source).and_then(|at| at.last()).copied()
+    }
+
+    /// When a new creative was last asked for in an ad's place.
+    #[must_use]
+    pub fn last_refresh(&self, ad: &str) -> Option<Timestamp> {
+        self.refreshes.get(ad).copied()
+    }
+
+    /// What daily budgets were raised by in the last 24 hours, all together.
+    #[must_use]
+    pub fn raised_24h(&self, now: Timestamp) -> Money {
+        self.raises.iter().filter(|(at, _)| hours(*at, now) < 24.0).fold(Money::ZERO, |sum, (_, by)| sum + *by)
     }
 
     /// Copies that were made of a source since a moment.

@@ -34,6 +34,8 @@ pub mod kind {
     pub const COPY_AD: &str = "copy-ad";
     /// Switches on a copied ad or ad set.
     pub const ACTIVATE: &str = "activate";
+    /// Asks a person for a new creative: nothing is written to the account.
+    pub const REFRESH: &str = "refresh";
     /// Puts away a copy that came to nothing.
     pub const ARCHIVE: &str = "archive";
 }
@@ -79,6 +81,7 @@ impl Intent<'_> {
             reason: None,
             lookups: 0,
             looked_at: None,
+            evidence: None,
         }
     }
 }

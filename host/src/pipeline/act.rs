@@ -7,7 +7,7 @@ use super::promote::{self, Stagehand};
 use crate::domain::{Status, Verb};
 use crate::guard::Verdicts;
 use crate::ledger::{self, Intent, Place, kind};
-use crate::store::{ActionRow, PromotionRow};
+use crate::store::{ActionRow, CopyKind, PromotionRow};
 
 impl Runner<'_> {
     /// The writes that verdicts ask for, promotions aside.
@@ -40,7 +40,11 @@ impl Runner<'_> {
                 };
                 let from = ad.status.map(|s| s.as_str().to_string());
                 let intent = intent(rule(decision.rule), Some(ad.id.as_str()));
-                actions.push(intent.action(actions.len(), kind, &ad.id, from, status.as_str().into()));
+                let mut action = intent.action(actions.len(), kind, &ad.id, from, status.as_str().into());
+                let evidence = d.stage.evidence(decision.row as usize, &observation.account.currency);
+                // Plain numbers always have a JSON form.
+                action.evidence = serde_json::to_string(&evidence).ok();
+                actions.push(action);
             }
             for (decision, verdict) in d.answer.budgets.iter().zip(budgets.by_ref()) {
                 let owner = &d.stage.owners[decision.group as usize];
@@ -80,7 +84,7 @@ impl Runner<'_> {
                     rule,
                     ad_id: Some(&ad.id),
                 };
-                promotions.push(promote::begin(&intent, next, campaign, verdict.amount));
+                promotions.push(promote::begin(&intent, CopyKind::Promote, next, campaign, verdict.amount));
             }
         }
         promotions

@@ -1,7 +1,8 @@
 //! Tell: the report of a run, put together from what was observed, decided, judged and done.
 
+use super::account::AccountNumbers;
 use super::decide::Decided;
-use super::measure::{self, AccountNumbers, Skipped};
+use super::measure::{self, Skipped, StageCohort};
 use super::observe::Observation;
 use super::report::{
     Action, Budget, Decision, Evidence, Final, Health, Promotion, RuleCheck, RunReport, Skip, StageReport,
@@ -9,8 +10,7 @@ use super::report::{
 use super::why::Story;
 use super::{Options, Runner, StagePolicy, moment, promote};
 use crate::domain::{Currency, Money, Verb};
-use crate::features::posterior::Gamma;
-use crate::features::{self, Column, Frame};
+use crate::features;
 use crate::guard::{AdVerdict, Held, Stopped, Verdicts};
 use crate::ledger::{History, kind};
 use crate::store::{ActionRow, ActionState, LifecycleRow, PromotionRow};
@@ -87,7 +87,7 @@ impl Assembly<'_> {
         let none = Plan::default();
         for (policy, d) in self.runner.policies.iter().zip(self.decided) {
             let plan = policy.ready.as_ref().map_or(&none, |r| &r.plan);
-            let columns = self.options.explain.then(|| self.columns(&d.stage.frame, d.stage.context.target_cpa));
+            let columns = self.options.explain.then(|| self.columns(&d.stage));
             let mut checks: Vec<Vec<Check>> = vec![Vec::new(); d.stage.ads.len()];
             d.answer.checks.iter().for_each(|c| checks[c.row as usize].push(*c));
             let mut of_row: Vec<Vec<(&AdDecision, &AdVerdict)>> = vec![Vec::new(); d.stage.ads.len()];
@@ -223,8 +223,8 @@ impl Assembly<'_> {
                 ready: None,
             };
             let measured =
-                measure::measure(self.observation, &nowhere, members, self.lifecycle, self.history, self.numbers);
-            self.columns(&measured.frame, measured.context.target_cpa)
+                measure::measure(self.observation, &nowhere, members, self.lifecycle, self.history, 0.0, self.numbers);
+            self.columns(&measured)
         });
         let skip = |(i, s): (usize, &Skipped)| Skip {
             ad_id: self.observation.ads[s.ad].id.clone(),
@@ -236,17 +236,17 @@ impl Assembly<'_> {
     }
 
     /// Every column of the catalogue for every ad of a frame.
-    fn columns(&self, frame: &Frame, target: f64) -> Vec<Columns> {
-        let prior = Gamma::prior(self.numbers.purchases, self.numbers.spend, target);
+    fn columns(&self, stage: &StageCohort) -> Vec<Columns> {
+        let frame = &stage.frame;
         let mut all: Vec<Columns> = vec![BTreeMap::new(); frame.ads()];
         for entry in features::catalogue() {
-            if entry.column == Column::Status {
+            if entry.column.is_text() {
                 for (columns, row) in all.iter_mut().zip(frame.rows()) {
                     columns.insert(entry.name.clone(), Some(Value::from(row.status.clone())));
                 }
                 continue;
             }
-            for (columns, value) in all.iter_mut().zip(entry.column.values(frame, prior, target)) {
+            for (columns, value) in all.iter_mut().zip(entry.column.values(frame, &self.numbers.basis, stage.marks())) {
                 columns.insert(entry.name.clone(), known(value).map(Value::from));
             }
         }

@@ -1,6 +1,7 @@
 //! Decide: each stage's policy is asked; what it proposes goes before the guard.
 
-use super::measure::{AccountNumbers, StageCohort, cohort};
+use super::account::AccountNumbers;
+use super::measure::{StageCohort, cohort};
 use super::observe::Observation;
 use super::policies::StagePolicy;
 use crate::config::Config;

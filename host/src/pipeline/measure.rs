@@ -1,13 +1,12 @@
 //! Measure: from an observation to the columns of each stage.
 
+use super::account::AccountNumbers;
 use super::observe::Observation;
 use super::policies::{Ready, StagePolicy};
-use crate::config::Economics;
-use crate::domain::{BudgetOwner, Facts, Money, OwnerKind};
-use crate::features::posterior::Gamma;
-use crate::features::{self, ContextValues, DAYS, Frame, Metric, Row};
+use crate::domain::{BudgetOwner, Currency, Evidence, Facts, Money, OwnerKind};
+use crate::features::{self, ContextValues, DAYS, Frame, Marks, Metric, Row};
 use crate::ledger::{History, hours};
-use crate::store::LifecycleRow;
+use crate::store::{LifecycleRow, PromotionRow};
 use dean_policy::types::{Cohort, UNKNOWN_TEXT};
 use std::collections::{BTreeMap, HashMap};
 
@@ -38,19 +37,19 @@ pub(super) struct StageCohort {
     pub context: ContextValues,
 }
 
-/// What is known of the account as a whole.
-#[derive(Clone, Copy, Debug)]
-pub struct AccountNumbers {
-    /// Purchases of the last thirty complete days.
-    pub purchases: f64,
-    /// Spend of those days, major units.
-    pub spend: f64,
-    /// Spend of a day: the mean of the last seven complete days with any, major units.
-    pub daily_spend: f64,
-    /// Spend of today, major units.
-    pub spend_today: f64,
-    /// The cost per purchase at which nothing is earned; NaN when not known.
-    pub breakeven_cpa: f64,
+impl StageCohort {
+    /// What its ads' columns are measured against.
+    #[must_use]
+    pub(super) fn marks(&self) -> Marks {
+        Marks { target_cpa: self.context.target_cpa, breakeven_cpa: self.context.breakeven_cpa }
+    }
+
+    /// What an ad has done in the stage, to be kept with an action on it.
+    #[must_use]
+    pub(super) fn evidence(&self, row: usize, currency: &Currency) -> Evidence {
+        let spend = currency.from_major(self.frame.in_stage(Metric::Spend)[row]).unwrap_or(Money::ZERO);
+        Evidence { spend, purchases: self.frame.in_stage(Metric::Purchases)[row] }
+    }
 }
 
 /// Sorts the ads into stages; what belongs to none, or cannot be decided on, is skipped by name.
@@ -103,53 +102,6 @@ pub(super) fn assign(
     (members, skipped)
 }
 
-/// Numbers of the account as a whole.
-#[must_use]
-pub(super) fn account_numbers(observation: &Observation, economics: &Economics) -> AccountNumbers {
-    let currency = &observation.account.currency;
-    let (mut purchases, mut spend, mut revenue) = (0.0, Money::ZERO, Money::ZERO);
-    let mut valued = 0.0;
-    let mut today = Money::ZERO;
-    let mut days = [Money::ZERO; 8];
-    for day in &observation.days {
-        let ago = days_ago(observation, day.date);
-        match ago {
-            0 => today += day.facts.spend,
-            1..=30 => {
-                purchases += day.facts.purchases;
-                spend += day.facts.spend;
-                if let Some(value) = day.facts.revenue {
-                    revenue += value;
-                    valued += day.facts.purchases;
-                }
-                if ago <= 7 {
-                    days[ago as usize] += day.facts.spend;
-                }
-            }
-            _ => {}
-        }
-    }
-    let spent: Vec<f64> = days.iter().filter(|d| **d > Money::ZERO).map(|d| currency.to_major(*d)).collect();
-    let aov = if valued > 0.0 { currency.to_major(revenue) / valued } else { f64::NAN };
-    let margin = aov - economics.cogs_per_purchase;
-    let computed = if margin > 0.0 { margin } else { f64::NAN };
-    AccountNumbers {
-        purchases,
-        spend: currency.to_major(spend),
-        daily_spend: if spent.is_empty() {
-            currency.to_major(today)
-        } else {
-            spent.iter().sum::<f64>() / spent.len() as f64
-        },
-        spend_today: currency.to_major(today),
-        breakeven_cpa: economics.breakeven_cpa.unwrap_or(computed),
-    }
-}
-
-fn days_ago(observation: &Observation, date: jiff::civil::Date) -> i32 {
-    date.until(observation.today).map_or(-1, |span| span.get_days())
-}
-
 /// Measures the ads of a stage.
 #[must_use]
 pub(super) fn measure(
@@ -158,6 +110,7 @@ pub(super) fn measure(
     members: Vec<usize>,
     lifecycle: &[LifecycleRow],
     history: &History,
+    freed: f64,
     numbers: &AccountNumbers,
 ) -> StageCohort {
     let currency = &observation.account.currency;
@@ -184,10 +137,15 @@ pub(super) fn measure(
         group_of.push(group);
         let life = entered.get(ad.id.as_str());
         let paused = history.of(&ad.id).and_then(|c| c.paused_at);
+        let evidence = history.of(&ad.id).filter(|_| paused.is_some()).and_then(|c| c.at_pause);
         let major = |money: Option<Money>| money.map_or(f64::NAN, |m| currency.to_major(m));
         rows.push(Row {
             age_hours: ad.created.map_or(f64::NAN, |at| hours(at, now)),
             hours_in_stage: life.map_or(f64::NAN, |row| hours(row.entered_at, now)),
+            stage_days: life.map_or(DAYS, |row| {
+                let entered = row.entered_at.to_zoned(observation.account.zone.clone()).date();
+                observation.days_ago(entered).max(0) as usize
+            }),
             status: ad.effective_status.0.clone(),
             budget: major(owner.daily),
             in_learning: ad.adset.as_ref().and_then(|a| a.learning).map_or(f64::NAN, f64::from),
@@ -196,8 +154,13 @@ pub(super) fn measure(
             budget_day_start: major(history.budget_at_day_start(&owner.id).or(owner.daily)),
             paused_by_dean: f64::from(paused.is_some()),
             hours_since_pause: paused.map_or(f64::NAN, |at| hours(at, now)),
-            cpa_at_pause: f64::NAN,
+            cpa_at_pause: evidence.filter(|e| e.purchases > 0.0).map_or(f64::NAN, |e| {
+                currency.to_major(e.spend) / e.purchases //
+            }),
+            purchases_at_pause: evidence.map_or(f64::NAN, |e| e.purchases),
             copies_today: history.copies_since(&ad.id, observation.day_start) as f64,
+            hours_since_copy: history.last_copy(&ad.id).map_or(f64::NAN, |at| hours(at, now)),
+            hours_since_refresh: history.last_refresh(&ad.id).map_or(f64::NAN, |at| hours(at, now)),
             reach_7d: observation.reach_7d.get(&ad.id).copied().unwrap_or(f64::NAN),
             before_stage: life
                 .and_then(|row| row.before.as_deref())
@@ -212,14 +175,14 @@ pub(super) fn measure(
     for (row, &i) in members.iter().enumerate() {
         if let Some(created) = observation.ads[i].created {
             let born = created.to_zoned(observation.account.zone.clone()).date();
-            let ago = days_ago(observation, born);
+            let ago = observation.days_ago(born);
             if (0..DAYS as i32).contains(&ago) {
                 frame.born(row, ago as usize);
             }
         }
     }
     for day in &observation.days {
-        let ago = days_ago(observation, day.date);
+        let ago = observation.days_ago(day.date);
         if let (Some(&row), true) = (positions.get(day.ad_id.as_str()), (0..DAYS as i32).contains(&ago)) {
             frame.set_day(row, ago as usize, &day.facts);
         }
@@ -230,7 +193,7 @@ pub(super) fn measure(
         }
     }
 
-    let context = context(observation, stage, &members, &frame, history, numbers);
+    let context = context(observation, stage, &members, &frame, freed, numbers);
     StageCohort { ads: members, owners, group_of, frame, context }
 }
 
@@ -239,22 +202,17 @@ fn context(
     stage: &StagePolicy,
     members: &[usize],
     frame: &Frame,
-    history: &History,
+    freed: f64,
     numbers: &AccountNumbers,
 ) -> ContextValues {
     let local = observation.at.to_zoned(observation.account.zone.clone());
     let day_end = local.tomorrow().and_then(|t| t.start_of_day()).map(|t| t.timestamp());
-    let spend_7d = frame.sum(Metric::Spend, 1, 7);
-    let freed = members.iter().enumerate().filter(|(_, i)| {
-        let paused = history.of(&observation.ads[**i].id).and_then(|c| c.paused_at);
-        paused.is_some_and(|at| hours(at, observation.at) < 24.0)
-    });
     ContextValues {
         account_spend_today: numbers.spend_today,
         stage_spend_today: frame.sum(Metric::Spend, 0, 0).iter().sum(),
         stage_cap: stage.view.daily_cap.unwrap_or(f64::NAN),
         live_ads: members.iter().filter(|i| observation.ads[**i].effective_status.is_active()).count() as f64,
-        freed_budget: freed.map(|(row, _)| spend_7d[row] / 7.0).sum(),
+        freed_budget: freed,
         hour: f64::from(local.hour()),
         weekday: f64::from(local.weekday().to_monday_zero_offset()),
         hours_left_today: day_end.map_or(f64::NAN, |end| hours(observation.at, end)),
@@ -273,11 +231,10 @@ pub(super) fn cohort(
     seed: u32,
 ) -> Cohort {
     let frame = &stage.frame;
-    let target = stage.context.target_cpa;
-    let prior = Gamma::prior(numbers.purchases, numbers.spend, target);
+    let marks = stage.marks();
     let mut values = Vec::with_capacity(frame.ads() * ready.plan.columns.len());
     for name in &ready.plan.columns {
-        let column = features::find(name).map(|column| column.values(frame, prior, target));
+        let column = features::find(name).map(|column| column.values(frame, &numbers.basis, marks));
         // Policies rely on one NaN: other bit patterns would make equal cohorts differ.
         let canonical = |value: f64| if value.is_nan() { f64::NAN } else { value };
         values.extend(column.unwrap_or_else(|| vec![f64::NAN; frame.ads()]).into_iter().map(canonical));
@@ -320,12 +277,16 @@ pub(super) fn newcomers(
     stages: &[StagePolicy],
     members: &[Vec<usize>],
     lifecycle: &[LifecycleRow],
+    promotions: &[PromotionRow],
 ) -> Vec<LifecycleRow> {
+    let source_of: HashMap<&str, &str> =
+        promotions.iter().filter_map(|p| Some((p.ad_id.as_deref()?, p.source_ad_id.as_str()))).collect();
     let mut known: HashMap<&str, Vec<&str>> = HashMap::new();
     for row in lifecycle {
         known.entry(row.ad_id.as_str()).or_default().push(row.stage.as_str());
     }
     let mut rows = Vec::new();
+    let mut lives = None;
     for (stage, members) in stages.iter().zip(members) {
         for &i in members {
             let ad = &observation.ads[i];
@@ -339,20 +300,27 @@ pub(super) fn newcomers(
                 ad_id: ad.id.clone(),
                 stage: stage.view.name.clone(),
                 entered_at: if moved { observation.at } else { ad.created.unwrap_or(observation.at) },
-                before: moved.then(|| lifetime_json(observation, &ad.id)),
-                source_ad_id: None,
+                // Plain numbers always have a JSON form.
+                before: moved.then(|| {
+                    let lives = lives.get_or_insert_with(|| self::lives(observation));
+                    let so_far = lives.get(ad.id.as_str()).copied().unwrap_or_default();
+                    serde_json::to_string(&so_far).unwrap_or_default()
+                }),
+                source_ad_id: source_of.get(ad.id.as_str()).map(|source| (*source).to_string()),
             });
         }
     }
     rows
 }
 
-/// What an ad has done so far, as it is kept in the row of its life.
-fn lifetime_json(observation: &Observation, ad_id: &str) -> String {
-    let mut total = Facts::default();
-    let days = observation.days.iter().filter(|d| d.ad_id == ad_id).map(|d| &d.facts);
-    let before = observation.lifetimes.iter().filter(|l| l.ad_id == ad_id).map(|l| &l.facts);
-    days.chain(before).for_each(|facts| total += facts);
-    // Plain numbers always have a JSON form.
-    serde_json::to_string(&total).unwrap_or_default()
+/// What every ad has done so far, by its id.
+fn lives(observation: &Observation) -> HashMap<&str, Facts> {
+    let mut lives: HashMap<&str, Facts> = HashMap::new();
+    for day in &observation.days {
+        *lives.entry(day.ad_id.as_str()).or_default() += &day.facts;
+    }
+    for life in &observation.lifetimes {
+        *lives.entry(life.ad_id.as_str()).or_default() += &life.facts;
+    }
+    lives
 }

@@ -1,8 +1,10 @@
 //! The hourly run, readable top to bottom: observe, measure, decide, guard, act, tell.
 
+mod account;
 mod act;
 mod assemble;
 mod decide;
+mod freed;
 mod measure;
 mod observe;
 mod policies;
@@ -12,7 +14,7 @@ mod replay;
 mod report;
 mod why;
 
-pub use measure::AccountNumbers;
+pub use account::AccountNumbers;
 pub use observe::{Observation, ObserveError};
 pub use policies::{Ready, StagePolicy, check_plan, prepare};
 pub use remember::Recent;
@@ -28,7 +30,7 @@ use crate::guard::{self, Stopped};
 use crate::journal::GuardRecord;
 use crate::ledger::{self, History};
 use crate::meta::Client;
-use crate::store::{RunRow, Store};
+use crate::store::{PromotionRow, RunRow, Store};
 use decide::Decided;
 use jiff::{Timestamp, ToSpan};
 use sha2::{Digest, Sha256};
@@ -105,25 +107,23 @@ impl Runner<'_> {
 
         self.phase("measure");
         let only = options.stage.as_deref();
-        let (members, skipped) = measure::assign(&observation, self.policies, only, &history);
-        let lifecycle = self.enter(&observation, &members).await?;
-        let numbers = measure::account_numbers(&observation, &self.effective.config.economics);
-        let cohorts: Vec<_> = self
-            .policies
-            .iter()
-            .zip(members)
-            .map(|(policy, m)| measure::measure(&observation, policy, m, &lifecycle, &history, &numbers))
-            .collect();
+        let (mut members, skipped) = measure::assign(&observation, self.policies, only, &history);
+        let lifecycle = self.enter(&observation, &members, &promotions).await?;
+        let numbers = account::measure(&observation, &self.effective.config.economics);
         timings.lap("measure");
 
         self.phase("decide");
         let seed = seed_of(&run_id);
-        let decided: Vec<Decided> = self
-            .policies
-            .iter()
-            .zip(cohorts)
-            .map(|(policy, cohort)| decide::ask(&observation, policy, cohort, &numbers, seed))
-            .collect();
+        let mut freed = freed::freed(&observation, &history, &promotions);
+        let mut decided: Vec<Option<Decided>> = self.policies.iter().map(|_| None).collect();
+        for i in freed::order(self.policies) {
+            let (policy, members) = (&self.policies[i], std::mem::take(&mut members[i]));
+            let stage = measure::measure(&observation, policy, members, &lifecycle, &history, freed, &numbers);
+            let of_stage = decide::ask(&observation, policy, stage, &numbers, seed);
+            freed = (freed - freed::wanted(&of_stage, &observation.account.currency)).max(0.0);
+            decided[i] = Some(of_stage);
+        }
+        let decided: Vec<Decided> = decided.into_iter().flatten().collect();
         timings.lap("decide");
 
         self.phase("guard");
@@ -239,9 +239,10 @@ impl Runner<'_> {
         &self,
         observation: &Observation,
         members: &[Vec<usize>],
+        promotions: &[PromotionRow],
     ) -> anyhow::Result<Vec<crate::store::LifecycleRow>> {
         let mut lifecycle = self.store.lifecycle(&observation.account.id).await?;
-        let new = measure::newcomers(observation, self.policies, members, &lifecycle);
+        let new = measure::newcomers(observation, self.policies, members, &lifecycle, promotions);
         self.store.add_lifecycle(&new).await?;
         lifecycle.extend(new);
         Ok(lifecycle)

@@ -1,6 +1,6 @@
 //! Observe: the account, its ads and what they did. Reads grow with pages, never with ads.
 
-use crate::domain::{Account, Ad, Attribution, Clock, DayFacts, Facts, Lifetime, Money};
+use crate::domain::{Account, Ad, Attribution, Clock, DayFacts, DayLook, Facts, Lifetime, Money};
 use crate::features::DAYS;
 use crate::meta::{Client, Error, Problem, Span};
 use crate::store::Store;
@@ -10,6 +10,9 @@ use std::collections::{BTreeMap, HashMap};
 
 /// Complete days that are read anew on every run: most late conversions fall into them.
 const RECENT_DAYS: i64 = 3;
+
+/// Account days from whose growth the lag of conversions is learned.
+const LAG_DAYS: i64 = 60;
 
 /// An account at one moment.
 #[derive(Debug)]
@@ -30,12 +33,30 @@ pub struct Observation {
     pub days: Vec<DayFacts>,
     /// What ads did before those days.
     pub lifetimes: Vec<Lifetime>,
+    /// How account days looked at each age.
+    pub looks: Vec<DayLook>,
     /// People reached in the last seven complete days.
     pub reach_7d: HashMap<String, f64>,
     /// Ads whose numbers make no sense: they are held.
     pub problems: BTreeMap<String, String>,
     /// What a person should know of the data.
     pub warnings: Vec<String>,
+}
+
+impl Observation {
+    /// Account days from a date to today; negative for a date to come.
+    #[must_use]
+    pub fn days_ago(&self, date: Date) -> i32 {
+        date.until(self.today).map_or(-1, |span| span.get_days())
+    }
+
+    /// The share of the account day that is over: days with a clock change have 23 or 25 hours.
+    #[must_use]
+    pub fn elapsed(&self) -> f64 {
+        let next = self.today.tomorrow().ok().and_then(|day| day.to_zoned(self.account.zone.clone()).ok());
+        let length = next.map_or(86_400, |next| next.timestamp().as_second() - self.day_start.as_second());
+        (self.at.as_second() - self.day_start.as_second()) as f64 / length as f64
+    }
 }
 
 /// Why an account could not be observed.
@@ -87,6 +108,7 @@ pub(super) async fn observe(
     let recent = client.insights(Span::Days(from, today), attribution, &account.currency).await?;
     note(recent.problems, recent.stray);
     store.save_days(&account.id, &key, at, &recent.rows).await?;
+    store.save_looks(&account.id, &key, at, &looks(today, &recent.rows)).await?;
 
     if is_new_day {
         // Up to yesterday: what arrives today between the two reads would be counted twice.
@@ -109,11 +131,29 @@ pub(super) async fn observe(
         ads: ads.value,
         days: store.days_since(&account.id, &key, first_day).await?,
         lifetimes: store.lifetimes(&account.id, &key).await?,
+        looks: store.looks(&account.id, &key, today.saturating_sub(LAG_DAYS.days())).await?,
         reach_7d: reach.rows.into_iter().map(|row| (row.ad_id, row.facts.reach)).collect(),
         problems,
         warnings,
         account,
     })
+}
+
+/// How the account's days look now.
+fn looks(today: Date, rows: &[DayFacts]) -> Vec<DayLook> {
+    let mut days: BTreeMap<Date, Facts> = BTreeMap::new();
+    for row in rows {
+        *days.entry(row.date).or_default() += &row.facts;
+    }
+    let age = |date: Date| date.until(today).map_or(0, |span| span.get_days().max(0) as u32);
+    let look = |(date, facts): (Date, Facts)| DayLook {
+        date,
+        age_days: age(date),
+        spend: facts.spend,
+        purchases: facts.purchases,
+        revenue: facts.revenue,
+    };
+    days.into_iter().map(look).collect()
 }
 
 /// Meta keeps insights for 37 months.

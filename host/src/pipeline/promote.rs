@@ -6,7 +6,7 @@ use super::observe::Observation;
 use crate::domain::{Ad, Clock, Money, Status};
 use crate::ledger::{self, Intent, hours, kind};
 use crate::meta::Client;
-use crate::store::{ActionRow, ActionState, PromotionRow, PromotionState, Store, StoreError};
+use crate::store::{ActionRow, ActionState, CopyKind, PromotionRow, PromotionState, Store, StoreError};
 use sha2::{Digest, Sha256};
 
 /// Everything a saga works with.
@@ -27,12 +27,19 @@ pub(super) struct Stagehand<'a> {
 
 /// A new promotion of the intent's ad, out of its stage into another.
 #[must_use]
-pub(super) fn begin(intent: &Intent<'_>, to_stage: &str, campaign_id: &str, daily_budget: Money) -> PromotionRow {
+pub(super) fn begin(
+    intent: &Intent<'_>,
+    kind: CopyKind,
+    to_stage: &str,
+    campaign_id: &str,
+    daily_budget: Money,
+) -> PromotionRow {
     let ad_id = intent.ad_id.unwrap_or_default();
     let digest = Sha256::digest(format!("{}/{ad_id}", intent.run_id));
     let id: String = digest.iter().take(5).map(|byte| format!("{byte:02x}")).collect();
     PromotionRow {
         promotion_id: format!("p{id}"),
+        kind,
         account_id: intent.account_id.into(),
         source_ad_id: ad_id.into(),
         from_stage: intent.stage.into(),

@@ -6,10 +6,13 @@
 mod rows;
 mod sqlite;
 
-pub use rows::{ActionRow, ActionState, ArtifactRow, JournalRow, LifecycleRow, PromotionRow, PromotionState, RunRow};
+pub use rows::{
+    ActionRow, ActionState, ArtifactRow, CopyKind, JournalRow, LifecycleRow, PolicyFaultRow, PromotionRow,
+    PromotionState, RunRow,
+};
 pub use sqlite::SqliteStore;
 
-use crate::domain::{DayFacts, Lifetime};
+use crate::domain::{DayFacts, DayLook, Lifetime};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -108,6 +111,27 @@ pub trait Store: Send + Sync {
 
     /// What ads did before the days that are kept.
     async fn lifetimes(&self, account: &str, attribution: &str) -> Result<Vec<Lifetime>, StoreError>;
+
+    /// Writes how account days look now, each in place of the last look at the same age.
+    async fn save_looks(
+        &self,
+        account: &str,
+        attribution: &str,
+        at: Timestamp,
+        looks: &[DayLook],
+    ) -> Result<(), StoreError>;
+
+    /// How account days from a date on looked at each age.
+    async fn looks(&self, account: &str, attribution: &str, from: Date) -> Result<Vec<DayLook>, StoreError>;
+
+    /// Policies of an account that failed when they were last asked.
+    async fn policy_faults(&self, account: &str) -> Result<Vec<PolicyFaultRow>, StoreError>;
+
+    /// Writes how a stage's policy failed, in place of what was known of it.
+    async fn save_policy_fault(&self, row: &PolicyFaultRow) -> Result<(), StoreError>;
+
+    /// Forgets the failures of a stage's policy.
+    async fn clear_policy_fault(&self, account: &str, stage: &str) -> Result<(), StoreError>;
 
     /// The lives of an account's ads, one row an ad and stage.
     async fn lifecycle(&self, account: &str) -> Result<Vec<LifecycleRow>, StoreError>;

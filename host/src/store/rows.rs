@@ -124,6 +124,9 @@ pub struct ActionRow {
     pub lookups: i64,
     /// When it was last looked for.
     pub looked_at: Option<Timestamp>,
+    /// What the ad had done in its stage when the action was planned, as JSON of
+    /// [`Evidence`](crate::domain::Evidence).
+    pub evidence: Option<String>,
 }
 
 /// Where a promotion stands.
@@ -162,6 +165,12 @@ impl PromotionState {
         [Copying, Copied, Activated, Done, Failed].into_iter().find(|s| s.as_str() == word)
     }
 
+    /// Whether it came to nothing.
+    #[must_use]
+    pub fn has_failed(self) -> bool {
+        self == PromotionState::Failed
+    }
+
     /// Whether it still goes on.
     #[must_use]
     pub fn is_open(self) -> bool {
@@ -169,11 +178,40 @@ impl PromotionState {
     }
 }
 
-/// An ad on its way into another stage: a saga over runs.
+/// What becomes of the source of a copy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CopyKind {
+    /// The copy takes its place in the next stage.
+    Promote,
+    /// The copy stands beside it in its own stage.
+    Duplicate,
+}
+
+impl CopyKind {
+    /// The word that is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            CopyKind::Promote => "promote",
+            CopyKind::Duplicate => "duplicate",
+        }
+    }
+
+    /// The kind of a stored word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        [CopyKind::Promote, CopyKind::Duplicate].into_iter().find(|kind| kind.as_str() == word)
+    }
+}
+
+/// A copy on its way into a stage, the next or its source's own: a saga over runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PromotionRow {
     /// Its id, the marker in the names of the copies.
     pub promotion_id: String,
+    /// What becomes of its source.
+    pub kind: CopyKind,
     /// The account.
     pub account_id: String,
     /// The ad that is copied.
@@ -226,4 +264,23 @@ pub struct JournalRow {
     pub base_run_id: Option<String>,
     /// The blob.
     pub bytes: Vec<u8>,
+}
+
+/// How a stage's policy failed when it was last asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PolicyFaultRow {
+    /// The account.
+    pub account_id: String,
+    /// The stage.
+    pub stage: String,
+    /// The policy's SHA-256: another one begins anew.
+    pub digest: String,
+    /// Failures in a row.
+    pub failures: i64,
+    /// It is not asked before this moment.
+    pub suspended_until: Timestamp,
+    /// What happened last.
+    pub reason: String,
+    /// When.
+    pub failed_at: Timestamp,
 }

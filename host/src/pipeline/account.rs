@@ -1,0 +1,116 @@
+//! What is known of the account as a whole: what it spends and earns, and the basis against which
+//! each of its ads is measured.
+
+use super::observe::Observation;
+use crate::config::Economics;
+use crate::domain::{Currency, DayLook, Facts, Money};
+use crate::features::{Basis, DayAtAge, LagCurve, Totals};
+use std::collections::BTreeMap;
+
+/// Complete days over which the account is measured.
+const MONTH: i32 = 30;
+const WEEK: i32 = 7;
+/// Complete days over which the account's safety is judged.
+const RECENT: i32 = 3;
+/// The days that "no purchase for 48 hours" looks back over: today and the two before.
+const DRY: i32 = 2;
+
+/// What is known of the account as a whole, money in major units.
+#[derive(Clone, Debug)]
+pub struct AccountNumbers {
+    /// Spend of a day: the mean of the last seven complete days with any.
+    pub daily_spend: f64,
+    /// Spend of today.
+    pub spend_today: f64,
+    /// The cost per purchase at which nothing is earned; NaN when not known.
+    pub breakeven_cpa: f64,
+    /// Cost per purchase over the last three complete days, late conversions accounted for; NaN
+    /// without spend.
+    pub recent_cpa: f64,
+    /// Spend of today and the two days before, if they brought no purchase; else 0.
+    pub spend_without_purchase: f64,
+    /// Priors, lag curve and means.
+    pub basis: Basis,
+}
+
+/// Measures the account.
+#[must_use]
+pub(super) fn measure(observation: &Observation, economics: &Economics) -> AccountNumbers {
+    let currency = &observation.account.currency;
+    let lag = LagCurve::fit(&looks(observation));
+    let elapsed = observation.elapsed();
+    let settled = lag.settled(MONTH as usize + 1, elapsed);
+
+    let mut today = Money::ZERO;
+    let mut week = [Money::ZERO; WEEK as usize + 1];
+    let (mut recent_spend, mut recent_purchases) = (0.0, 0.0);
+    let (mut dry_spend, mut dry_purchases) = (Money::ZERO, 0.0);
+    let mut ads: BTreeMap<&str, Totals> = BTreeMap::new();
+    for day in &observation.days {
+        let ago = observation.days_ago(day.date);
+        let facts = &day.facts;
+        if (0..=DRY).contains(&ago) {
+            dry_spend += facts.spend;
+            dry_purchases += facts.purchases;
+        }
+        if ago == 0 {
+            today += facts.spend;
+        } else if (1..=MONTH).contains(&ago) {
+            let settled = settled[ago as usize];
+            add(ads.entry(&day.ad_id).or_default(), facts, settled, currency);
+            if ago <= WEEK {
+                week[ago as usize] += facts.spend;
+            }
+            if ago <= RECENT {
+                recent_spend += currency.to_major(facts.spend);
+                recent_purchases += facts.purchases / settled;
+            }
+        }
+    }
+    let totals: Vec<Totals> = ads.into_values().collect();
+    let spent: Vec<f64> = week.iter().filter(|d| **d > Money::ZERO).map(|d| currency.to_major(*d)).collect();
+    let margin = order_value(&totals) - economics.cogs_per_purchase;
+    AccountNumbers {
+        daily_spend: if spent.is_empty() {
+            currency.to_major(today)
+        } else {
+            spent.iter().sum::<f64>() / spent.len() as f64
+        },
+        spend_today: currency.to_major(today),
+        breakeven_cpa: economics.breakeven_cpa.unwrap_or(if margin > 0.0 { margin } else { f64::NAN }),
+        // Spend without a purchase costs at least as much as one purchase would.
+        recent_cpa: if recent_spend > 0.0 { recent_spend / recent_purchases.max(1.0) } else { f64::NAN },
+        spend_without_purchase: if dry_purchases > 0.0 { 0.0 } else { currency.to_major(dry_spend) },
+        basis: Basis::fit(&totals, &lag, elapsed),
+    }
+}
+
+fn add(totals: &mut Totals, facts: &Facts, settled: f64, currency: &Currency) {
+    let spend = currency.to_major(facts.spend);
+    totals.spend += spend;
+    totals.settled_spend += spend * settled;
+    totals.impressions += facts.impressions;
+    totals.clicks += facts.clicks;
+    totals.add_to_cart += facts.add_to_cart;
+    totals.purchases += facts.purchases;
+    totals.revenue += facts.revenue.map_or(f64::NAN, |revenue| currency.to_major(revenue));
+}
+
+/// The mean order value, of ads whose revenue is known; NaN without a purchase.
+fn order_value(ads: &[Totals]) -> f64 {
+    let valued = ads.iter().filter(|ad| ad.revenue.is_finite());
+    let (revenue, purchases) = valued.fold((0.0, 0.0), |(r, p), ad| (r + ad.revenue, p + ad.purchases));
+    if purchases > 0.0 { revenue / purchases } else { f64::NAN }
+}
+
+/// How the account's days looked at each age, numbered from today back.
+fn looks(observation: &Observation) -> Vec<DayAtAge> {
+    let currency = &observation.account.currency;
+    let look = |look: &DayLook| DayAtAge {
+        day: -i64::from(observation.days_ago(look.date)),
+        age: look.age_days as usize,
+        spend: currency.to_major(look.spend),
+        purchases: look.purchases,
+    };
+    observation.looks.iter().map(look).collect()
+}
