@@ -209,21 +209,22 @@ fn the_rules_file_holds_the_policies_own_defaults() {
     let shipped = Path::new(env!("CARGO_MANIFEST_DIR")).join("../config");
     let folder = folder(&[]);
     let config = dean(folder.path(), &[], &["--config", shipped.to_str().unwrap(), "--json", "config", "show"]);
-    let policy = dean(folder.path(), &[], &["--json", "policy", "show", "testing"]);
     let config: serde_json::Value = serde_json::from_str(&config.stdout).unwrap();
-    let policy: serde_json::Value = serde_json::from_str(&policy.stdout).unwrap();
-    let mut compared = 0;
-    for param in policy["params"].as_array().unwrap() {
-        let path = param["path"].as_str().unwrap();
-        let key =
-            if path.starts_with("thresholds.") { format!("rules.{path}") } else { format!("rules.testing.{path}") };
-        let values = config["values"].as_array().unwrap();
-        let shown = values.iter().find(|v| v["key"] == key.as_str());
-        let shown = shown.unwrap_or_else(|| panic!("rules.toml does not show {key}"));
-        assert_eq!(shown["value"].as_f64(), param["kind"]["number"]["default"].as_f64(), "{key}");
-        compared += 1;
+    let values = config["values"].as_array().unwrap();
+    for stage in ["testing", "validation", "scaling"] {
+        let policy = dean(folder.path(), &[], &["--json", "policy", "show", stage]);
+        let policy: serde_json::Value = serde_json::from_str(&policy.stdout).unwrap();
+        let params = policy["params"].as_array().unwrap();
+        assert!(params.len() > 15);
+        for param in params {
+            let path = param["path"].as_str().unwrap();
+            let of_all = path.starts_with("thresholds.");
+            let key = if of_all { format!("rules.{path}") } else { format!("rules.{stage}.{path}") };
+            let shown = values.iter().find(|v| v["key"] == key.as_str());
+            let shown = shown.unwrap_or_else(|| panic!("rules.toml does not show {key}"));
+            assert_eq!(shown["value"].as_f64(), param["kind"]["number"]["default"].as_f64(), "{key}");
+        }
     }
-    assert!(compared > 20);
 }
 
 #[test]

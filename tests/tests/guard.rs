@@ -38,6 +38,9 @@ fn situation() -> impl Strategy<Value = Situation> {
                         min_budget: Money(100),
                         max_budget: Money(50_000),
                         next,
+                        campaign_holds_budget: *live % 5 == 0,
+                        duplicates_today: *live % 3,
+                        max_duplicates: 3,
                     };
                     ((*name).to_string(), stage)
                 })
@@ -45,6 +48,7 @@ fn situation() -> impl Strategy<Value = Situation> {
             Situation {
                 currency: Currency::new("EUR"),
                 stopped: None,
+                growth_stopped: None,
                 cooldown_hours: cooldown,
                 max_spend_share: share,
                 min_live_ads: min_live,
@@ -90,6 +94,9 @@ fn ad(id: usize) -> impl Strategy<Value = AdProposal> {
                 hours_since_change: since.unwrap_or(f64::NAN),
                 promotion: if promoting { Promotion::UnderWay } else { Promotion::None },
                 copyable,
+                resumed: amount % 7 == 0,
+                idle_budget: Money(amount % 1_000),
+                hours_since_refresh: if amount % 2 == 0 { f64::NAN } else { (amount % 400) as f64 },
             }
         })
 }

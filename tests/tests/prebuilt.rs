@@ -69,12 +69,17 @@ fn build_here(folder: &Path, target: &Path) -> Option<Artifact> {
     }
 }
 
-/// Five hundred ads whose numbers reach from nothing to much, some not known.
+/// Ads whose numbers reach from a hundredth to ten thousand, some not known: so many that every
+/// policy finds some to decide on.
 fn varied(columns: usize, context: usize) -> Cohort {
-    const ROWS: usize = 500;
-    let value = |i: usize| match i * 7919 % 1009 {
-        0..100 => f64::NAN,
-        n => (n as f64 / 1009.0).powi(3) * 600.0,
+    const ROWS: usize = 4_000;
+    let value = |i: usize| {
+        // Mixed, so that no two columns go together.
+        let mixed = (i as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        match (mixed ^ (mixed >> 29)).wrapping_mul(0xBF58_476D_1CE4_E5B9) >> 54 {
+            0..100 => f64::NAN,
+            n => 10f64.powf(6.0 * n as f64 / 1_024.0 - 2.0),
+        }
     };
     Cohort {
         rows: ROWS as u32,

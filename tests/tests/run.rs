@@ -105,7 +105,8 @@ async fn a_run_can_be_replayed_byte_for_byte_and_explained() {
     for run in [&runs[0], &runs[13], &runs[29]] {
         let replay = pipeline::replay(&account.store, registry(), None, &run.run_id).await.unwrap();
         assert!(replay.equal, "{replay:?}");
-        assert_eq!(replay.stages.iter().map(|s| s.ads).sum::<usize>(), run.stages[0].ads);
+        let ads = run.stages.iter().map(|s| s.ads).sum::<usize>();
+        assert_eq!(replay.stages.iter().map(|s| s.ads).sum::<usize>(), ads);
     }
     let decision = runs[29].decisions.iter().find(|d| account.effective_status(&d.ad_id) == "ACTIVE").unwrap();
     let explained = pipeline::explain(&account.store, registry(), account.client.account_id(), &decision.ad_name, None)
@@ -174,7 +175,8 @@ async fn one_run_stops_only_its_share_of_the_spend() {
 async fn a_policy_that_fails_holds_its_ads_and_the_run_goes_on() {
     let file = tempfile::NamedTempFile::with_suffix(".wasm").unwrap();
     std::fs::write(file.path(), guest("panic").unwrap().bytes()).unwrap();
-    let policy = [("stages.testing.policy", json!(file.path().to_str().unwrap()))];
+    let mut policy = vec![("stages.testing.policy", json!(file.path().to_str().unwrap()))];
+    policy.extend(only_testing_decides());
     let account = TestAccount::new(7, params(), &policy).await.unwrap();
     let report = account.run(&Options::default()).await.unwrap();
     assert_eq!(report.api.writes, 0);
@@ -188,13 +190,7 @@ async fn a_policy_that_fails_holds_its_ads_and_the_run_goes_on() {
 
 #[tokio::test]
 async fn a_promotion_is_a_saga_over_runs() {
-    let settings = [
-        ("rules.testing.promote.add_to_carts", json!(1)),
-        ("rules.testing.promote.cost_per_add_to_cart", json!(1000.0)),
-        ("rules.testing.promote.ctr", json!(0.0)),
-        ("stages.validation.daily_cap", json!(500.0)),
-    ];
-    let account = TestAccount::new(7, params(), &settings).await.unwrap();
+    let account = TestAccount::new(7, params(), &eager(500.0)).await.unwrap();
     let first = account.run(&Options::default()).await.unwrap();
     let started = first.promotions.len();
     assert!(started > 0, "something is promoted");
@@ -227,14 +223,21 @@ async fn a_promotion_is_a_saga_over_runs() {
     assert!(caps.decisions.iter().any(|d| d.held.as_ref().is_some_and(|h| h.by == "stage-cap")), "the cap holds");
 }
 
-/// Settings under which everything with an add-to-cart is promoted.
+/// Settings under which the later stages only observe.
+fn only_testing_decides() -> [(&'static str, serde_json::Value); 2] {
+    [("stages.validation.policy", json!("")), ("stages.scaling.policy", json!(""))]
+}
+
+/// Settings under which everything with an add-to-cart is promoted, and what comes of it is left alone.
 fn eager(cap: f64) -> Vec<(&'static str, serde_json::Value)> {
-    vec![
+    let mut settings = vec![
         ("rules.testing.promote.add_to_carts", json!(1)),
         ("rules.testing.promote.cost_per_add_to_cart", json!(1000.0)),
         ("rules.testing.promote.ctr", json!(0.0)),
         ("stages.validation.daily_cap", json!(cap)),
-    ]
+    ];
+    settings.extend(only_testing_decides());
+    settings
 }
 
 #[tokio::test]

@@ -33,7 +33,7 @@ macro_rules! shipped {
 }
 
 /// All of them.
-pub const SHIPPED: &[Shipped] = shipped!("testing");
+pub const SHIPPED: &[Shipped] = shipped!("testing", "validation", "scaling");
 
 /// The shipped policy of a name.
 #[must_use]

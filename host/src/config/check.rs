@@ -80,6 +80,18 @@ pub(super) fn values(tree: &Node, config: &Config) -> Result<(), ConfigError> {
         "has to be above 0",
         "leave it out for no cap",
     );
+    require(
+        guard.stop_cpa_ratio >= 1.0,
+        "guard.stop_cpa_ratio",
+        "has to be at least 1",
+        "1.5 is half above break-even",
+    );
+    require(
+        (1..=30).contains(&guard.stop_days_without_purchase),
+        "guard.stop_days_without_purchase",
+        "has to be 1 to 30",
+        "",
+    );
     require(guard.promotion_timeout_hours >= 1.0, "guard.promotion_timeout_hours", "has to be at least 1", "");
     require(!guard.kill_switch_file.is_empty(), "guard.kill_switch_file", "is empty", "name a file, such as STOP");
     require(

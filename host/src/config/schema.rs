@@ -130,6 +130,12 @@ pub struct Guard {
     pub max_daily_rise: f64,
     /// The most the account may spend in a day, Meta's overspend included. Unset: no cap beside the stages'.
     pub account_daily_cap: Option<f64>,
+    /// Duplicates that a stage may make in an account day.
+    pub max_duplicates_per_day: u32,
+    /// While the account's cost per purchase of the last three days is above this times break-even, nothing is made to spend more.
+    pub stop_cpa_ratio: f64,
+    /// Account days, today and this many before, after whose spend without a single purchase nothing is made to spend more.
+    pub stop_days_without_purchase: u32,
     /// Hours after which the copy of a promoted ad that does not deliver is given up.
     pub promotion_timeout_hours: f64,
 }
@@ -144,6 +150,9 @@ impl Default for Guard {
             learning_step: 0.2,
             max_daily_rise: 2.0,
             account_daily_cap: None,
+            max_duplicates_per_day: 3,
+            stop_cpa_ratio: 1.5,
+            stop_days_without_purchase: 2,
             promotion_timeout_hours: 24.0,
         }
     }
@@ -238,8 +247,14 @@ const SHIPPED: [Shipped; 3] = [
         daily_cap: 100.0,
         budgets: (1.0, 500.0),
     },
-    Shipped { name: "validation", policy: None, next: Some("scaling"), daily_cap: 400.0, budgets: (50.0, 500.0) },
-    Shipped { name: "scaling", policy: None, next: None, daily_cap: 2_500.0, budgets: (100.0, 5_000.0) },
+    Shipped {
+        name: "validation",
+        policy: Some("validation"),
+        next: Some("scaling"),
+        daily_cap: 400.0,
+        budgets: (50.0, 500.0),
+    },
+    Shipped { name: "scaling", policy: Some("scaling"), next: None, daily_cap: 2_500.0, budgets: (100.0, 5_000.0) },
 ];
 
 impl Config {

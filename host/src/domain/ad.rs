@@ -89,6 +89,15 @@ pub struct Campaign {
     pub lifetime_budget: Option<Money>,
 }
 
+impl Campaign {
+    /// Whether it holds the budget for all of its ad sets (CBO).
+    #[must_use]
+    pub fn holds_budget(&self) -> bool {
+        let some = |budget: Option<Money>| budget.is_some_and(|m| m > Money::ZERO);
+        some(self.daily_budget) || some(self.lifetime_budget)
+    }
+}
+
 /// An ad set.
 #[derive(Clone, Debug)]
 pub struct AdSet {
@@ -180,9 +189,6 @@ impl Ad {
     /// The owner of its budget: the campaign where that has a budget, else the ad set.
     #[must_use]
     pub fn budget_owner(&self) -> Option<BudgetOwner> {
-        let holds = |daily: Option<Money>, lifetime: Option<Money>| {
-            daily.is_some_and(|m| m > Money::ZERO) || lifetime.is_some_and(|m| m > Money::ZERO)
-        };
         let owner = |id: &str, kind, daily: Option<Money>, lifetime: Option<Money>| BudgetOwner {
             id: id.to_string(),
             kind,
@@ -190,7 +196,7 @@ impl Ad {
             lifetime: lifetime.is_some_and(|m| m > Money::ZERO),
         };
         if let Some(c) = &self.campaign
-            && holds(c.daily_budget, c.lifetime_budget)
+            && c.holds_budget()
         {
             return Some(owner(&c.id, OwnerKind::Campaign, c.daily_budget, c.lifetime_budget));
         }

@@ -58,7 +58,7 @@ const FREQUENCY_WINDOWS: [Window; 3] = [Window::Today, Window::Days(7), Window::
 
 type OfTheAd = (&'static str, &'static str, &'static str, fn(&Row) -> f64);
 
-const OF_THE_AD: [OfTheAd; 15] = [
+const OF_THE_AD: [OfTheAd; 16] = [
     ("age_hours", "hours", "hours since the ad was created", |r| r.age_hours),
     ("hours_in_stage", "hours", "hours since the ad entered its stage", |r| r.hours_in_stage),
     ("budget", "currency", "daily budget of its owner (ad set or campaign); not known for a lifetime budget", |r| {
@@ -69,6 +69,12 @@ const OF_THE_AD: [OfTheAd; 15] = [
         r.hours_since_change
     }),
     ("changes_24h", "count", "changes by Dean to the ad in the last 24 hours", |r| r.changes_24h),
+    (
+        "hours_since_budget_change",
+        "hours",
+        "hours since Dean last changed the daily budget of its owner; not known when it never did",
+        |r| r.hours_since_budget_change,
+    ),
     ("budget_day_start", "currency", "daily budget of its owner when the account day began", |r| r.budget_day_start),
     ("paused_by_dean", "flag", "1 when Dean paused it", |r| r.paused_by_dean),
     ("hours_since_pause", "hours", "hours since Dean paused it", |r| r.hours_since_pause),

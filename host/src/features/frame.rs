@@ -55,6 +55,8 @@ pub struct Row {
     pub hours_since_change: f64,
     /// Changes of the last 24 hours.
     pub changes_24h: f64,
+    /// Hours since Dean last changed the owner's budget; NaN when it never did.
+    pub hours_since_budget_change: f64,
     /// The owner's daily budget when the account day began, major units; NaN when not known.
     pub budget_day_start: f64,
     /// Whether Dean paused it: 1 or 0.

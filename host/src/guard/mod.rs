@@ -22,6 +22,8 @@ pub struct Situation {
     pub currency: Currency,
     /// Why nothing may be written at all, if so.
     pub stopped: Option<Stopped>,
+    /// Why nothing may be made to spend more, if so.
+    pub growth_stopped: Option<String>,
     /// Hours between two changes of one ad or budget.
     pub cooldown_hours: f64,
     /// The largest share of the account's daily spend that the pauses of one run may stop.
@@ -66,6 +68,12 @@ pub struct StageSituation {
     pub max_budget: Money,
     /// The stage that promotions go into, if it can take them.
     pub next: Option<String>,
+    /// Whether the campaign that promotions go into holds the budget, so that a copy adds none.
+    pub campaign_holds_budget: bool,
+    /// Duplicates that were made in it this account day.
+    pub duplicates_today: u32,
+    /// The most duplicates that are made in it in an account day.
+    pub max_duplicates: u32,
 }
 
 /// What a policy wants done with an ad.
@@ -91,6 +99,12 @@ pub struct AdProposal {
     pub promotion: Promotion,
     /// Whether its creative can be copied: an ad without one cannot.
     pub copyable: bool,
+    /// Whether Dean brought it back before.
+    pub resumed: bool,
+    /// Daily budget that is spent again when the ad runs: that of an owner without a live ad.
+    pub idle_budget: Money,
+    /// Hours since a new creative was last asked for in its place; NaN when it never was.
+    pub hours_since_refresh: f64,
 }
 
 /// What became of promoting an ad.

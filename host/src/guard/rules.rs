@@ -4,6 +4,9 @@ use super::{AdProposal, AdVerdict, Held, OVERSPEND, Promotion, Proposals, Situat
 use crate::domain::{Money, Verb};
 use std::collections::BTreeMap;
 
+/// A person is asked for the same thing once a week at most.
+const REFRESH_HOURS: f64 = 7.0 * 24.0;
+
 /// Judges all proposals of a run together.
 #[must_use]
 pub fn judge(situation: &Situation, proposals: &Proposals) -> Verdicts {
@@ -29,6 +32,7 @@ pub(super) struct Bench<'a> {
     live: BTreeMap<&'a str, u32>,
     pub(super) budgets: BTreeMap<&'a str, Money>,
     pub(super) account_budgets: Money,
+    duplicates: BTreeMap<&'a str, u32>,
     stopped_spend: f64,
     pauses: u32,
 }
@@ -41,6 +45,7 @@ impl<'a> Bench<'a> {
             live: stages.iter().map(|(name, s)| (name.as_str(), s.live_ads)).collect(),
             budgets: stages.iter().map(|(name, s)| (name.as_str(), s.budgets)).collect(),
             account_budgets: situation.account_budgets,
+            duplicates: stages.iter().map(|(name, s)| (name.as_str(), s.duplicates_today)).collect(),
             stopped_spend: 0.0,
             pauses: 0,
         }
@@ -63,39 +68,87 @@ impl<'a> Bench<'a> {
             return Err(held("promotion", "it is on its way into the next stage; that is finished first"));
         }
         match p.verb {
+            Verb::Hold => Ok(Money::ZERO),
             Verb::Pause => self.pause(p).map(|()| Money::ZERO),
-            Verb::Promote if !p.live => {
-                Err(held("not-live", "it is not delivered, so there is nothing to take further"))
-            }
-            Verb::Promote => {
-                if let Promotion::Failed(reason) = &p.promotion {
-                    return Err(held(
-                        "promotion-failed",
-                        format!("its last promotion failed: {reason}; it waits 14 days"),
-                    ));
-                }
-                let stage = self.situation.stages.get(&p.stage);
-                let next = stage.and_then(|s| s.next.as_deref());
-                let next = next.ok_or_else(|| {
-                    held(
-                        "no-next-stage",
-                        format!(
-                            "stage {} leads nowhere: set stages.{}.next and the next stage's campaign",
-                            p.stage, p.stage
-                        ),
-                    )
-                })?;
-                self.copy(p, next)
-            }
-            Verb::Resume if p.live => Err(held("already-live", "it is delivered already")),
-            Verb::Resume if p.promotion == Promotion::Done => {
-                Err(held("promoted", "its copy in the next stage took its place"))
-            }
-            Verb::Resume | Verb::Hold => Ok(Money::ZERO),
-            Verb::Duplicate | Verb::Refresh => {
-                Err(held("not-yet", format!("this version cannot {} an ad yet", p.verb)))
-            }
+            Verb::Promote => self.promote(p),
+            Verb::Duplicate => self.duplicate(p),
+            Verb::Resume => self.resume(p).map(|()| Money::ZERO),
+            Verb::Refresh if p.hours_since_refresh < REFRESH_HOURS => Err(held(
+                "asked-lately",
+                format!("a new creative was asked for {:.0} h ago; it is asked for once a week", p.hours_since_refresh),
+            )),
+            Verb::Refresh => Ok(Money::ZERO),
         }
+    }
+
+    /// What holds everything that makes the account spend more.
+    pub(super) fn growth(&self) -> Result<(), Held> {
+        match &self.situation.growth_stopped {
+            Some(reason) => Err(held("account-guard", reason.clone())),
+            None => Ok(()),
+        }
+    }
+
+    fn promote(&mut self, p: &AdProposal) -> Result<Money, Held> {
+        if !p.live {
+            return Err(held("not-live", "it is not delivered, so there is nothing to take further"));
+        }
+        self.growth()?;
+        if let Promotion::Failed(reason) = &p.promotion {
+            return Err(held("promotion-failed", format!("its last promotion failed: {reason}; it waits 14 days")));
+        }
+        let stage = self.situation.stages.get(&p.stage);
+        let next = stage.and_then(|s| s.next.as_deref());
+        let next = next.ok_or_else(|| {
+            let (stage, key) = (&p.stage, format!("stages.{}.next", p.stage));
+            held("no-next-stage", format!("stage {stage} leads nowhere: set {key} and the next stage's campaign"))
+        })?;
+        self.copy(p, next)
+    }
+
+    fn duplicate(&mut self, p: &AdProposal) -> Result<Money, Held> {
+        if !p.live {
+            return Err(held("not-live", "it is not delivered, so a copy would not be either"));
+        }
+        self.growth()?;
+        if let Promotion::Failed(reason) = &p.promotion {
+            return Err(held("copy-failed", format!("its last copy failed: {reason}; it waits 14 days")));
+        }
+        let Some((name, stage)) = self.situation.stages.get_key_value(&p.stage) else {
+            return Err(held("no-stage", format!("there is no stage {}", p.stage)));
+        };
+        let made = self.duplicates.get(name.as_str()).copied().unwrap_or(0);
+        if made >= stage.max_duplicates {
+            return Err(held(
+                "copies-a-day",
+                format!("stage {name} made {made} copies today, and may make {}", stage.max_duplicates),
+            ));
+        }
+        let amount = self.copy(p, name)?;
+        self.duplicates.insert(name, made + 1);
+        Ok(amount)
+    }
+
+    fn resume(&mut self, p: &AdProposal) -> Result<(), Held> {
+        if p.live {
+            return Err(held("already-live", "it is delivered already"));
+        }
+        if p.promotion == Promotion::Done {
+            return Err(held("promoted", "its copy in the next stage took its place"));
+        }
+        if p.resumed {
+            return Err(held(
+                "resumed-before",
+                "it was brought back once and paused again; that is for a person to decide",
+            ));
+        }
+        self.growth()?;
+        let Some(name) = self.situation.stages.get_key_value(&p.stage).map(|(name, _)| name) else {
+            return Err(held("no-stage", format!("there is no stage {}", p.stage)));
+        };
+        self.fits(p.idle_budget, name)?;
+        self.take(name, p.idle_budget);
+        Ok(())
     }
 
     /// What holds everything alike.
@@ -155,21 +208,30 @@ impl<'a> Bench<'a> {
         let Some((name, stage)) = stages.get_key_value(into) else {
             return Err(held("no-next-stage", format!("there is no stage {into}")));
         };
+        if stage.campaign_holds_budget {
+            return Ok(Money::ZERO);
+        }
         let amount = p.amount.max(stage.min_budget).min(stage.max_budget);
+        self.fits(amount, name)?;
+        self.take(name, amount);
+        Ok(amount)
+    }
+
+    /// Whether a daily budget more stays within the caps.
+    fn fits(&self, amount: Money, name: &str) -> Result<(), Held> {
         let room = self.room(name);
-        if amount > room {
+        if amount > room && amount > Money::ZERO {
             let currency = &self.situation.currency;
             return Err(held(
                 "stage-cap",
                 format!(
-                    "a daily budget of {} more would take stage {into} or the account beyond its cap, counting Meta's overspend of 75 %; there is room for {}",
+                    "a daily budget of {} more would take stage {name} or the account beyond its cap, counting Meta's overspend of 75 %; there is room for {}",
                     currency.format(amount),
                     currency.format(room.max(Money::ZERO))
                 ),
             ));
         }
-        self.take(name, amount);
-        Ok(amount)
+        Ok(())
     }
 
     /// What the budgets of a stage may still grow by.

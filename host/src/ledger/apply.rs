@@ -1,7 +1,7 @@
 //! Sends what was planned, writing down each step before it is taken.
 
 use super::batches::{Place, batches};
-use super::write_of;
+use super::{kind, write_of};
 use crate::domain::Clock;
 use crate::meta::{Class, Client, Error, Write, WriteAnswer};
 use crate::store::{ActionRow, ActionState, Store, StoreError};
@@ -27,10 +27,16 @@ pub async fn apply(
     mut actions: Vec<ActionRow>,
     place: impl Fn(&ActionRow) -> Place,
 ) -> Result<Applied, StoreError> {
+    // What asks a person writes nothing to the account: it is done once it is written down.
+    for ask in actions.iter_mut().filter(|a| a.kind == kind::REFRESH) {
+        ask.state = ActionState::Done;
+        ask.finished_at = Some(clock.now());
+    }
     store.save_actions(&actions).await?;
     let places: Vec<Place> = actions.iter().map(place).collect();
     let mut blocked: Option<String> = None;
     for batch in batches(&places) {
+        let batch: Vec<usize> = batch.into_iter().filter(|&i| actions[i].state == ActionState::Planned).collect();
         if let Some(reason) = &blocked {
             batch.iter().for_each(|&i| drop_action(&mut actions[i], reason, clock));
         } else {

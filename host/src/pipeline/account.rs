@@ -2,7 +2,7 @@
 //! each of its ads is measured.
 
 use super::observe::Observation;
-use crate::config::Economics;
+use crate::config::Config;
 use crate::domain::{Currency, DayLook, Facts, Money};
 use crate::features::{Basis, DayAtAge, LagCurve, Totals};
 use std::collections::BTreeMap;
@@ -12,8 +12,8 @@ const MONTH: i32 = 30;
 const WEEK: i32 = 7;
 /// Complete days over which the account's safety is judged.
 const RECENT: i32 = 3;
-/// The days that "no purchase for 48 hours" looks back over: today and the two before.
-const DRY: i32 = 2;
+/// Spend without a purchase says something once it would have paid for a few at break-even.
+const DRY_PURCHASES: f64 = 3.0;
 
 /// What is known of the account as a whole, money in major units.
 #[derive(Clone, Debug)]
@@ -27,15 +27,17 @@ pub struct AccountNumbers {
     /// Cost per purchase over the last three complete days, late conversions accounted for; NaN
     /// without spend.
     pub recent_cpa: f64,
-    /// Spend of today and the two days before, if they brought no purchase; else 0.
-    pub spend_without_purchase: f64,
+    /// Why nothing may be made to spend more, if so.
+    pub growth_stopped: Option<String>,
     /// Priors, lag curve and means.
     pub basis: Basis,
 }
 
 /// Measures the account.
 #[must_use]
-pub(super) fn measure(observation: &Observation, economics: &Economics) -> AccountNumbers {
+pub(super) fn measure(observation: &Observation, config: &Config) -> AccountNumbers {
+    let (economics, guard) = (&config.economics, &config.guard);
+    let dry_days = guard.stop_days_without_purchase as i32;
     let currency = &observation.account.currency;
     let lag = LagCurve::fit(&looks(observation));
     let elapsed = observation.elapsed();
@@ -49,7 +51,7 @@ pub(super) fn measure(observation: &Observation, economics: &Economics) -> Accou
     for day in &observation.days {
         let ago = observation.days_ago(day.date);
         let facts = &day.facts;
-        if (0..=DRY).contains(&ago) {
+        if (0..=dry_days).contains(&ago) {
             dry_spend += facts.spend;
             dry_purchases += facts.purchases;
         }
@@ -70,6 +72,26 @@ pub(super) fn measure(observation: &Observation, economics: &Economics) -> Accou
     let totals: Vec<Totals> = ads.into_values().collect();
     let spent: Vec<f64> = week.iter().filter(|d| **d > Money::ZERO).map(|d| currency.to_major(*d)).collect();
     let margin = order_value(&totals) - economics.cogs_per_purchase;
+    let breakeven = economics.breakeven_cpa.unwrap_or(if margin > 0.0 { margin } else { f64::NAN });
+    // Spend without a purchase costs at least as much as one purchase would.
+    let recent_cpa = if recent_spend > 0.0 { recent_spend / recent_purchases.max(1.0) } else { f64::NAN };
+    let dry_spend = currency.to_major(dry_spend);
+    let shown = |major: f64| currency.from_major(major).map_or_else(|| major.to_string(), |m| currency.format(m));
+    let growth_stopped = if dry_purchases <= 0.0 && dry_spend > DRY_PURCHASES * breakeven {
+        Some(format!(
+            "the account spent {} today and on the {dry_days} days before without a purchase; nothing is made to spend more until one comes",
+            shown(dry_spend)
+        ))
+    } else if recent_cpa > guard.stop_cpa_ratio * breakeven && recent_spend > DRY_PURCHASES * breakeven {
+        Some(format!(
+            "the account paid {} a purchase over the last {RECENT} days, more than {} times its break-even of {}; nothing is made to spend more until that falls",
+            shown(recent_cpa),
+            guard.stop_cpa_ratio,
+            shown(breakeven)
+        ))
+    } else {
+        None
+    };
     AccountNumbers {
         daily_spend: if spent.is_empty() {
             currency.to_major(today)
@@ -77,10 +99,9 @@ pub(super) fn measure(observation: &Observation, economics: &Economics) -> Accou
             spent.iter().sum::<f64>() / spent.len() as f64
         },
         spend_today: currency.to_major(today),
-        breakeven_cpa: economics.breakeven_cpa.unwrap_or(if margin > 0.0 { margin } else { f64::NAN }),
-        // Spend without a purchase costs at least as much as one purchase would.
-        recent_cpa: if recent_spend > 0.0 { recent_spend / recent_purchases.max(1.0) } else { f64::NAN },
-        spend_without_purchase: if dry_purchases > 0.0 { 0.0 } else { currency.to_major(dry_spend) },
+        breakeven_cpa: breakeven,
+        recent_cpa,
+        growth_stopped,
         basis: Basis::fit(&totals, &lag, elapsed),
     }
 }

@@ -36,6 +36,11 @@ impl Runner<'_> {
                 let (kind, status) = match verdict.verb {
                     Verb::Pause => (kind::PAUSE, Status::Paused),
                     Verb::Resume => (kind::RESUME, Status::Active),
+                    Verb::Refresh => {
+                        let intent = intent(rule(decision.rule), Some(ad.id.as_str()));
+                        actions.push(intent.action(actions.len(), kind::REFRESH, &ad.id, None, "new creative".into()));
+                        continue;
+                    }
                     _ => continue,
                 };
                 let from = ad.status.map(|s| s.as_str().to_string());
@@ -68,13 +73,17 @@ impl Runner<'_> {
         let mut ads = verdicts.ads.iter();
         for (policy, d) in self.policies.iter().zip(decided) {
             for (decision, verdict) in d.answer.ads.iter().zip(ads.by_ref()) {
-                if verdict.verb != Verb::Promote {
-                    continue;
-                }
-                let next = policy.view.next.as_deref().unwrap_or_default();
-                let target = self.policies.iter().find(|p| p.view.name == next);
-                let Some(campaign) = target.and_then(|p| p.view.campaigns.first()) else { continue };
                 let ad = &observation.ads[d.stage.ads[decision.row as usize]];
+                let (kind, stage, campaign) = match verdict.verb {
+                    Verb::Promote => {
+                        let next = policy.view.next.as_deref().unwrap_or_default();
+                        let target = self.policies.iter().find(|p| p.view.name == next);
+                        (CopyKind::Promote, next, target.and_then(|p| p.view.campaigns.first()))
+                    }
+                    Verb::Duplicate => (CopyKind::Duplicate, policy.view.name.as_str(), ad.campaign_id.as_ref()),
+                    _ => continue,
+                };
+                let Some(campaign) = campaign else { continue };
                 let rule = policy.ready.as_ref().map_or("", |r| r.plan.rules[decision.rule as usize].id.as_str());
                 let intent = Intent {
                     run_id,
@@ -84,7 +93,7 @@ impl Runner<'_> {
                     rule,
                     ad_id: Some(&ad.id),
                 };
-                promotions.push(promote::begin(&intent, CopyKind::Promote, next, campaign, verdict.amount));
+                promotions.push(promote::begin(&intent, kind, stage, campaign, verdict.amount));
             }
         }
         promotions

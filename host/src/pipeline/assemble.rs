@@ -4,12 +4,10 @@ use super::account::AccountNumbers;
 use super::decide::Decided;
 use super::measure::{self, Skipped, StageCohort};
 use super::observe::Observation;
-use super::report::{
-    Action, Budget, Decision, Evidence, Final, Health, Promotion, RuleCheck, RunReport, Skip, StageReport,
-};
-use super::why::Story;
+use super::report::{Action, Decision, Evidence, Final, Health, Promotion, RuleCheck, RunReport, Skip, StageReport};
+use super::why::{OfPolicy, Story};
 use super::{Options, Runner, StagePolicy, moment, promote};
-use crate::domain::{Currency, Money, Verb};
+use crate::domain::{Currency, Verb};
 use crate::features;
 use crate::guard::{AdVerdict, Held, Stopped, Verdicts};
 use crate::ledger::{History, kind};
@@ -39,7 +37,6 @@ type Columns = BTreeMap<String, Option<Value>>;
 
 impl Assembly<'_> {
     pub(super) fn report(&self) -> RunReport {
-        let (decisions, budgets) = self.decisions();
         RunReport {
             run_id: self.run_id.into(),
             client: self.runner.effective.client.clone(),
@@ -49,8 +46,8 @@ impl Assembly<'_> {
             dry_run: self.options.dry_run,
             ads: self.observation.ads.len(),
             stages: self.stages(),
-            decisions,
-            budgets,
+            decisions: self.decisions(),
+            budgets: self.budgets(),
             actions: self.actions.iter().map(action).collect(),
             promotions: self.promotions(),
             skipped: self.skips(),
@@ -60,7 +57,7 @@ impl Assembly<'_> {
         }
     }
 
-    fn currency(&self) -> &Currency {
+    pub(super) fn currency(&self) -> &Currency {
         &self.observation.account.currency
     }
 
@@ -80,10 +77,9 @@ impl Assembly<'_> {
         self.runner.policies.iter().zip(self.decided).map(stage).collect()
     }
 
-    fn decisions(&self) -> (Vec<Decision>, Vec<Budget>) {
+    fn decisions(&self) -> Vec<Decision> {
         let mut ad_verdicts = self.verdicts.ads.iter();
-        let mut budget_verdicts = self.verdicts.budgets.iter();
-        let (mut decisions, mut budgets) = (Vec::new(), Vec::new());
+        let mut decisions = Vec::new();
         let none = Plan::default();
         for (policy, d) in self.runner.policies.iter().zip(self.decided) {
             let plan = policy.ready.as_ref().map_or(&none, |r| &r.plan);
@@ -104,34 +100,8 @@ impl Assembly<'_> {
                     decisions.push(self.decision(&scene, Some(*pair), columns.clone()));
                 }
             }
-            for (decision, verdict) in d.answer.budgets.iter().zip(budget_verdicts.by_ref()) {
-                let owner = &d.stage.owners[decision.group as usize];
-                let rule = &plan.rules[decision.rule as usize];
-                let major = |m: Money| self.currency().to_major(m);
-                let why = match (&verdict.held, verdict.to) {
-                    (Some(held), Some(to)) => {
-                        format!("{}: {}, {}.", rule.title, self.currency().format(to), held.reason)
-                    }
-                    (Some(held), None) => format!(
-                        "Held by {}: {}. The policy wanted {:.2}: {}.",
-                        held.by, held.reason, decision.amount, rule.title
-                    ),
-                    (None, _) => format!("{}, {:.0} % sure.", rule.title, decision.confidence * 100.0),
-                };
-                budgets.push(Budget {
-                    owner_id: owner.id.clone(),
-                    kind: owner.kind,
-                    stage: policy.view.name.clone(),
-                    from: owner.daily.map(major),
-                    to: decision.amount,
-                    rule: rule.id.clone(),
-                    done: verdict.to.map(major),
-                    held: verdict.held.clone(),
-                    why,
-                });
-            }
         }
-        (decisions, budgets)
+        decisions
     }
 
     fn decision(
@@ -144,7 +114,15 @@ impl Assembly<'_> {
         let ad = &self.observation.ads[d.stage.ads[row]];
         let decision = made.map(|(decision, _)| decision);
         let held = match (made, &policy.ready, &d.fault) {
-            (Some((_, verdict)), ..) => verdict.held.clone().or_else(|| self.not_done(&ad.id, verdict.verb)),
+            (Some((_, verdict)), ..) => {
+                // A copy goes on over runs; its own state is told with it.
+                let kind = match verdict.verb {
+                    Verb::Pause => Some(kind::PAUSE),
+                    Verb::Resume => Some(kind::RESUME),
+                    _ => None,
+                };
+                verdict.held.clone().or_else(|| self.not_done(&ad.id, kind?))
+            }
             (None, None, _) => Some(Held {
                 by: "no-policy".into(),
                 reason: format!("stage {} has no policy: its ads are only observed", policy.view.name),
@@ -154,7 +132,8 @@ impl Assembly<'_> {
         };
         let done = made.filter(|_| held.is_none()).map_or(Verb::Hold, |(_, verdict)| verdict.verb);
         let has_amount = |verb: Verb| matches!(verb, Verb::Promote | Verb::Duplicate);
-        let story = Story { plan, currency: self.currency(), decision, checks, done, held: held.as_ref() };
+        let of_policy = OfPolicy { plan, currency: self.currency(), checks };
+        let story = Story { of_policy, decision, done, held: held.as_ref() };
         let why = match (decision, &held) {
             (None, Some(held)) => format!("Held by {}: {}.", held.by, held.reason),
             (None, None) if !ad.effective_status.is_active() => match d.stage.frame.rows()[row].hours_since_pause {
@@ -188,14 +167,8 @@ impl Assembly<'_> {
     }
 
     /// Why what was judged was not done after all: its write failed, was dropped, or is unknown.
-    fn not_done(&self, ad_id: &str, verb: Verb) -> Option<Held> {
-        let kinds: &[&str] = match verb {
-            Verb::Pause => &[kind::PAUSE],
-            Verb::Resume => &[kind::RESUME],
-            // A promotion goes on over runs; its own state is told with it.
-            _ => return None,
-        };
-        let action = self.actions.iter().find(|a| a.target_id == ad_id && kinds.contains(&a.kind.as_str()))?;
+    pub(super) fn not_done(&self, target: &str, kind: &str) -> Option<Held> {
+        let action = self.actions.iter().find(|a| a.target_id == target && a.kind == kind)?;
         let (by, what) = match action.state {
             ActionState::Done | ActionState::Planned => return None,
             ActionState::Unknown | ActionState::Sent => ("unknown", "whether it happened is read back in the next run"),

@@ -9,7 +9,7 @@ use crate::domain::{Currency, Money, Verb};
 use crate::guard::{AdProposal, BudgetProposal, Promotion, Proposals, Situation, StageSituation, Stopped};
 use crate::journal::{Outcome, Record};
 use crate::ledger::{History, hours};
-use crate::store::{PromotionRow, PromotionState};
+use crate::store::{CopyKind, PromotionRow, PromotionState};
 use dean_policy::types::{Answer, Cohort};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -121,6 +121,14 @@ pub(super) fn situation(
     }
     let takes_promotions =
         |name: &String| policies.iter().any(|p| &p.view.name == name && !p.view.campaigns.is_empty());
+    let holds_budget = |campaign: &String| {
+        let ad = observation.ads.iter().find(|ad| ad.campaign_id.as_ref() == Some(campaign));
+        ad.and_then(|ad| ad.campaign.as_ref()).is_some_and(|c| c.holds_budget())
+    };
+    let duplicates = |stage: &str| {
+        let made = |p: &&PromotionRow| p.kind == CopyKind::Duplicate && p.started_at >= observation.day_start;
+        promotions.iter().filter(made).filter(|p| p.to_stage == stage).count() as u32
+    };
     let stage = |p: &StagePolicy| {
         let name = p.view.name.as_str();
         let situation = StageSituation {
@@ -130,12 +138,16 @@ pub(super) fn situation(
             min_budget: money(p.view.min_budget),
             max_budget: money(p.view.max_budget),
             next: p.view.next.clone().filter(takes_promotions),
+            campaign_holds_budget: p.view.campaigns.first().is_some_and(holds_budget),
+            duplicates_today: duplicates(name),
+            max_duplicates: config.guard.max_duplicates_per_day,
         };
         (p.view.name.clone(), situation)
     };
     Situation {
         currency: currency.clone(),
         stopped,
+        growth_stopped: numbers.growth_stopped.clone(),
         cooldown_hours: config.guard.cooldown_hours,
         max_spend_share: config.guard.max_spend_share_per_run,
         min_live_ads: config.guard.min_live_ads,
@@ -160,15 +172,27 @@ pub(super) fn proposals(
     let currency = &observation.account.currency;
     let promotion_of = |ad: &str, verb: Verb| {
         let of_ad = || promotions.iter().filter(|p| p.source_ad_id == ad);
-        if of_ad().any(|p| p.state.is_open()) {
+        let copies = matches!(verb, Verb::Promote | Verb::Duplicate);
+        // A copy that will stand beside its source keeps nobody from pausing the source.
+        if of_ad().any(|p| p.state.is_open() && (copies || p.kind == CopyKind::Promote)) {
             return Promotion::UnderWay;
         }
         let recent = |p: &&PromotionRow| hours(p.step_at, observation.at) < FAILED_PROMOTION_DAYS * 24.0;
         match of_ad().filter(recent).find(|p| p.state == PromotionState::Failed) {
             Some(failed) if verb != Verb::Pause => Promotion::Failed(failed.reason.clone().unwrap_or_default()),
-            _ if of_ad().any(|p| p.state == PromotionState::Done) => Promotion::Done,
+            _ if of_ad().any(|p| p.state == PromotionState::Done && p.kind == CopyKind::Promote) => Promotion::Done,
             _ => Promotion::None,
         }
+    };
+    let spending: BTreeSet<String> = observation
+        .ads
+        .iter()
+        .filter(|ad| ad.effective_status.may_spend())
+        .filter_map(|ad| ad.budget_owner().map(|owner| owner.id))
+        .collect();
+    let idle_budget = |ad: &crate::domain::Ad| {
+        let owner = ad.budget_owner().filter(|owner| !spending.contains(&owner.id));
+        owner.and_then(|owner| owner.daily).unwrap_or(Money::ZERO)
     };
     let mut out = Proposals::default();
     let mut owner_stages: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
@@ -194,6 +218,9 @@ pub(super) fn proposals(
                 hours_since_change: history.hours_since_change(&ad.id, observation.at),
                 promotion: promotion_of(&ad.id, decision.verb),
                 copyable: ad.creative.is_some(),
+                resumed: history.of(&ad.id).is_some_and(|c| c.resumes > 0),
+                idle_budget: idle_budget(ad),
+                hours_since_refresh: history.last_refresh(&ad.id).map_or(f64::NAN, |at| hours(at, observation.at)),
             });
         }
         for decision in &d.answer.budgets {

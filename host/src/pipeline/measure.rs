@@ -6,7 +6,7 @@ use super::policies::{Ready, StagePolicy};
 use crate::domain::{BudgetOwner, Currency, Evidence, Facts, Money, OwnerKind};
 use crate::features::{self, ContextValues, DAYS, Frame, Marks, Metric, Row};
 use crate::ledger::{History, hours};
-use crate::store::{LifecycleRow, PromotionRow};
+use crate::store::{CopyKind, LifecycleRow, PromotionRow, PromotionState};
 use dean_policy::types::{Cohort, UNKNOWN_TEXT};
 use std::collections::{BTreeMap, HashMap};
 
@@ -58,7 +58,13 @@ pub(super) fn assign(
     stages: &[StagePolicy],
     only: Option<&str>,
     history: &History,
+    promotions: &[PromotionRow],
 ) -> (Vec<Vec<usize>>, Vec<Skipped>) {
+    let replaced: HashMap<&str, &PromotionRow> = promotions
+        .iter()
+        .filter(|p| p.state == PromotionState::Done && p.kind == CopyKind::Promote)
+        .map(|p| (p.source_ad_id.as_str(), p))
+        .collect();
     let mut by_campaign: HashMap<&str, usize> = HashMap::new();
     for (i, stage) in stages.iter().enumerate() {
         stage.view.campaigns.iter().for_each(|c| {
@@ -86,7 +92,10 @@ pub(super) fn assign(
         let paused_recently = history.of(&ad.id).and_then(|c| c.paused_at).is_some_and(|at| {
             ad.status == Some(crate::domain::Status::Paused) && hours(at, observation.at) <= PAUSED_STAY_DAYS * 24.0
         });
-        if !ad.effective_status.is_active() && !paused_recently {
+        if let Some(p) = replaced.get(ad.id.as_str()).filter(|_| !ad.effective_status.is_active()) {
+            let copy = p.ad_id.as_deref().unwrap_or_default();
+            skip(format!("it was promoted: its copy {copy} in {} took its place", p.to_stage));
+        } else if !ad.effective_status.is_active() && !paused_recently {
             skip(ad.effective_status.reason());
         } else if ad.adset.is_none() {
             skip(match &ad.adset_id {
@@ -150,6 +159,7 @@ pub(super) fn measure(
             budget: major(owner.daily),
             in_learning: ad.adset.as_ref().and_then(|a| a.learning).map_or(f64::NAN, f64::from),
             hours_since_change: history.hours_since_change(&ad.id, now),
+            hours_since_budget_change: history.hours_since_change(&owner.id, now),
             changes_24h: history.changes_24h(&ad.id, now) as f64,
             budget_day_start: major(history.budget_at_day_start(&owner.id).or(owner.daily)),
             paused_by_dean: f64::from(paused.is_some()),

@@ -7,6 +7,7 @@ mod decide;
 mod freed;
 mod measure;
 mod observe;
+mod owners;
 mod policies;
 mod promote;
 mod remember;
@@ -107,9 +108,9 @@ impl Runner<'_> {
 
         self.phase("measure");
         let only = options.stage.as_deref();
-        let (mut members, skipped) = measure::assign(&observation, self.policies, only, &history);
+        let (mut members, skipped) = measure::assign(&observation, self.policies, only, &history, &promotions);
         let lifecycle = self.enter(&observation, &members, &promotions).await?;
-        let numbers = account::measure(&observation, &self.effective.config.economics);
+        let numbers = account::measure(&observation, &self.effective.config);
         timings.lap("measure");
 
         self.phase("decide");

@@ -144,8 +144,7 @@ impl Stagehand<'_> {
     /// run tries again.
     async fn switch_on(&self, p: &PromotionRow, copy: &Ad, steps: &mut Steps) -> Result<bool, StoreError> {
         let (adset, ad) = (copy.adset_id.clone().unwrap_or_default(), copy.id.clone());
-        let holds = |c: &crate::domain::Campaign| c.daily_budget.is_some() || c.lifetime_budget.is_some();
-        let campaign_holds = copy.campaign.as_ref().is_some_and(holds);
+        let campaign_holds = copy.campaign.as_ref().is_some_and(|c| c.holds_budget());
         let budget_now = copy.adset.as_ref().and_then(|a| a.daily_budget);
         if !campaign_holds && budget_now.map(|b| b.0) != Some(p.daily_budget) {
             let from = budget_now.map(|b| b.0.to_string());
@@ -167,6 +166,10 @@ impl Stagehand<'_> {
             days.filter(|d| Some(&d.ad_id) == p.ad_id.as_ref()).map(|d| d.facts.impressions).sum::<f64>()
         };
         let delivers = copy.is_some_and(|c| c.effective_status.is_active()) && impressions() > 0.0;
+        if delivers && p.kind == CopyKind::Duplicate {
+            p.state = PromotionState::Done;
+            return Ok(());
+        }
         if delivers {
             let source = p.source_ad_id.clone();
             if self.running_source(p).is_none()
@@ -312,11 +315,15 @@ enum Step {
 /// What a person should know of a promotion's state.
 #[must_use]
 pub(super) fn note(p: &PromotionRow) -> String {
-    match p.state {
-        PromotionState::Copying => "the copy is being made".into(),
-        PromotionState::Copied => "the copy is there, paused; it is verified and switched on next".into(),
-        PromotionState::Activated => "the copy is switched on; the source runs until it delivers".into(),
-        PromotionState::Done => "the copy delivers, the source is paused".into(),
-        PromotionState::Failed => p.reason.clone().unwrap_or_default(),
+    match (p.state, p.kind) {
+        (PromotionState::Copying, _) => "the copy is being made".into(),
+        (PromotionState::Copied, _) => "the copy is there, paused; it is verified and switched on next".into(),
+        (PromotionState::Activated, CopyKind::Promote) => {
+            "the copy is switched on; the source runs until it delivers".into()
+        }
+        (PromotionState::Activated, CopyKind::Duplicate) => "the copy is switched on; it has to deliver yet".into(),
+        (PromotionState::Done, CopyKind::Promote) => "the copy delivers, the source is paused".into(),
+        (PromotionState::Done, CopyKind::Duplicate) => "the copy delivers beside its source".into(),
+        (PromotionState::Failed, _) => p.reason.clone().unwrap_or_default(),
     }
 }

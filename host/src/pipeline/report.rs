@@ -146,6 +146,10 @@ pub struct Budget {
     pub to: f64,
     /// The rule's id.
     pub rule: String,
+    /// How sure the policy is, from 0 to 1.
+    pub confidence: f64,
+    /// The comparisons of the rule, on the owner's leading ad.
+    pub evidence: Vec<Evidence>,
     /// What it becomes; null when it stays.
     #[serde(rename = "final")]
     pub done: Option<f64>,

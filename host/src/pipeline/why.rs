@@ -1,63 +1,113 @@
 //! Why: one sentence for every ad, made from its checks, the same on every surface: what was done,
 //! the number that decided, how sure, and what would change it.
 
-use crate::domain::{Currency, Verb};
+use crate::domain::{Currency, Money, Verb};
 use crate::features;
 use crate::guard::Held;
-use dean_policy::types::{AdDecision, Check, Comparison, Plan};
+use dean_policy::types::{AdDecision, BudgetDecision, Check, Comparison, Plan};
 
-/// Everything a sentence is made of.
+/// A policy's plan with the checks that a sentence is about.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Story<'a> {
+pub(super) struct OfPolicy<'a> {
     /// The plan of the policy.
     pub plan: &'a Plan,
     /// The account's currency.
     pub currency: &'a Currency,
+    /// All checks of the ad, or those of the owner's rule.
+    pub checks: &'a [Check],
+}
+
+/// What a sentence on an ad is made of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Story<'a> {
+    /// What the policy looked at.
+    pub of_policy: OfPolicy<'a>,
     /// The decision; `None` when no rule fired.
     pub decision: Option<&'a AdDecision>,
-    /// All checks of the ad.
-    pub checks: &'a [Check],
     /// What will be done.
     pub done: Verb,
     /// Why not what was proposed.
     pub held: Option<&'a Held>,
 }
 
+/// What a sentence on a budget is made of.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct BudgetStory<'a> {
+    /// What the policy looked at.
+    pub of_policy: OfPolicy<'a>,
+    /// The decision.
+    pub decision: &'a BudgetDecision,
+    /// The daily budget before.
+    pub from: Option<Money>,
+    /// What it becomes; `None` when it stays.
+    pub to: Option<Money>,
+    /// Why not what was wanted.
+    pub held: Option<&'a Held>,
+}
+
+impl BudgetStory<'_> {
+    /// The sentence.
+    #[must_use]
+    pub(super) fn sentence(&self) -> String {
+        let currency = self.of_policy.currency;
+        let because = self.of_policy.because(self.decision.rule, self.decision.confidence);
+        let wanted = currency.from_major(self.decision.amount).unwrap_or(Money::ZERO);
+        match (self.to, self.held) {
+            (Some(to), held) => {
+                let way = if self.from.is_some_and(|from| to < from) { "Lowered" } else { "Raised" };
+                let from = self.from.map(|m| format!(" from {}", currency.format(m))).unwrap_or_default();
+                let limit = held.map(|h| format!(", {} (it wanted {})", h.reason, currency.format(wanted)));
+                format!("{way}{from} to {}{}: {because}.", currency.format(to), limit.unwrap_or_default())
+            }
+            (None, Some(held)) => format!(
+                "Held by {}: {}. The policy wanted {}: {because}.",
+                held.by,
+                held.reason,
+                currency.format(wanted)
+            ),
+            (None, None) => format!("Held: {because}."),
+        }
+    }
+}
+
 impl Story<'_> {
     /// The sentence.
     #[must_use]
     pub(super) fn sentence(&self) -> String {
+        let because = |d: &AdDecision| self.of_policy.because(d.rule, d.confidence);
         match (self.decision, self.held) {
             (Some(decision), Some(held)) => format!(
                 "Held by {}: {}. The policy wanted to {}: {}.",
                 held.by,
                 held.reason,
                 decision.verb,
-                self.because(decision)
+                because(decision)
             ),
             (Some(decision), None) => {
-                let change = self.what_would_change(decision).map(|c| format!("; {c}")).unwrap_or_default();
-                format!("{}: {}{change}.", past(self.done), self.because(decision))
+                let change = self.of_policy.what_would_change(decision.rule).map(|c| format!("; {c}"));
+                format!("{}: {}{}.", past(self.done), because(decision), change.unwrap_or_default())
             }
-            (None, _) => match self.nearest() {
+            (None, _) => match self.of_policy.nearest() {
                 Some(near) => format!("Held: no rule fired; nearest is {near}."),
                 None => "Held: no rule fired.".into(),
             },
         }
     }
+}
 
+impl OfPolicy<'_> {
     /// The rule, its numbers, and how sure it is.
-    fn because(&self, decision: &AdDecision) -> String {
-        let rule = self.title(decision.rule);
-        let facts: Vec<String> = self.of_rule(decision.rule).filter(|c| c.met).map(|c| self.fact(c)).collect();
-        let sure = format!("{:.0} % sure", decision.confidence * 100.0);
-        if facts.is_empty() { format!("{rule}, {sure}") } else { format!("{rule} ({}), {sure}", facts.join(", ")) }
+    fn because(&self, rule: u32, confidence: f64) -> String {
+        let facts: Vec<String> = self.of_rule(rule).filter(|c| c.met).map(|c| self.fact(c)).collect();
+        let title = self.title(rule);
+        let sure = format!("{:.0} % sure", confidence * 100.0);
+        if facts.is_empty() { format!("{title}, {sure}") } else { format!("{title} ({}), {sure}", facts.join(", ")) }
     }
 
     /// What would have kept the rule from firing: the check that time alone does not undo.
-    fn what_would_change(&self, decision: &AdDecision) -> Option<String> {
+    fn what_would_change(&self, rule: u32) -> Option<String> {
         let undone = |c: &&Check| c.met && matches!(c.comparison, Comparison::Below | Comparison::AtMost);
-        let check = self.of_rule(decision.rule).filter(undone).last()?;
+        let check = self.of_rule(rule).filter(undone).last()?;
         let name = self.plan.fact(check.fact)?;
         let threshold = self.number(name, check.threshold);
         let from = match check.comparison {

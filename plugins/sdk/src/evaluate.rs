@@ -126,7 +126,33 @@ impl When<'_, '_> {
     #[inline]
     #[must_use]
     pub fn at_least_if_known(self, fact: impl Fact, threshold: f64) -> Self {
-        if fact.value(&self.evaluation.table, self.row).is_nan() { self } else { self.at_least(fact, threshold) }
+        if self.knows(fact) { self.at_least(fact, threshold) } else { self }
+    }
+
+    /// value > threshold, where the fact is known.
+    #[inline]
+    #[must_use]
+    pub fn above_if_known(self, fact: impl Fact, threshold: f64) -> Self {
+        if self.knows(fact) { self.above(fact, threshold) } else { self }
+    }
+
+    /// value <= threshold, where the fact is known.
+    #[inline]
+    #[must_use]
+    pub fn at_most_if_known(self, fact: impl Fact, threshold: f64) -> Self {
+        if self.knows(fact) { self.at_most(fact, threshold) } else { self }
+    }
+
+    /// value < threshold, where the fact is known.
+    #[inline]
+    #[must_use]
+    pub fn below_if_known(self, fact: impl Fact, threshold: f64) -> Self {
+        if self.knows(fact) { self.below(fact, threshold) } else { self }
+    }
+
+    #[inline]
+    fn knows(&self, fact: impl Fact) -> bool {
+        !fact.value(&self.evaluation.table, self.row).is_nan()
     }
 
     /// Whether all comparisons held. The checks stay if they did, or if the cohort asks for a trace.

@@ -15,6 +15,7 @@ pub mod bindings;
 mod declare;
 mod evaluate;
 mod export;
+mod groups;
 #[cfg(target_arch = "wasm32")]
 mod guest;
 mod settings;
@@ -26,6 +27,7 @@ pub use bindings::types::{Comparison, Manifest, Param, Problem, Setting, Verb};
 pub use declare::{Column, Computed, Context, Derived, Fact, Rule, RuleInfo, TextColumn};
 pub use evaluate::{Ad, Evaluation, When};
 pub use export::{StagePolicy, Vocabulary, decide, describe, prepare};
+pub use groups::{Claim, Groups, share_out};
 pub use settings::{Limits, Reader, Settings, flag, number, text};
 pub use table::Table;
 

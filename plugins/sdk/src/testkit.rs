@@ -1,7 +1,7 @@
 //! A harness for a policy's unit tests: rows by column name in, decisions by rule id out. It runs
 //! the policy natively, through the same three functions that the component exports.
 
-use crate::bindings::types::{Answer, Cohort, Setting, Texts, Value, Verb};
+use crate::bindings::types::{Answer, BudgetDecision, Cohort, Setting, Texts, Value, Verb};
 use crate::export::{self, StagePolicy};
 use crate::table::UNKNOWN;
 use std::collections::BTreeMap;
@@ -44,6 +44,19 @@ impl Row {
         self.group = group;
         self
     }
+}
+
+/// A decision on a budget by names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DecidedBudget {
+    /// The owner's group.
+    pub group: u32,
+    /// The daily budget, major units.
+    pub amount: f64,
+    /// The id of the rule.
+    pub rule: String,
+    /// From 0 to 1.
+    pub confidence: f64,
 }
 
 /// A decision by names.
@@ -147,6 +160,18 @@ impl Case {
             Ok(answer) => answer,
             Err(error) => panic!("the policy answered with an error: {error}"),
         }
+    }
+
+    /// Runs the policy and returns its decisions on budgets with the rules' ids.
+    #[must_use]
+    pub fn budgets<P: StagePolicy>(&self) -> Vec<DecidedBudget> {
+        let decided = |d: &BudgetDecision| DecidedBudget {
+            group: d.group,
+            amount: d.amount,
+            rule: P::VOCABULARY.rules[d.rule as usize].id.to_string(),
+            confidence: d.confidence,
+        };
+        self.answer::<P>().budgets.iter().map(decided).collect()
     }
 
     /// Runs the policy and returns its decisions with the rules' ids.

@@ -4,6 +4,8 @@
 //! it is paused when its spend since it entered testing reaches the allowance without a purchase.
 //! Finer kill rules end a hopeless ad earlier, but never within an allowance that its click-through
 //! or add-to-carts have earned. A purchase at a good cost, or strong add-to-cart signals, promote it.
+//! An ad that it paused comes back when late conversions show that it was good. Freed budget tops up
+//! ad sets whose ads sell.
 
 #![cfg_attr(target_arch = "wasm32", no_std)]
 #![deny(missing_docs)]
@@ -14,8 +16,10 @@ mod settings;
 
 pub use settings::Settings;
 
+use alloc::vec::Vec;
 use dean_policy_sdk::bindings::types::Problem;
-use dean_policy_sdk::{Evaluation, StagePolicy, Verb, Vocabulary};
+use dean_policy_sdk::table::UNKNOWN;
+use dean_policy_sdk::{Claim, Evaluation, Groups, StagePolicy, Verb, Vocabulary, share_out};
 
 /// Numeric columns. Everything here counts from the ad's entry into the stage, so that what it did
 /// elsewhere neither saves nor condemns it.
@@ -37,13 +41,37 @@ pub mod column {
         ROAS = "roas_in_stage";
         /// How likely the true cost per purchase is above target, given all evidence.
         P_CPA_ABOVE_TARGET = "p_cpa_above_target";
+        /// The same as add-to-carts foretell it.
+        P_CPA_ABOVE_BY_CARTS = "p_cpa_above_target_by_carts";
+        /// How likely it clicks worse than the account.
+        P_CTR_BELOW_ACCOUNT = "p_ctr_below_account";
+        /// Impressions of today.
+        IMPRESSIONS_TODAY = "impressions_today";
+        /// Click-through rate of today.
+        CTR_TODAY = "ctr_today";
+        /// What its click-through rate usually is.
+        CTR_EWMA = "ctr_ewma";
+        /// 1 when Dean paused it.
+        PAUSED_BY_DEAN = "paused_by_dean";
+        /// Purchases that were reported when Dean paused it.
+        PURCHASES_AT_PAUSE = "purchases_at_pause";
+        /// The daily budget of its owner.
+        BUDGET = "budget";
+    }
+}
+
+/// Numbers of the account and stage.
+pub mod context {
+    dean_policy_sdk::names! { Context:
+        /// Daily budget that nobody spends any more.
+        FREED_BUDGET = "freed_budget";
     }
 }
 
 /// Text columns.
 pub mod text {
     dean_policy_sdk::names! { TextColumn:
-        /// Meta's effective status; only `ACTIVE` ads are decided on.
+        /// Meta's effective status; only `ACTIVE` ads are judged, and `PAUSED` ones brought back.
         STATUS = "status";
     }
 }
@@ -55,6 +83,12 @@ pub mod derived {
         COST_PER_ADD_TO_CART = "cost_per_add_to_cart";
         /// 1 when click-through or add-to-carts earned a tier above the last.
         EARNED = "earned_tier";
+        /// Today's click-through rate by its usual one.
+        FRESHNESS = "today_by_usual_ctr_ratio";
+        /// Purchases that were reported after Dean paused it.
+        LATE_PURCHASES = "late_purchases";
+        /// Purchases of all live ads of its owner, in the stage.
+        OWNER_PURCHASES = "owner_purchases_in_stage";
     }
 }
 
@@ -73,8 +107,14 @@ pub mod rule {
             "Pauses an ad that earned no tier and brought nobody to the cart.";
         ALLOWANCE = "no-purchase-in-allowance", "No purchase within its allowance",
             "Pauses when the spend in testing reaches the tier's allowance without a purchase.";
+        WORN = "worn-out", "Worn out",
+            "Pauses an ad that earned no tier when today's click-through rate falls far below its usual one.";
         COSTLY = "purchases-too-costly", "Purchases cost too much",
             "Pauses when the allowance is used up and the cost per purchase is almost surely above target.";
+        EXONERATED = "late-conversions", "Late conversions speak for it",
+            "Brings back an ad that was paused when purchases reported since then show a good cost.";
+        REINVEST = "reinvest", "Freed budget to what sells",
+            "Tops up the budget of an ad set whose ads sell, out of budget that nobody spends any more.";
     }
 }
 
@@ -93,25 +133,82 @@ impl StagePolicy for Testing {
     const VOCABULARY: Vocabulary = Vocabulary {
         columns: column::NAMES,
         text_columns: text::NAMES,
-        context: &[],
+        context: context::NAMES,
         derived: derived::NAMES,
         rules: rule::RULES,
     };
 
-    fn check(settings: &Settings) -> alloc::vec::Vec<Problem> {
+    fn check(settings: &Settings) -> Vec<Problem> {
         settings.check()
     }
 
     fn decide(settings: &Settings, evaluation: &mut Evaluation<'_>) {
         let table = evaluation.table();
-        let active = table.code_of("ACTIVE");
+        let (active, paused) = (table.code_of("ACTIVE"), table.code_of("PAUSED"));
         for row in 0..table.rows() {
-            if active == dean_policy_sdk::table::UNKNOWN || table.code(text::STATUS, row) != active {
-                continue;
+            match table.code(text::STATUS, row) {
+                UNKNOWN => {}
+                code if code == active => decide_ad(settings, evaluation, row),
+                code if code == paused && table.number(column::PAUSED_BY_DEAN, row) >= 1.0 => {
+                    bring_back(settings, evaluation, row);
+                }
+                _ => {}
             }
-            decide_ad(settings, evaluation, row);
+        }
+        if table.context(context::FREED_BUDGET) > 0.0 {
+            reinvest(settings, evaluation);
         }
     }
+}
+
+/// A paused ad comes back when purchases that were reported since make its cost a good one.
+fn bring_back(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) {
+    let mut ad = evaluation.ad(row);
+    let late = derived::LATE_PURCHASES.of(ad.get(column::PURCHASES) - ad.get(column::PURCHASES_AT_PAUSE));
+    let exonerated = ad
+        .when(rule::EXONERATED)
+        .at_least(late, 1.0)
+        .at_most(column::CPA, settings.cpa_max)
+        .at_least_if_known(column::ROAS, settings.roas_min)
+        .fires();
+    if exonerated {
+        let above = or_even(ad.get(column::P_CPA_ABOVE_TARGET));
+        ad.decide(Verb::Resume, rule::EXONERATED, 1.0 - above);
+    }
+}
+
+/// Ad sets whose ads sell are topped up to the stage's own daily budget.
+fn reinvest(settings: &Settings, evaluation: &mut Evaluation<'_>) {
+    let table = evaluation.table();
+    let active = table.code_of("ACTIVE");
+    let groups = Groups::of(table, column::SPEND, |row| table.code(text::STATUS, row) == active);
+    let purchases = groups.sum(column::PURCHASES);
+    let mut winners = Vec::new();
+    for (group, lead) in groups.leads() {
+        let sold = purchases[group as usize];
+        let mut ad = evaluation.ad(lead);
+        let wins = ad
+            .when(rule::REINVEST)
+            .at_least(derived::OWNER_PURCHASES.of(sold), 1.0)
+            .below(column::BUDGET, settings.reinvest_budget)
+            .above(context::FREED_BUDGET, 0.0)
+            .fires();
+        if wins {
+            let budget = ad.get(column::BUDGET);
+            winners.push((group, budget, Claim { weight: sold, most: settings.reinvest_budget - budget }));
+        }
+    }
+    let claims: Vec<Claim> = winners.iter().map(|(_, _, claim)| *claim).collect();
+    for ((group, budget, _), share) in winners.iter().zip(share_out(table.context(context::FREED_BUDGET), &claims)) {
+        if share > 0.0 {
+            evaluation.budget(*group, budget + share, rule::REINVEST, 1.0);
+        }
+    }
+}
+
+/// A chance that the account is too young to know is even.
+fn or_even(chance: f64) -> f64 {
+    if chance.is_nan() { 0.5 } else { chance }
 }
 
 fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) {
@@ -123,10 +220,13 @@ fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) {
     let per_add_to_cart = if add_to_carts >= 1.0 { spend / add_to_carts } else { f64::NAN };
     let per_add_to_cart = derived::COST_PER_ADD_TO_CART.of(per_add_to_cart);
 
-    // How sure a kill is: how likely the true cost per purchase is above target. An account too
-    // young to say so leaves it at even odds.
-    let above = ad.get(column::P_CPA_ABOVE_TARGET);
-    let above = if above.is_nan() { 0.5 } else { above };
+    let freshness = derived::FRESHNESS.of(ad.get(column::CTR_TODAY) / ad.get(column::CTR_EWMA));
+
+    // How sure a kill is: how likely the true cost per purchase is above target, or that it clicks
+    // worse than the account where clicks decide.
+    let above = or_even(ad.get(column::P_CPA_ABOVE_TARGET));
+    let clicks_worse = or_even(ad.get(column::P_CTR_BELOW_ACCOUNT));
+    let above_by_carts = or_even(ad.get(column::P_CPA_ABOVE_BY_CARTS));
 
     let good_purchase = ad
         .when(rule::PURCHASE)
@@ -163,6 +263,14 @@ fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) {
         .below(column::PURCHASES, 1.0)
         .below(earned, 1.0)
         .fires();
+    let worn = ad
+        .when(rule::WORN)
+        .at_least(column::IMPRESSIONS_TODAY, settings.min_impressions)
+        .at_least(column::SPEND, settings.fair_spend)
+        .below(freshness, settings.worn_share)
+        .below(column::PURCHASES, 1.0)
+        .below(earned, 1.0)
+        .fires();
     let used_up =
         ad.when(rule::ALLOWANCE).at_least(column::SPEND, tier.allowance).below(column::PURCHASES, 1.0).fires();
     let costly = ad
@@ -176,13 +284,15 @@ fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) {
     if good_purchase {
         ad.decide_amount(Verb::Promote, settings.promote_budget, rule::PURCHASE, 1.0 - above);
     } else if strong_carts && !costly {
-        ad.decide_amount(Verb::Promote, settings.promote_budget, rule::ADD_TO_CARTS, 1.0 - above);
+        ad.decide_amount(Verb::Promote, settings.promote_budget, rule::ADD_TO_CARTS, 1.0 - above_by_carts);
     } else if hopeless {
-        ad.decide(Verb::Pause, rule::QUICK, above);
+        ad.decide(Verb::Pause, rule::QUICK, clicks_worse);
     } else if below_floor {
-        ad.decide(Verb::Pause, rule::CTR_FLOOR, above);
+        ad.decide(Verb::Pause, rule::CTR_FLOOR, clicks_worse);
     } else if no_cart {
         ad.decide(Verb::Pause, rule::NO_ADD_TO_CART, above);
+    } else if worn {
+        ad.decide(Verb::Pause, rule::WORN, clicks_worse);
     } else if used_up {
         ad.decide(Verb::Pause, rule::ALLOWANCE, above);
     } else if costly {

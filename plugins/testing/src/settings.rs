@@ -56,6 +56,10 @@ dean_policy_sdk::settings! {
         no_cart_spend: number("no_add_to_cart.spend", "currency", 80.0, 0.0, 1e9),
         /// Spend below which no ad is paused, save one that almost nobody clicks.
         fair_spend: number("fairness.spend", "currency", 75.0, 0.0, 1e9),
+        /// Share of its usual click-through rate below which an ad is worn out today.
+        worn_share: number("worn_out.share", "fraction", 0.55, 0.0, 1.0),
+        /// The daily budget up to which freed budget tops up an ad set whose ads sell.
+        reinvest_budget: number("reinvest.daily_budget", "currency", 50.0, 0.0, 1e9),
         /// How likely the cost per purchase has to be above target before an ad with purchases is paused.
         costly_probability: number("costly.probability", "fraction", 0.9, 0.5, 1.0),
     }

@@ -1,0 +1,190 @@
+//! The scaling stage: budgets follow what earns, and leave what does not.
+//!
+//! Ads are paused after days of bad cost or return, brought back by late conversions, copied and
+//! refreshed when they win. Budgets belong to owners, so they are judged on all live ads of an owner
+//! together ([`budgets`]).
+
+#![cfg_attr(target_arch = "wasm32", no_std)]
+#![deny(missing_docs)]
+
+extern crate alloc;
+
+pub mod budgets;
+mod settings;
+mod vocabulary;
+
+pub use settings::Settings;
+pub use vocabulary::{column, context, derived, rule, text};
+
+use alloc::vec::Vec;
+use dean_policy_sdk::bindings::types::Problem;
+use dean_policy_sdk::table::UNKNOWN;
+use dean_policy_sdk::{Column, Evaluation, StagePolicy, Table, Verb, Vocabulary};
+
+/// The scaling stage's policy.
+#[derive(Debug)]
+pub struct Scaling;
+
+impl StagePolicy for Scaling {
+    type Settings = Settings;
+    const NAME: &'static str = "scaling";
+    const VERSION: &'static str = env!("CARGO_PKG_VERSION");
+    const DOC: &'static str = "Scales winners: budgets rise on stable profit and fall on loss, bad days pause, \
+        winners are copied and refreshed, freed budget goes where it earns most.";
+    const STAGES: &'static [&'static str] = &["scaling"];
+    const VOCABULARY: Vocabulary = Vocabulary {
+        columns: column::NAMES,
+        text_columns: text::NAMES,
+        context: context::NAMES,
+        derived: derived::NAMES,
+        rules: rule::RULES,
+    };
+
+    fn check(settings: &Settings) -> Vec<Problem> {
+        settings.check()
+    }
+
+    fn decide(settings: &Settings, evaluation: &mut Evaluation<'_>) {
+        let table = evaluation.table();
+        let (active, paused) = (table.code_of("ACTIVE"), table.code_of("PAUSED"));
+        let mut copies: f64 = (0..table.rows()).map(|row| known(table.number(column::COPIES_TODAY, row))).sum();
+        let mut killed = Vec::new();
+        for row in 0..table.rows() {
+            match table.code(text::STATUS, row) {
+                UNKNOWN => {}
+                code if code == active => {
+                    let ends = judge(settings, evaluation, row, &mut copies);
+                    killed.extend(ends.then_some(row));
+                }
+                code if code == paused && table.number(column::PAUSED_BY_DEAN, row) >= 1.0 => {
+                    bring_back(settings, evaluation, row);
+                }
+                _ => {}
+            }
+        }
+        // An owner is judged on the ads that stay.
+        let stays = |row: u32| table.code(text::STATUS, row) == active && killed.binary_search(&row).is_err();
+        budgets::decide(settings, evaluation, stays);
+    }
+}
+
+fn known(value: f64) -> f64 {
+    if value.is_nan() { 0.0 } else { value }
+}
+
+/// Complete days in a row, from yesterday back, for which something holds.
+fn days_in_a_row(holds: impl Fn(usize) -> bool) -> f64 {
+    (0..column::SPEND_BY_DAY.len()).take_while(|&day| holds(day)).count() as f64
+}
+
+/// A day is bad on cost when its spend is at least the threshold for every purchase, so a day without
+/// a purchase counts, and at least the minimum.
+fn is_bad_on_cost(spend: f64, purchases: f64, threshold: f64, minimum: f64) -> bool {
+    spend >= minimum && spend >= threshold * purchases.max(1.0)
+}
+
+struct Days<'a> {
+    table: Table<'a>,
+    row: u32,
+}
+
+impl Days<'_> {
+    fn of(&self, columns: &[Column; 7], day: usize) -> f64 {
+        self.table.number(columns[day], self.row)
+    }
+
+    fn bad_by_cost(&self, settings: &Settings) -> f64 {
+        days_in_a_row(|day| {
+            let spend = self.of(&column::SPEND_BY_DAY, day);
+            let purchases = self.of(&column::PURCHASES_BY_DAY, day);
+            is_bad_on_cost(spend, purchases, settings.kill_cpa, settings.min_day_spend)
+        })
+    }
+
+    fn bad_by_return(&self, settings: &Settings) -> f64 {
+        days_in_a_row(|day| {
+            let spend = self.of(&column::SPEND_BY_DAY, day);
+            spend >= settings.min_day_spend && self.of(&column::ROAS_BY_DAY, day) < settings.kill_roas
+        })
+    }
+
+    fn good(&self, settings: &Settings) -> f64 {
+        days_in_a_row(|day| {
+            let spend = self.of(&column::SPEND_BY_DAY, day);
+            let purchases = self.of(&column::PURCHASES_BY_DAY, day);
+            spend >= settings.min_day_spend && purchases > 0.0 && spend <= settings.refresh_cpa * purchases
+        })
+    }
+}
+
+/// Judges a live ad; true when it is to be paused.
+fn judge(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32, copies: &mut f64) -> bool {
+    let days = Days { table: evaluation.table(), row };
+    let bad_cpa = derived::BAD_CPA_DAYS.of(days.bad_by_cost(settings));
+    let bad_roas = derived::BAD_ROAS_DAYS.of(days.bad_by_return(settings));
+    let good = derived::GOOD_DAYS.of(days.good(settings));
+    let mut ad = evaluation.ad(row);
+    let settled = ad.get(column::REVENUE_3D) / ad.get(column::SPEND_3D) / ad.get(column::SETTLED_3D);
+    let settled = derived::SETTLED_ROAS_3D.of(settled);
+
+    let costly = ad
+        .when(rule::BAD_CPA)
+        .at_least(bad_cpa, settings.kill_cpa_days)
+        .at_least(column::P_BAD_3D, settings.kill_probability)
+        .at_least(column::IMPRESSIONS, settings.min_impressions)
+        .at_least(column::SPEND, settings.min_spend)
+        .fires();
+    let unprofitable = ad
+        .when(rule::BAD_ROAS)
+        .at_least(bad_roas, settings.kill_roas_days)
+        .below(settled, settings.kill_roas)
+        .at_least(column::IMPRESSIONS, settings.min_impressions)
+        .at_least(column::SPEND, settings.min_spend)
+        .fires();
+    let winner = ad
+        .when(rule::DUPLICATE)
+        .at_least(column::PURCHASES_7D, settings.copy_purchases)
+        .at_most(column::CPA_7D, settings.copy_cpa)
+        .below_if_known(column::FATIGUE, settings.copy_fatigue)
+        .at_least_if_known(column::COPIED, settings.copy_days * HOURS_A_DAY)
+        .below(derived::STAGE_COPIES.of(*copies), settings.copies_a_day)
+        .fires();
+    let refresh = ad
+        .when(rule::REFRESH)
+        .at_least(good, settings.refresh_days)
+        .at_least_if_known(column::REFRESHED, settings.refresh_every * HOURS_A_DAY)
+        .fires();
+
+    let bad = ad.get(column::P_BAD_3D);
+    let bad = if bad.is_nan() { 0.5 } else { bad };
+    if costly || unprofitable {
+        ad.decide(Verb::Pause, if costly { rule::BAD_CPA } else { rule::BAD_ROAS }, bad);
+    } else if winner {
+        *copies += 1.0;
+        ad.decide_amount(Verb::Duplicate, settings.copy_budget, rule::DUPLICATE, 1.0 - bad);
+    } else if refresh {
+        ad.decide(Verb::Refresh, rule::REFRESH, 1.0 - bad);
+    }
+    costly || unprofitable
+}
+
+const HOURS_A_DAY: f64 = 24.0;
+
+/// A paused ad comes back when purchases that were reported since make its last week a good one.
+fn bring_back(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) {
+    let mut ad = evaluation.ad(row);
+    let late = derived::LATE_PURCHASES.of(ad.get(column::PURCHASES) - ad.get(column::PURCHASES_AT_PAUSE));
+    let exonerated = ad
+        .when(rule::EXONERATED)
+        .at_least(late, 1.0)
+        .below(column::CPA_7D, settings.kill_cpa)
+        .at_least_if_known(column::ROAS_7D, settings.kill_roas)
+        .below(column::P_BAD_7D, settings.kill_probability)
+        .fires();
+    if exonerated {
+        let bad = ad.get(column::P_BAD_7D);
+        ad.decide(Verb::Resume, rule::EXONERATED, 1.0 - bad);
+    }
+}
+
+dean_policy_sdk::policy!(Scaling);
