@@ -23,20 +23,23 @@ pub(super) fn gamma(ads: &[(f64, f64)]) -> Option<Gamma> {
     if events <= 0.0 || spend <= 0.0 {
         return None;
     }
+    // In purchases that the account's mean would expect, so that the currency changes nothing at all.
+    let pooled = events / spend;
+    let expected: Vec<(f64, f64)> = ads.iter().map(|(events, spend)| (*events, spend * pooled)).collect();
     let log_likelihood = |ln_shape: f64, ln_mean: f64| {
         let shape = ln_shape.exp();
         let rate = shape / ln_mean.exp();
         let base = ln_gamma(shape);
-        let of_ad = |(events, spend): &(f64, f64)| {
+        let of_ad = |(events, expected): &(f64, f64)| {
             let seen = if *events > 0.0 { ln_gamma(shape + events) - base } else { 0.0 };
-            // ln(rate / (rate + spend)), exact where the spend is small against the rate.
-            seen - shape * (spend / rate).ln_1p() - events * (rate + spend).ln()
+            // shape x ln(rate / (rate + expected)), exact where little is expected.
+            seen - shape * (expected / rate).ln_1p() - events * (rate + expected).ln()
         };
-        ads.iter().map(of_ad).sum::<f64>() - off(ln_shape, DEFAULT_SHAPE, SHAPE_SPREAD)
+        expected.iter().map(of_ad).sum::<f64>() - off(ln_shape, DEFAULT_SHAPE, SHAPE_SPREAD)
     };
-    let (ln_shape, ln_mean) = highest(log_likelihood, (DEFAULT_SHAPE.ln(), (events / spend).ln()));
+    let (ln_shape, ln_mean) = highest(log_likelihood, (DEFAULT_SHAPE.ln(), 0.0));
     let shape = ln_shape.exp();
-    Some(Gamma { shape, rate: shape / ln_mean.exp() })
+    Some(Gamma { shape, rate: shape / ln_mean.exp() / pooled })
 }
 
 /// The prior on a share, from successes and trials of every ad. `None` without a success.
@@ -152,8 +155,8 @@ mod tests {
                 gamma(&ads.iter().map(|(k, s)| (f64::from(*k), s * scale)).collect::<Vec<_>>())
             };
             if let (Some(one), Some(other)) = (fit(1.0), fit(scale)) {
-                prop_assert!((one.shape / other.shape - 1.0).abs() < 1e-3, "{one:?} {other:?}");
-                prop_assert!((one.rate * scale / other.rate - 1.0).abs() < 1e-3, "{one:?} {other:?}");
+                prop_assert!((one.shape / other.shape - 1.0).abs() < 1e-6, "{one:?} {other:?}");
+                prop_assert!((one.rate * scale / other.rate - 1.0).abs() < 1e-6, "{one:?} {other:?}");
             }
         }
     }

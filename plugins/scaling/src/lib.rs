@@ -47,28 +47,30 @@ impl StagePolicy for Scaling {
     fn decide(settings: &Settings, evaluation: &mut Evaluation<'_>) {
         let table = evaluation.table();
         let (active, paused) = (table.code_of("ACTIVE"), table.code_of("PAUSED"));
-        let mut copies: f64 = (0..table.rows()).map(|row| known(table.number(column::COPIES_TODAY, row))).sum();
         let mut killed = Vec::new();
+        let mut winners = Vec::new();
         for row in 0..table.rows() {
             match table.code(text::STATUS, row) {
                 UNKNOWN => {}
-                code if code == active => {
-                    let ends = judge(settings, evaluation, row, &mut copies);
-                    killed.extend(ends.then_some(row));
-                }
+                code if code == active => match judge(settings, evaluation, row) {
+                    Judged::Ends => killed.push(row),
+                    Judged::Wins { refresh } => winners.push((row, refresh)),
+                    Judged::Stays => {}
+                },
                 code if code == paused && table.number(column::PAUSED_BY_DEAN, row) >= 1.0 => {
                     bring_back(settings, evaluation, row);
                 }
                 _ => {}
             }
         }
+        copy_winners(settings, evaluation, winners);
         // An owner is judged on the ads that stay.
         let stays = |row: u32| table.code(text::STATUS, row) == active && killed.binary_search(&row).is_err();
         budgets::decide(settings, evaluation, stays);
     }
 }
 
-fn known(value: f64) -> f64 {
+fn or_zero(value: f64) -> f64 {
     if value.is_nan() { 0.0 } else { value }
 }
 
@@ -117,8 +119,17 @@ impl Days<'_> {
     }
 }
 
-/// Judges a live ad; true when it is to be paused.
-fn judge(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32, copies: &mut f64) -> bool {
+/// What becomes of a live ad.
+enum Judged {
+    /// It is paused.
+    Ends,
+    /// It deserves a copy, and perhaps a new creative.
+    Wins { refresh: bool },
+    /// It goes on.
+    Stays,
+}
+
+fn judge(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> Judged {
     let days = Days { table: evaluation.table(), row };
     let bad_cpa = derived::BAD_CPA_DAYS.of(days.bad_by_cost(settings));
     let bad_roas = derived::BAD_ROAS_DAYS.of(days.bad_by_return(settings));
@@ -147,7 +158,6 @@ fn judge(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32, copies:
         .at_most(column::CPA_7D, settings.copy_cpa)
         .below_if_known(column::FATIGUE, settings.copy_fatigue)
         .at_least_if_known(column::COPIED, settings.copy_days * HOURS_A_DAY)
-        .below(derived::STAGE_COPIES.of(*copies), settings.copies_a_day)
         .fires();
     let refresh = ad
         .when(rule::REFRESH)
@@ -155,17 +165,50 @@ fn judge(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32, copies:
         .at_least_if_known(column::REFRESHED, settings.refresh_every * HOURS_A_DAY)
         .fires();
 
-    let bad = ad.get(column::P_BAD_3D);
-    let bad = if bad.is_nan() { 0.5 } else { bad };
     if costly || unprofitable {
+        let bad = or_even(ad.get(column::P_BAD_3D));
         ad.decide(Verb::Pause, if costly { rule::BAD_CPA } else { rule::BAD_ROAS }, bad);
+        Judged::Ends
     } else if winner {
-        *copies += 1.0;
-        ad.decide_amount(Verb::Duplicate, settings.copy_budget, rule::DUPLICATE, 1.0 - bad);
-    } else if refresh {
+        Judged::Wins { refresh }
+    } else {
+        ask_for_creative(evaluation, row, refresh);
+        Judged::Stays
+    }
+}
+
+fn ask_for_creative(evaluation: &mut Evaluation<'_>, row: u32, refresh: bool) {
+    let mut ad = evaluation.ad(row);
+    if refresh {
+        let bad = or_even(ad.get(column::P_BAD_7D));
         ad.decide(Verb::Refresh, rule::REFRESH, 1.0 - bad);
     }
-    costly || unprofitable
+}
+
+/// The best winners are copied, as many as the day still allows, whatever the order of rows.
+fn copy_winners(settings: &Settings, evaluation: &mut Evaluation<'_>, mut winners: Vec<(u32, bool)>) {
+    let table = evaluation.table();
+    let made: f64 = (0..table.rows()).map(|row| or_zero(table.number(column::COPIES_TODAY, row))).sum();
+    winners.sort_by(|(a, _), (b, _)| {
+        let by = |column| table.number(column, *a).total_cmp(&table.number(column, *b));
+        by(column::P_BAD_7D).then_with(|| by(column::CPA_7D)).then_with(|| by(column::PURCHASES_7D).reverse())
+    });
+    for (rank, (row, refresh)) in winners.into_iter().enumerate() {
+        let mut ad = evaluation.ad(row);
+        let within =
+            ad.when(rule::DUPLICATE).below(derived::STAGE_COPIES.of(made + rank as f64), settings.copies_a_day).fires();
+        if within {
+            let bad = or_even(ad.get(column::P_BAD_7D));
+            ad.decide_amount(Verb::Duplicate, settings.copy_budget, rule::DUPLICATE, 1.0 - bad);
+        } else {
+            ask_for_creative(evaluation, row, refresh);
+        }
+    }
+}
+
+/// A chance that the account is too young to know is even.
+fn or_even(chance: f64) -> f64 {
+    if chance.is_nan() { 0.5 } else { chance }
 }
 
 const HOURS_A_DAY: f64 = 24.0;
