@@ -1,45 +1,25 @@
-"""Simulated accounts to check the columns on: a server of each, what it says, and what the program says of it.
+"""The accounts that the columns are checked on, as fixtures: what each lives through, and how it is then read.
 
-Everything that is expected is read here from the server over HTTP, never from the program's store.
+Each account is made once for the whole run, on a loopback port that the system chooses, and its server is ended as
+soon as it has been read.
 """
 
-import hashlib
-import hmac
 import json
 import os
 import pathlib
-import signal
 import subprocess
-import threading
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
-import requests
 
-SECONDS = 30
-STAGES = {"Testing": "testing", "Validation": "validation", "Scaling": "scaling"}
-ALIASES = {
-    "purchases": ("omni_purchase", "purchase", "offsite_conversion.fb_pixel_purchase"),
-    "add_to_cart": ("omni_add_to_cart", "add_to_cart", "offsite_conversion.fb_pixel_add_to_cart"),
-    "initiate_checkout": ("omni_initiated_checkout", "initiate_checkout",
-                          "offsite_conversion.fb_pixel_initiate_checkout"),
-    "video": ("video_view",),
-}
-METRICS = ("spend", "impressions", "clicks", "link_clicks", "purchases", "revenue", "add_to_cart",
-           "initiate_checkout", "video_3s", "thruplay", "watch_time")
-FIELDS = ("ad_id,spend,impressions,clicks,inline_link_clicks,actions,action_values,reach,video_play_actions,"
-          "video_thruplay_watched_actions,video_avg_time_watched_actions")
-AD = ("id,created_time,effective_status,campaign{name,daily_budget},"
-      "adset{id,daily_budget,learning_stage_info}")
-ATTRIBUTION = {"action_report_time": "impression", "action_attribution_windows": '["7d_click","1d_view"]'}
-# What the rules aim at where nothing is configured.
-TARGETS = {"testing": 36.0}
-# Money of these is counted in whole units by Meta.
-WHOLE = {"JPY", "KRW", "CLP", "HUF", "TWD", "VND"}
+from compute import Columns
+from reading import ATTRIBUTION, FIELDS, SECONDS, WHOLE, described, numbers, program, reach, serving, thresholds
+
+# In a day, for the stories of the plans.
+HOURS = 24
 
 
 @dataclass
@@ -47,7 +27,7 @@ class Plan:
     """An account to make: what the server is started with, what happens to it, and how the program is configured.
 
     A step of `story` is a number of hours that pass, or a function that changes something through the API. The
-    program runs `minutes` after the last of them.
+    program runs `minutes` after the last of them. `targets` are thresholds of stages that are not left as they are.
     """
 
     name: str
@@ -57,7 +37,7 @@ class Plan:
     currency: str = "EUR"
     zone: str = "Europe/Berlin"
     settings: str = ""
-    targets: dict = field(default_factory=lambda: dict(TARGETS))
+    targets: dict = field(default_factory=dict)
     breakeven: float | None = None
     cogs: float = 0.0
     minutes: int = 0
@@ -78,6 +58,11 @@ class Account:
     told_once: bool
 
     @property
+    def targets(self):
+        """The cost per purchase that is a stage's threshold, for the stages that have one."""
+        return {stage: most for stage, (_, most) in thresholds().items()} | self.plan.targets
+
+    @property
     def local(self):
         return self.now.astimezone(ZoneInfo(self.plan.zone))
 
@@ -94,145 +79,22 @@ class Account:
         return (self.now - begin) / (end - begin)
 
 
-class Graph:
-    """The server's API, signed as Meta wants it."""
-
-    def __init__(self, facts):
-        self.facts = facts
-        self.session = requests.Session()
-        self.session.trust_env = False
-        proof = hmac.new(facts["app_secret"].encode(), facts["token"].encode(), hashlib.sha256).hexdigest()
-        self.signed = {"access_token": facts["token"], "appsecret_proof": proof}
-        self.root = f"{facts['url']}/{facts['api_version']}"
-
-    def call(self, method, url, **parameters):
-        answer = self.session.request(method, url, params=self.signed | parameters, timeout=SECONDS)
-        answer.raise_for_status()
-        return answer.json()
-
-    def rows(self, edge, **parameters):
-        """Every row of an edge of the account, over all its pages."""
-        url, rows = f"{self.root}/{self.facts['account']}/{edge}", []
-        page = self.call("GET", url, limit=200, **parameters)
-        while True:
-            rows += page["data"]
-            if "next" not in page.get("paging", {}):
-                return rows
-            page = self.call("GET", url, limit=200, **parameters, after=page["paging"]["cursors"]["after"])
-
-    def ads(self):
-        return self.rows("ads", fields=AD)
-
-    def change(self, node, **parameters):
-        self.call("POST", f"{self.root}/{node}", **parameters)
-
-    def advance(self, hours):
-        self.session.post(f"{self.facts['url']}/sim/advance", json={"hours": hours}, timeout=SECONDS).raise_for_status()
-
-    def now(self):
-        told = self.session.get(f"{self.facts['url']}/sim/state", timeout=SECONDS).json()["now"]
-        return datetime.fromisoformat(told.replace("Z", "+00:00"))
-
-
-def first_of(actions, name):
-    """The value of the first action type that is there; None without one."""
-    values = {action["action_type"]: float(action["value"]) for action in actions or []}
-    return next((values[alias] for alias in ALIASES[name] if alias in values), None)
-
-
-def numbers(row):
-    """A row of insights as the metrics of the catalogue; unknown revenue is NaN."""
-    actions, plays = row.get("actions"), first_of(row.get("video_play_actions"), "video") or 0.0
-    purchases = first_of(actions, "purchases") or 0.0
-    revenue = first_of(row.get("action_values"), "purchases")
-    return {
-        "ad": row["ad_id"], "day": datetime.fromisoformat(row["date_start"]).date(),
-        "spend": float(row["spend"]), "impressions": float(row["impressions"]), "clicks": float(row["clicks"]),
-        "link_clicks": float(row["inline_link_clicks"]), "purchases": purchases,
-        "revenue": (float("nan") if purchases else 0.0) if revenue is None else revenue,
-        "add_to_cart": first_of(actions, "add_to_cart") or 0.0,
-        "initiate_checkout": first_of(actions, "initiate_checkout") or 0.0,
-        "video_3s": plays,
-        "thruplay": first_of(row.get("video_thruplay_watched_actions"), "video") or 0.0,
-        "watch_time": plays * (first_of(row.get("video_avg_time_watched_actions"), "video") or 0.0),
-        "reach": float(row["reach"]),
-    }
-
-
-def described(ad, zone, minor):
-    """What the account's structure says of an ad; a budget is its campaign's or else its ad set's."""
-    created = datetime.fromisoformat(ad["created_time"])
-    budget = ad["campaign"].get("daily_budget") or ad["adset"].get("daily_budget")
-    return {
-        "id": ad["id"], "created": created, "first_day": created.astimezone(ZoneInfo(zone)).date(),
-        "status": ad["effective_status"], "stage": STAGES.get(ad["campaign"]["name"]),
-        "budget": float(budget) / minor if budget else float("nan"),
-        "learning": float(ad["adset"]["learning_stage_info"]["status"] == "LEARNING"),
-    }
-
-
-def reach(graph, since, until):
-    """People whom each ad reached in a span of days as a whole."""
-    span = json.dumps({"since": str(since), "until": str(until)})
-    rows = graph.rows("insights", level="ad", fields="ad_id,reach", time_range=span, **ATTRIBUTION)
-    return pd.Series({row["ad_id"]: float(row["reach"]) for row in rows}, dtype=float)
-
-
-def program():
-    """Where the program is; None when DEAN_BIN does not say."""
-    named = os.environ.get("DEAN_BIN")
-    return os.path.abspath(named) if named else None
-
-
-def catalogue():
-    """What the program says its columns are."""
-    done = subprocess.run([program(), "metrics", "--json"], capture_output=True, timeout=SECONDS, check=True)
-    return json.loads(done.stdout)
-
-
 def explain(graph, plan, now, folder):
     """A dry run in a fresh folder, every ad with every column."""
     (folder / "config").mkdir()
     ids = "".join(f'{stage}_campaign_id = "{campaign}"\n' for stage, campaign in graph.facts["campaigns"].items())
     (folder / "config" / "dean.toml").write_text(f"[ids]\n{ids}{plan.settings}", encoding="utf-8")
-    rules = "".join(f"{stage}_max = {most}\n" for stage, most in plan.targets.items() if TARGETS.get(stage) != most)
+    name = lambda stage: thresholds().get(stage, (f"{stage}_max", None))[0]
+    rules = "".join(f"{name(stage)} = {most}\n" for stage, most in plan.targets.items())
     (folder / "config" / "rules.toml").write_text(f"[thresholds.cpa]\n{rules}", encoding="utf-8")
     environment = {"PATH": os.environ["PATH"], "META_GRAPH_URL": graph.facts["url"],
                    "FB_AD_ACCOUNT_ID": graph.facts["account"], "FB_ACCESS_TOKEN": graph.facts["token"],
                    "FB_APP_SECRET": graph.facts["app_secret"], "FB_APP_ID": "1"}
-    command = [program(), "--config", folder / "config", "--data-dir", folder / "data", "--json", "run",
+    command = [program(), "--config", folder / "config", "--data-dir", folder / "store", "--json", "run",
                "--dry-run", "--explain", "--now", now.isoformat().replace("+00:00", "Z")]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return json.loads(done.stdout)
-
-
-@contextmanager
-def serving(plan, folder):
-    """A server of the plan, ended however the block ends."""
-    command = [program(), "sim", "serve", "--json", "--port", "0", "--seed", str(plan.seed), "--ads", str(plan.ads),
-               "--currency", plan.currency, "--timezone", plan.zone]
-    process = subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True)
-    patience = threading.Timer(SECONDS, process.kill)
-    patience.start()
-    try:
-        line = process.stdout.readline()
-        patience.cancel()
-        if not line:
-            pytest.fail("the server ended before it was ready")
-        graph = Graph(json.loads(line))
-        with graph.session:
-            yield graph
-    finally:
-        patience.cancel()
-        if process.poll() is None:
-            process.send_signal(signal.SIGINT)
-        try:
-            process.wait(timeout=SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.stdout.close()
 
 
 def live(plan, folder):
@@ -251,8 +113,65 @@ def live(plan, folder):
         weeks, lifetime = reach(graph, today - timedelta(days=7), today - timedelta(days=1)), reach(graph, begin, today)
         report = explain(graph, plan, now, folder)
     told = report["decisions"] + report["skipped"]
+    found = {one["ad_id"]: one["columns"] for one in told}
     return Account(
         plan=plan, now=now, days=pd.DataFrame([numbers(row) for row in rows]), reach_7d=weeks,
-        reach_lifetime=lifetime, ads=ads, found={one["ad_id"]: one["columns"] for one in told},
-        decided={one["ad_id"]: one["stage"] for one in report["decisions"]}, told_once=len({one["ad_id"] for one in told}) == len(told),
+        reach_lifetime=lifetime, ads=ads, found=found, told_once=len(found) == len(told),
+        decided={one["ad_id"]: one["stage"] for one in report["decisions"]},
     )
+
+
+def every(status, places=None):
+    """Sets the status of the ads at some places, or of all."""
+    def step(graph):
+        for place, ad in enumerate(graph.ads()):
+            if places is None or place in places:
+                graph.change(ad["id"], status=status)
+    return step
+
+
+def copy(place):
+    """Copies an ad within its ad set: the copy is reviewed for some hours before it is delivered."""
+    return lambda graph: graph.change(f"{graph.ads()[place]['id']}/copies", status_option="ACTIVE")
+
+
+def budget(place, minor):
+    """Gives the ad set of an ad another daily budget."""
+    return lambda graph: graph.change(graph.ads()[place]["adset"]["id"], daily_budget=minor)
+
+
+PLANS = [
+    Plan("young", seed=5, ads=60, story=(13,)),
+    Plan("paused", seed=6, ads=30, story=(12 * HOURS + 3, every("PAUSED", {2, 5}), budget(0, 8000), 3 * HOURS + 4)),
+    # Clocks go forward at this day's midnight in Santiago: it has 23 hours and begins at one o'clock.
+    Plan("yen", seed=9, ads=40, story=(30 * HOURS, every("PAUSED", {1}), 61 * HOURS - 4 - 4), currency="JPY",
+         zone="America/Santiago", targets={"testing": 30.0}),
+    Plan("goods", seed=21, ads=25, currency="USD", zone="Asia/Kolkata",
+         story=(20 * HOURS, copy(3), 5 * HOURS, every("PAUSED", {4}), copy(6), 13 * HOURS + 10, copy(8), 1),
+         settings="[economics]\ncogs_per_purchase = 12.5\n", cogs=12.5),
+    Plan("large", seed=33, ads=120, story=(40 * HOURS + 20,), currency="GBP", zone="America/New_York",
+         settings="[economics]\nbreakeven_cpa = 27.5\n", breakeven=27.5),
+    Plan("tiny", seed=2, ads=3, story=(2,)),
+    # Half an hour is skipped at two o'clock of this day on Lord Howe Island.
+    Plan("island", seed=77, ads=8, story=(118 * HOURS,), currency="AUD", zone="Australia/Lord_Howe", minutes=37),
+    # Nothing was spent in the last 30 complete days; three ads were switched on again today.
+    Plan("idle", seed=4, ads=12,
+         story=(3 * HOURS, every("PAUSED"), 33 * HOURS + 10, every("ACTIVE", {1, 9, 10}), 3)),
+]
+
+
+@pytest.fixture(scope="session")
+def accounts(tmp_path_factory):
+    """Every account with the columns that are expected of it."""
+    if not program():
+        pytest.fail("DEAN_BIN does not name the program")
+    lived = [live(plan, tmp_path_factory.mktemp(plan.name)) for plan in PLANS]
+    return [(account, Columns(account)) for account in lived]
+
+
+@pytest.fixture
+def another(tmp_path):
+    """Makes one more account."""
+    if not program():
+        pytest.fail("DEAN_BIN does not name the program")
+    return lambda plan: live(plan, tmp_path)

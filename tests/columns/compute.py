@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from accounts import METRICS
 from priors import Posteriors
+from reading import METRICS
 
 WEEK = list(range(7, 0, -1))
 WINDOWS = {"3d": 3, "7d": 7, "14d": 14, "30d": 30}
@@ -20,11 +20,12 @@ RATIOS = {
     "atc_rate": ("add_to_cart", "clicks", 1), "ic_rate": ("initiate_checkout", "clicks", 1),
 }
 SERIES = ("spend", "impressions", "purchases", "revenue", *RATIOS)
-# What the shipped ledger alone knows: on a fresh store Dean has changed, paused and copied nothing.
+# What the ledger alone knows, with the reason why a fresh store says this.
 LEDGER = {
     "hours_since_change": (np.nan, "Dean never changed the ad"),
     "changes_24h": (0.0, "Dean never changed the ad"),
     "paused_by_dean": (0.0, "Dean never paused the ad"),
+    "hours_since_budget_change": (np.nan, "Dean never changed a budget"),
     "hours_since_pause": (np.nan, "Dean never paused the ad"),
     "cpa_at_pause": (np.nan, "Dean never paused the ad"),
     "purchases_at_pause": (np.nan, "Dean never paused the ad"),
@@ -161,9 +162,9 @@ class Columns:
         oldest_first = ctr[list(range(30, 0, -1))].T
         self.put("ctr_ewma", oldest_first.ewm(alpha=0.25, adjust=False, ignore_na=True).mean().iloc[-1])
         fortnight = list(range(14, 0, -1))
-        decay = {ad: -weighted_slope(np.log(ctr.loc[ad, fortnight].where(clicks.loc[ad, fortnight] > 0).to_numpy(float)),
-                                     clicks.loc[ad, fortnight].to_numpy()) for ad in ctr.index}
-        self.put("decay_rate", pd.Series(decay))
+        logs = np.log(ctr[fortnight].where(clicks[fortnight] > 0))
+        slopes = [weighted_slope(*both) for both in zip(logs.to_numpy(), clicks[fortnight].to_numpy())]
+        self.put("decay_rate", -pd.Series(slopes, index=ctr.index))
         rate = self.all["decay_rate"]
         self.put("half_life_days", np.log(2) / rate.where(rate > 0))
 

@@ -97,7 +97,7 @@ class Posteriors:
         self.clicked = fit_beta(with_spend["clicks"], with_spend["impressions"])
         self.breakeven = mean_order(month) - plan.cogs if plan.breakeven is None else plan.breakeven
         # The stage is that of the ad's campaign, whatever the ad's status.
-        self.target = self.ads["stage"].map(plan.targets).astype(float).fillna(self.breakeven)
+        self.target = self.ads["stage"].map(columns.account.targets).astype(float).fillna(self.breakeven)
         self.purchases()
         self.carts()
         self.clicks()

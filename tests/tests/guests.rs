@@ -77,6 +77,7 @@ fn answers_that_make_no_sense_are_refused_whole() {
         ("nan", "confidence NaN"),
         ("infinite_amount", "amount inf"),
         ("row_out_of_range", "row 1000000"),
+        ("group_out_of_range", "group 1000000"),
         ("rule_out_of_range", "rule 7"),
         ("two_answers", "another one for row 0"),
     ] {
@@ -162,4 +163,41 @@ fn a_shipped_policy_refuses_a_cohort_of_another_shape() {
     let plan = policy.prepare("testing", &[]).unwrap();
     let fault = policy.decide("testing", &[], &plan, &mut cohort()).map(|o| o.answer).unwrap_err();
     assert_eq!(fault, Fault::Refused("the cohort's values are not rows x columns of the plan".into()));
+}
+
+#[test]
+fn bytes_changed_in_ten_thousand_ways_do_no_harm() {
+    let limits = Limits { deadline: Duration::from_millis(50), memory_bytes: 16 << 20, ..Limits::default() };
+    let runtime = Runtime::new(limits, None).unwrap();
+    let honest = guest("honest").unwrap().bytes().to_vec();
+    // A sequence of its own (Knuth's linear congruence), so that each run changes the same bytes.
+    let mut state = 20_260_601u64;
+    let mut next = |below: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    let (mut refused, mut failed, mut answered) = (0, 0, 0);
+    for _ in 0..10_000 {
+        let mut bytes = honest.clone();
+        for _ in 0..=next(3) {
+            let at = next(bytes.len());
+            bytes[at] ^= 1 << next(8);
+        }
+        let mut lent = cohort();
+        match runtime.load(&Artifact::new("changed.wasm", bytes)) {
+            Err(_) => refused += 1,
+            Ok(policy) => match policy.prepare("testing", &[]) {
+                Ok(_) => match policy.decide("testing", &[], &plan(), &mut lent) {
+                    Ok(_) => answered += 1,
+                    Err(_) => failed += 1,
+                },
+                Err(_) => failed += 1,
+            },
+        }
+        assert_eq!(lent, cohort(), "the cohort comes back whatever the guest does");
+    }
+    assert!(
+        refused > 1_000 && failed > 20 && answered > 100,
+        "{refused} refused, {failed} failed, {answered} answered"
+    );
 }

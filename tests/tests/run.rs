@@ -8,7 +8,6 @@ use dean::pipeline::{self, Options, RunReport};
 use dean::store::{ActionState, Store};
 use dean_sim::Params;
 use dean_tests::account::{TestAccount, registry};
-use dean_tests::guest::guest;
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -169,23 +168,6 @@ async fn one_run_stops_only_its_share_of_the_spend() {
     let report = account.run(&Options::default()).await.unwrap();
     assert_eq!(paused(&report).len(), 1, "the first pause goes through, the others wait");
     assert!(report.decisions.iter().any(|d| d.held.as_ref().is_some_and(|h| h.by == "blast-radius")));
-}
-
-#[tokio::test]
-async fn a_policy_that_fails_holds_its_ads_and_the_run_goes_on() {
-    let file = tempfile::NamedTempFile::with_suffix(".wasm").unwrap();
-    std::fs::write(file.path(), guest("panic").unwrap().bytes()).unwrap();
-    let mut policy = vec![("stages.testing.policy", json!(file.path().to_str().unwrap()))];
-    policy.extend(only_testing_decides());
-    let account = TestAccount::new(7, params(), &policy).await.unwrap();
-    let report = account.run(&Options::default()).await.unwrap();
-    assert_eq!(report.api.writes, 0);
-    let testing = &report.stages[0];
-    assert!(testing.fault.as_ref().unwrap().contains("panicked"), "{testing:?}");
-    let held = report.decisions.iter().filter(|d| d.stage == "testing");
-    assert!(held.clone().count() > 0);
-    assert!(held.clone().all(|d| d.held.as_ref().is_some_and(|h| h.by == "policy")));
-    assert!(!report.complete(), "the run says that it was done in part");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! `dean config`: what holds, where it comes from, and whether it is right.
 
 use super::context::Context;
-use super::output;
+use super::output::{self, Usage};
 use super::{Ended, Global};
 use crate::config::VARIABLES;
 use crate::pipeline;
@@ -68,14 +68,17 @@ fn show(global: &Global, context: &Context, all: bool) -> anyhow::Result<()> {
 fn check(global: &Global, context: &Context) -> anyhow::Result<()> {
     let registry = context.registry()?;
     let policies = pipeline::prepare(&context.effective, &registry, &context.folder)?;
+    if let Some((stage, reason)) = policies.iter().find_map(|p| Some((&p.view.name, p.broken()?))) {
+        return Err(Usage(format!("the policy of stage {stage} cannot be used: {reason}")).into());
+    }
     let stages: Vec<_> = policies
         .iter()
         .map(|p| {
             json!({
                 "stage": p.view.name,
                 "campaigns": p.view.campaigns,
-                "policy": p.ready.as_ref().map(|r| format!("{}@{}", r.policy.manifest().name, r.policy.manifest().version)),
-                "settings": p.ready.as_ref().map_or(0, |r| r.settings.len()),
+                "policy": p.ready().map(|r| format!("{}@{}", r.policy.manifest().name, r.policy.manifest().version)),
+                "settings": p.ready().map_or(0, |r| r.settings.len()),
             })
         })
         .collect();
@@ -85,12 +88,12 @@ fn check(global: &Global, context: &Context) -> anyhow::Result<()> {
     }
     let mut table = output::table(&["Stage", "Campaigns", "Policy", "Settings of your own"]);
     for p in &policies {
-        let policy = p.ready.as_ref().map(|r| format!("{}@{}", r.policy.manifest().name, r.policy.manifest().version));
+        let policy = p.ready().map(|r| format!("{}@{}", r.policy.manifest().name, r.policy.manifest().version));
         table.add_row([
             p.view.name.clone(),
             if p.view.campaigns.is_empty() { "none: nothing to do".into() } else { p.view.campaigns.join(", ") },
             policy.unwrap_or_else(|| "none: its ads are only observed".into()),
-            p.ready.as_ref().map_or(0, |r| r.settings.len()).to_string(),
+            p.ready().map_or(0, |r| r.settings.len()).to_string(),
         ]);
     }
     output::line(&format!("The configuration is right.\n{table}"));

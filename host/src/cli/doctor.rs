@@ -29,10 +29,13 @@ pub(super) async fn doctor(global: &Global) -> anyhow::Result<Ended> {
                 Err(error) => say("policies", "problem", error.to_string()),
                 Ok(policies) => {
                     let named = policies.iter().map(|p| {
-                        let policy = p.ready.as_ref().map_or("no policy".into(), |r| r.policy.manifest().name.clone());
+                        let policy = p.ready().map_or("no policy".into(), |r| r.policy.manifest().name.clone());
                         format!("{}: {policy}", p.view.name)
                     });
                     say("policies", "ok", named.collect::<Vec<_>>().join(", "));
+                    for (stage, reason) in policies.iter().filter_map(|p| Some((&p.view.name, p.broken()?))) {
+                        say("policies", "problem", format!("stage {stage}: {reason}"));
+                    }
                     if policies.iter().all(|p| p.view.campaigns.is_empty()) {
                         say(
                             "campaigns",

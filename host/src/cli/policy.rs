@@ -157,14 +157,14 @@ fn list(global: &Global) -> anyhow::Result<Ended> {
     let registry = context.registry()?;
     let policies = pipeline::prepare(&context.effective, &registry, &context.folder)?;
     let used = |policy: &Policy| -> Vec<String> {
-        let uses = |p: &&pipeline::StagePolicy| p.ready.as_ref().is_some_and(|r| r.policy.digest() == policy.digest());
+        let uses = |p: &&pipeline::StagePolicy| p.ready().is_some_and(|r| r.policy.digest() == policy.digest());
         policies.iter().filter(uses).map(|p| p.view.name.clone()).collect()
     };
     let mut rows: Vec<(Policy, &str)> = Vec::new();
     for shipped in shipped::SHIPPED {
         rows.push((registry.load(&shipped.artifact())?, "shipped"));
     }
-    for ready in policies.iter().filter_map(|p| p.ready.as_ref()) {
+    for ready in policies.iter().filter_map(|p| p.ready()) {
         if !rows.iter().any(|(policy, _)| policy.digest() == ready.policy.digest()) {
             rows.push((ready.policy.clone(), "file"));
         }

@@ -22,7 +22,7 @@ impl Runner<'_> {
         let mut ads = verdicts.ads.iter();
         let mut budgets = verdicts.budgets.iter();
         for (policy, d) in self.policies.iter().zip(decided) {
-            let rule = |rule: u32| policy.ready.as_ref().map_or("", |r| r.plan.rules[rule as usize].id.as_str());
+            let rule = |rule: u32| policy.ready().map_or("", |r| r.plan.rules[rule as usize].id.as_str());
             let intent = |rule, ad_id| Intent {
                 run_id,
                 account_id: &observation.account.id,
@@ -84,7 +84,7 @@ impl Runner<'_> {
                     _ => continue,
                 };
                 let Some(campaign) = campaign else { continue };
-                let rule = policy.ready.as_ref().map_or("", |r| r.plan.rules[decision.rule as usize].id.as_str());
+                let rule = policy.ready().map_or("", |r| r.plan.rules[decision.rule as usize].id.as_str());
                 let intent = Intent {
                     run_id,
                     account_id: &observation.account.id,

@@ -6,7 +6,7 @@ use super::measure::{self, Skipped, StageCohort};
 use super::observe::Observation;
 use super::report::{Action, Decision, Evidence, Final, Health, Promotion, RuleCheck, RunReport, Skip, StageReport};
 use super::why::{OfPolicy, Story};
-use super::{Options, Runner, StagePolicy, moment, promote};
+use super::{Decider, Options, Runner, StagePolicy, moment, promote};
 use crate::domain::{Currency, Verb};
 use crate::features;
 use crate::guard::{AdVerdict, Held, Stopped, Verdicts};
@@ -63,15 +63,15 @@ impl Assembly<'_> {
 
     fn stages(&self) -> Vec<StageReport> {
         let stage = |(policy, d): (&StagePolicy, &Decided)| {
-            let manifest = policy.ready.as_ref().map(|r| r.policy.manifest());
+            let manifest = policy.ready().map(|r| r.policy.manifest());
             StageReport {
                 name: policy.view.name.clone(),
                 policy: manifest.map(|m| m.name.clone()),
                 version: manifest.map(|m| m.version.clone()),
-                sha256: policy.ready.as_ref().map(|r| r.policy.digest().to_string()),
+                sha256: policy.ready().map(|r| r.policy.digest().to_string()),
                 ads: d.stage.ads.len(),
                 live: d.stage.ads.iter().filter(|i| self.observation.ads[**i].effective_status.is_active()).count(),
-                fault: d.fault.clone(),
+                fault: d.fault.as_ref().map(ToString::to_string),
             }
         };
         self.runner.policies.iter().zip(self.decided).map(stage).collect()
@@ -82,7 +82,7 @@ impl Assembly<'_> {
         let mut decisions = Vec::new();
         let none = Plan::default();
         for (policy, d) in self.runner.policies.iter().zip(self.decided) {
-            let plan = policy.ready.as_ref().map_or(&none, |r| &r.plan);
+            let plan = policy.ready().map_or(&none, |r| &r.plan);
             let columns = self.options.explain.then(|| self.columns(&d.stage));
             let mut checks: Vec<Vec<Check>> = vec![Vec::new(); d.stage.ads.len()];
             d.answer.checks.iter().for_each(|c| checks[c.row as usize].push(*c));
@@ -113,7 +113,7 @@ impl Assembly<'_> {
         let Scene { policy, d, plan, row, checks } = *scene;
         let ad = &self.observation.ads[d.stage.ads[row]];
         let decision = made.map(|(decision, _)| decision);
-        let held = match (made, &policy.ready, &d.fault) {
+        let held = match (made, &d.fault, &policy.decider) {
             (Some((_, verdict)), ..) => {
                 // A copy goes on over runs; its own state is told with it.
                 let kind = match verdict.verb {
@@ -123,12 +123,12 @@ impl Assembly<'_> {
                 };
                 verdict.held.clone().or_else(|| self.not_done(&ad.id, kind?))
             }
-            (None, None, _) => Some(Held {
+            (None, Some(fault), _) => Some(Held { by: "policy".into(), reason: fault.to_string() }),
+            (None, None, Decider::Nobody) => Some(Held {
                 by: "no-policy".into(),
                 reason: format!("stage {} has no policy: its ads are only observed", policy.view.name),
             }),
-            (None, _, Some(fault)) => Some(Held { by: "policy".into(), reason: format!("the policy failed: {fault}") }),
-            (None, _, None) => None,
+            (None, None, _) => None,
         };
         let done = made.filter(|_| held.is_none()).map_or(Verb::Hold, |(_, verdict)| verdict.verb);
         let has_amount = |verb: Verb| matches!(verb, Verb::Promote | Verb::Duplicate);
@@ -193,7 +193,7 @@ impl Assembly<'_> {
                     min_budget: 0.0,
                     max_budget: 0.0,
                 },
-                ready: None,
+                decider: Decider::Nobody,
             };
             let measured =
                 measure::measure(self.observation, &nowhere, members, self.lifecycle, self.history, 0.0, self.numbers);
@@ -256,9 +256,9 @@ impl Assembly<'_> {
             |campaign: &String| self.observation.ads.iter().any(|ad| ad.campaign_id.as_ref() == Some(campaign));
         for policy in self.runner.policies {
             let next = policy.view.next.as_deref();
-            let unwatched = |p: &&StagePolicy| Some(p.view.name.as_str()) == next && p.ready.is_none();
+            let unwatched = |p: &&StagePolicy| Some(p.view.name.as_str()) == next && p.ready().is_none();
             let target = self.runner.policies.iter().find(unwatched).filter(|p| !p.view.campaigns.is_empty());
-            if let (Some(target), Some(_)) = (target, &policy.ready) {
+            if let (Some(target), Some(_)) = (target, policy.ready()) {
                 let (from, to) = (&policy.view.name, &target.view.name);
                 let message = format!(
                     "stage {to} has no policy: what {from} promotes into it runs within its caps, and nobody pauses it; \

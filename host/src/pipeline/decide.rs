@@ -26,8 +26,29 @@ pub(super) struct Decided {
     pub cohort: Option<Cohort>,
     /// What its policy answered; empty when it has none or failed.
     pub answer: Answer,
-    /// How its policy failed.
-    pub fault: Option<String>,
+    /// Why its policy did not answer.
+    pub fault: Option<StageFault>,
+}
+
+/// Why a stage's policy did not answer: its ads are held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum StageFault {
+    /// It was asked and failed.
+    Failed(String),
+    /// It cannot be asked at all.
+    Broken(String),
+    /// It failed too often, and is not asked for a while.
+    Suspended(String),
+}
+
+impl std::fmt::Display for StageFault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            StageFault::Failed(reason) => write!(f, "the policy failed: {reason}"),
+            StageFault::Broken(reason) => write!(f, "the policy cannot be used: {reason}"),
+            StageFault::Suspended(reason) => write!(f, "the policy is suspended: {reason}"),
+        }
+    }
 }
 
 /// Asks the policy of one stage.
@@ -37,10 +58,13 @@ pub(super) fn ask(
     policy: &StagePolicy,
     stage: StageCohort,
     numbers: &AccountNumbers,
+    suspended: Option<String>,
     seed: u32,
 ) -> Decided {
-    let Some(ready) = &policy.ready else {
-        return Decided { stage, cohort: None, answer: Answer::default(), fault: None };
+    let fault = policy.broken().map(|reason| StageFault::Broken(reason.into()));
+    let fault = fault.or(suspended.map(StageFault::Suspended));
+    let Some(ready) = policy.ready().filter(|_| fault.is_none()) else {
+        return Decided { stage, cohort: None, answer: Answer::default(), fault };
     };
     let mut cohort = cohort(observation, ready, &stage, numbers, seed);
     let decided = ready.policy.decide(&policy.view.name, &ready.settings, &ready.plan, &mut cohort);
@@ -48,7 +72,8 @@ pub(super) fn ask(
         Ok(outcome) => Decided { stage, cohort: Some(cohort), answer: outcome.answer, fault: None },
         Err(fault) => {
             tracing::warn!(stage = %policy.view.name, %fault, "the policy failed; its ads are held");
-            Decided { stage, cohort: Some(cohort), answer: Answer::default(), fault: Some(fault.to_string()) }
+            let fault = Some(StageFault::Failed(fault.to_string()));
+            Decided { stage, cohort: Some(cohort), answer: Answer::default(), fault }
         }
     }
 }
@@ -56,7 +81,7 @@ pub(super) fn ask(
 /// What the journal keeps of a stage; `None` when it has no policy.
 #[must_use]
 pub(super) fn record(observation: &Observation, policy: &StagePolicy, decided: &Decided) -> Option<Record> {
-    let (ready, cohort) = (policy.ready.as_ref()?, decided.cohort.as_ref()?);
+    let (ready, cohort) = (policy.ready()?, decided.cohort.as_ref()?);
     let manifest = ready.policy.manifest();
     Some(Record {
         policy: ready.policy.digest().to_string(),
@@ -68,8 +93,8 @@ pub(super) fn record(observation: &Observation, policy: &StagePolicy, decided: &
         owners: decided.stage.owners.iter().map(|o| o.id.clone()).collect(),
         cohort: cohort.clone(),
         outcome: match &decided.fault {
-            None => Outcome::of(&decided.answer),
-            Some(fault) => Outcome::Failed(fault.clone()),
+            Some(StageFault::Failed(fault)) => Outcome::Failed(fault.clone()),
+            _ => Outcome::of(&decided.answer),
         },
     })
 }

@@ -226,7 +226,7 @@ fn context(
         hour: f64::from(local.hour()),
         weekday: f64::from(local.weekday().to_monday_zero_offset()),
         hours_left_today: day_end.map_or(f64::NAN, |end| hours(observation.at, end)),
-        target_cpa: stage.ready.as_ref().and_then(|r| r.target_cpa).unwrap_or(numbers.breakeven_cpa),
+        target_cpa: stage.ready().and_then(|r| r.target_cpa).unwrap_or(numbers.breakeven_cpa),
         breakeven_cpa: numbers.breakeven_cpa,
     }
 }

@@ -13,11 +13,12 @@ mod promote;
 mod remember;
 mod replay;
 mod report;
+mod suspend;
 mod why;
 
 pub use account::AccountNumbers;
 pub use observe::{Observation, ObserveError};
-pub use policies::{Ready, StagePolicy, check_plan, prepare};
+pub use policies::{Decider, Ready, StagePolicy, check_plan, prepare};
 pub use remember::Recent;
 pub use replay::{Explanation, Replay, explain, replay};
 pub use report::{
@@ -38,6 +39,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
+use suspend::Suspensions;
 
 /// Everything a run works with.
 pub struct Runner<'a> {
@@ -115,12 +117,17 @@ impl Runner<'_> {
 
         self.phase("decide");
         let seed = seed_of(&run_id);
+        let suspensions = Suspensions::load(self.store, &observation.account.id).await?;
         let mut freed = freed::freed(&observation, &history, &promotions);
         let mut decided: Vec<Option<Decided>> = self.policies.iter().map(|_| None).collect();
         for i in freed::order(self.policies) {
             let (policy, members) = (&self.policies[i], std::mem::take(&mut members[i]));
             let stage = measure::measure(&observation, policy, members, &lifecycle, &history, freed, &numbers);
-            let of_stage = decide::ask(&observation, policy, stage, &numbers, seed);
+            let suspended = suspensions.reason(policy, observation.at);
+            let of_stage = decide::ask(&observation, policy, stage, &numbers, suspended, seed);
+            if !options.dry_run {
+                suspensions.note(self.store, &observation.account.id, policy, &of_stage, observation.at).await?;
+            }
             freed = (freed - freed::wanted(&of_stage, &observation.account.currency)).max(0.0);
             decided[i] = Some(of_stage);
         }

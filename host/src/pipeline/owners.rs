@@ -15,7 +15,7 @@ impl Assembly<'_> {
         let mut verdicts = self.verdicts.budgets.iter();
         let mut budgets = Vec::new();
         for (policy, d) in self.runner.policies.iter().zip(self.decided) {
-            let Some(ready) = &policy.ready else { continue };
+            let Some(ready) = policy.ready() else { continue };
             for (decision, verdict) in d.answer.budgets.iter().zip(verdicts.by_ref()) {
                 budgets.push(self.budget(policy, &ready.plan, d, decision, verdict));
             }

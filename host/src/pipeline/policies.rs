@@ -3,7 +3,7 @@
 use crate::config::{ConfigError, Effective, Node, StageView};
 use crate::features;
 use dean_policy::types::{Param, Plan, Problem, Setting, Value};
-use dean_policy::{Digest, Policy, PrepareError, Reference, Registry};
+use dean_policy::{Digest, Policy, PrepareError, Reference, Registry, ResolveError};
 use std::path::Path;
 
 /// A stage with its policy, ready to decide.
@@ -11,8 +11,39 @@ use std::path::Path;
 pub struct StagePolicy {
     /// The stage.
     pub view: StageView,
-    /// Its policy, settings and plan; `None` when its ads are only observed.
-    pub ready: Option<Ready>,
+    /// Who decides.
+    pub decider: Decider,
+}
+
+/// Who decides for a stage.
+#[derive(Clone, Debug)]
+pub enum Decider {
+    /// Nobody: its ads are only observed.
+    Nobody,
+    /// A policy that accepted its settings.
+    Ready(Box<Ready>),
+    /// A policy that cannot be asked, and why: its ads are held, and the other stages go on.
+    Broken(String),
+}
+
+impl StagePolicy {
+    /// The policy, if there is one that can be asked.
+    #[must_use]
+    pub fn ready(&self) -> Option<&Ready> {
+        match &self.decider {
+            Decider::Ready(ready) => Some(ready),
+            Decider::Nobody | Decider::Broken(_) => None,
+        }
+    }
+
+    /// What keeps the policy from being asked.
+    #[must_use]
+    pub fn broken(&self) -> Option<&str> {
+        match &self.decider {
+            Decider::Broken(reason) => Some(reason),
+            Decider::Nobody | Decider::Ready(_) => None,
+        }
+    }
 }
 
 /// A policy with settings that it accepted.
@@ -31,8 +62,9 @@ pub struct Ready {
 /// Loads the policy of every stage and has it check the client's settings.
 ///
 /// # Errors
-/// Every wrong setting with file, line and nearest known name; a policy that does not load, asks for
-/// a column that does not exist, or does not decide for its stage.
+/// Every wrong setting with file, line and nearest known name; a policy that there is none of, that
+/// differs from its pin or does not decide for its stage. One that does not load, fails, or asks for a
+/// column that does not exist takes only its own stage out: [`Decider::Broken`].
 pub fn prepare(effective: &Effective, registry: &Registry, folder: &Path) -> anyhow::Result<Vec<StagePolicy>> {
     let mut stages = Vec::new();
     let mut errors = Vec::new();
@@ -42,7 +74,7 @@ pub fn prepare(effective: &Effective, registry: &Registry, folder: &Path) -> any
     for view in effective.config.stages() {
         let Some(name) = &view.policy else {
             unread.push(format!("{}_", view.name));
-            stages.push(StagePolicy { view, ready: None });
+            stages.push(StagePolicy { view, decider: Decider::Nobody });
             continue;
         };
         let mut reference: Reference = name.parse().unwrap_or_else(|never| match never {});
@@ -54,7 +86,16 @@ pub fn prepare(effective: &Effective, registry: &Registry, folder: &Path) -> any
             reference = Reference::File(folder.join(path));
         }
         let pin = view.policy_sha256.as_deref().and_then(Digest::parse);
-        let policy = registry.resolve(&reference, pin)?;
+        let policy = match registry.resolve(&reference, pin) {
+            Ok(policy) => policy,
+            // A file that is no policy takes nothing but its own stage out.
+            Err(ResolveError::Load(error)) => {
+                unread.push(format!("{}_", view.name));
+                stages.push(StagePolicy { view, decider: Decider::Broken(error.to_string()) });
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
         if !policy.manifest().stages.contains(&view.name) {
             anyhow::bail!(
                 "policy {name} does not decide for stage {}\n  hint: it decides for {}",
@@ -67,15 +108,21 @@ pub fn prepare(effective: &Effective, registry: &Registry, folder: &Path) -> any
         let settings = settings_of(&effective.tree, &view.name, params, &mut errors);
         match policy.prepare(&view.name, &settings) {
             Ok(plan) => {
-                check_plan(name, &plan)?;
-                let target_cpa = target_cpa(&view.name, params, &settings);
-                stages.push(StagePolicy { view, ready: Some(Ready { policy, settings, plan, target_cpa }) });
+                let decider = match check_plan(name, &plan) {
+                    Ok(()) => {
+                        let target_cpa = target_cpa(&view.name, params, &settings);
+                        Decider::Ready(Box::new(Ready { policy, settings, plan, target_cpa }))
+                    }
+                    Err(error) => Decider::Broken(error.to_string()),
+                };
+                stages.push(StagePolicy { view, decider });
             }
             Err(PrepareError::Settings(problems)) => {
                 errors.extend(problems.into_iter().map(|p| located(&effective.tree, &view.name, p)));
             }
             Err(PrepareError::Fault(fault)) => {
-                anyhow::bail!("policy {name} failed when it read its settings: {fault}")
+                let reason = format!("policy {name} failed when it read its settings: {fault}");
+                stages.push(StagePolicy { view, decider: Decider::Broken(reason) });
             }
         }
     }

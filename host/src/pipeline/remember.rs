@@ -42,7 +42,7 @@ impl Runner<'_> {
         let mut links = Vec::new();
         for (policy, d) in self.policies.iter().zip(decided) {
             let Some(record) = decide::record(observation, policy, d) else { continue };
-            if let Some(ready) = &policy.ready {
+            if let Some(ready) = policy.ready() {
                 let manifest = ready.policy.manifest();
                 self.store
                     .save_artifact(&ArtifactRow {

@@ -1,0 +1,10 @@
+;; Sets the budget of an owner that there is none of.
+(func (export "dean:policy/policy@0.1.0#decide") (param i32) (result i32)
+  (i32.store (i32.const 8192) (i32.const 1000000))
+  (f64.store offset=8 (i32.const 8192) (f64.const 50))
+  (i32.store offset=16 (i32.const 8192) (i32.const 0))
+  (f64.store offset=24 (i32.const 8192) (f64.const 1))
+  (drop (call $answer (i32.const 8192) (i32.const 0)))
+  (i32.store (i32.const 4108) (i32.const 8192))
+  (i32.store (i32.const 4112) (i32.const 1))
+  (i32.const 4096))
