@@ -64,7 +64,7 @@ python_tests() {
         done
         touch "$environment/$requirements"
     fi
-    DEAN_BIN=$target/debug/dean "$environment/bin/python" -m pytest -q -p no:cacheprovider tests/meta_sdk tests/recorded
+    DEAN_BIN=$target/debug/dean "$environment/bin/python" -m pytest -q -p no:cacheprovider tests/meta_sdk tests/recorded tests/columns
 }
 
 licences() {
@@ -97,7 +97,7 @@ part "format" cargo fmt --all --check
 part "lints" cargo clippy --quiet --workspace --all-targets -- -D warnings
 part "build" cargo build --quiet --workspace
 part "tests" cargo test --quiet --workspace
-part "Meta's SDK and recorded entities" python_tests
+part "Meta's SDK, recorded entities, columns by pandas" python_tests
 part "demo" demo
 part "licences" licences
 

@@ -117,10 +117,10 @@ fn a_missing_credential() {
 }
 
 #[test]
-fn a_policy_that_is_no_component() {
+fn a_policy_that_is_no_component_is_found_before_it_takes_its_stage_out() {
     let files: [(&str, &[u8]); 2] =
         [("config/dean.toml", b"[stages.testing]\npolicy = \"own.wasm\"\n"), ("config/own.wasm", b"#!/bin/sh\n")];
-    refused("no_component", &files, &ACCOUNT, &["run", "--dry-run"], 2);
+    refused("no_component", &files, &ACCOUNT, &["config", "check"], 2);
 }
 
 #[test]

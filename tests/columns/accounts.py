@@ -110,7 +110,8 @@ def live(plan, folder):
         rows = graph.rows("insights", level="ad", fields=FIELDS, time_increment=1, time_range=span, **ATTRIBUTION)
         minor = 1 if plan.currency in WHOLE else 100
         ads = pd.DataFrame([described(ad, plan.zone, minor) for ad in graph.ads()]).set_index("id")
-        weeks, lifetime = reach(graph, today - timedelta(days=7), today - timedelta(days=1)), reach(graph, begin, today)
+        yesterday = today - timedelta(days=1)
+        weeks, lifetime = reach(graph, today - timedelta(days=7), yesterday), reach(graph, begin, yesterday)
         report = explain(graph, plan, now, folder)
     told = report["decisions"] + report["skipped"]
     found = {one["ad_id"]: one["columns"] for one in told}

@@ -94,7 +94,9 @@ class Posteriors:
         with_spend = {name: sums[month["spend"] > 0] for name, sums in month.items()}
         self.bought = fit_gamma(with_spend["purchases"], with_spend["settled_spend"])
         self.carted = fit_gamma(with_spend["add_to_cart"], with_spend["spend"])
-        self.clicked = fit_beta(with_spend["clicks"], with_spend["impressions"])
+        # Whoever was shown can be clicked, also where the spend was rounded away.
+        shown = {name: sums[month["impressions"] > 0] for name, sums in month.items()}
+        self.clicked = fit_beta(shown["clicks"], shown["impressions"])
         self.breakeven = mean_order(month) - plan.cogs if plan.breakeven is None else plan.breakeven
         # The stage is that of the ad's campaign, whatever the ad's status.
         self.target = self.ads["stage"].map(columns.account.targets).astype(float).fillna(self.breakeven)

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import threading
 from contextlib import contextmanager
 from datetime import datetime
@@ -129,10 +130,18 @@ def program():
     return os.path.abspath(named) if named else None
 
 
+def asked(*words):
+    """What the program says of itself, in a folder of its own; None where it refuses."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [program(), *words, "--json"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, timeout=SECONDS, check=False)
+    return json.loads(done.stdout) if done.returncode == 0 else None
+
+
+@lru_cache(maxsize=None)
 def catalogue():
     """What the program says its columns are."""
-    done = subprocess.run([program(), "metrics", "--json"], capture_output=True, timeout=SECONDS, check=True)
-    return json.loads(done.stdout)
+    return asked("metrics")["columns"]
 
 
 @lru_cache(maxsize=None)
@@ -140,8 +149,8 @@ def thresholds():
     """Name and default of each stage's threshold on the cost per purchase, from those that have a policy."""
     found = {}
     for stage in STAGES.values():
-        done = subprocess.run([program(), "policy", "show", stage, "--json"], capture_output=True, timeout=SECONDS)
-        settings = json.loads(done.stdout)["params"] if done.returncode == 0 else []
+        policy = asked("policy", "show", stage)
+        settings = policy["params"] if policy else []
         found |= {stage: (one["path"].removeprefix("thresholds.cpa."), one["kind"]["number"]["default"])
                   for one in settings if one["path"].startswith("thresholds.cpa.")}
     return found

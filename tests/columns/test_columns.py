@@ -24,7 +24,7 @@ SHOWN = 4
 
 def names():
     """Every column of the catalogue, in its order."""
-    return [one["name"] for one in catalogue()["columns"]]
+    return [one["name"] for one in catalogue()]
 
 
 def pytest_generate_tests(metafunc):
@@ -106,7 +106,7 @@ def test_every_ad_has_every_column_of_the_catalogue(accounts):
 
 
 def test_what_is_never_missing_is_always_there(accounts):
-    always = [one["name"] for one in catalogue()["columns"] if one["missing"].startswith("never")]
+    always = [one["name"] for one in catalogue() if one["missing"].startswith("never")]
     assert len(always) > 80
     absent = {(account.plan.name, ad, name) for account, _ in accounts for ad, told in account.found.items()
               for name in always if told[name] is None}
@@ -126,7 +126,7 @@ def test_no_column_agrees_because_it_says_nothing(accounts):
 def test_what_may_be_missing_is_missing_somewhere(accounts):
     """But for what the simulated accounts always know."""
     told = ("revenue_", "budget", "in_learning", "age_hours")
-    missing = [one["name"] for one in catalogue()["columns"]
+    missing = [one["name"] for one in catalogue()
                if not one["missing"].startswith("never") and not one["name"].startswith(told)]
     always = [name for name in missing if name not in LEDGER and None not in values_of(name, accounts)]
     assert always == []

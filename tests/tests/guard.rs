@@ -6,7 +6,8 @@
 
 use dean::domain::{Currency, Money, Verb};
 use dean::guard::{
-    AdProposal, BudgetProposal, OVERSPEND, Promotion, Proposals, Situation, StageSituation, Stopped, judge,
+    AdProposal, BudgetProposal, CampaignBudget, OVERSPEND, Promotion, Proposals, Situation, StageSituation, Stopped,
+    judge,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -38,7 +39,12 @@ fn situation() -> impl Strategy<Value = Situation> {
                         min_budget: Money(100),
                         max_budget: Money(50_000),
                         next,
-                        campaign_holds_budget: *live % 5 == 0,
+                        campaign: (*live % 3 == 0).then_some(CampaignBudget {
+                            daily: (*live % 2 == 0).then_some(Money(*budgets)),
+                            day_start: None,
+                            learning: *live % 4 == 0,
+                            pending: Money(*budgets / 10),
+                        }),
                         duplicates_today: *live % 3,
                         max_duplicates: 3,
                     };
@@ -120,6 +126,7 @@ fn budget(id: usize) -> impl Strategy<Value = BudgetProposal> {
             hours_since_change: since.unwrap_or(f64::NAN),
             learning,
             shared,
+            kill: shared != learning,
         })
 }
 

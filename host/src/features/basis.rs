@@ -34,7 +34,7 @@ pub struct Basis {
     purchases_per_cart: f64,
     /// Click-through rate; NaN without impressions.
     pub ctr: f64,
-    /// Return on ad spend; NaN where revenue is not known.
+    /// Return on ad spend, conversions still to come accounted for; NaN where revenue is not known.
     pub roas: f64,
     settled: Vec<f64>,
 }
@@ -48,7 +48,7 @@ impl Basis {
         let share = |above: f64, below: f64| if below > 0.0 { above / below } else { f64::NAN };
         // An ad without known revenue says nothing of the return, so its spend is left out too.
         let valued = || ads.iter().filter(|ad| ad.revenue.is_finite());
-        let (revenue, spend) = valued().fold((0.0, 0.0), |(r, s), ad| (r + ad.revenue, s + ad.spend));
+        let (revenue, spend) = valued().fold((0.0, 0.0), |(r, s), ad| (r + ad.revenue, s + ad.settled_spend));
         Basis {
             purchases: prior::gamma(&pairs(|ad| (ad.purchases, ad.settled_spend))),
             carts: prior::gamma(&pairs(|ad| (ad.add_to_cart, ad.spend))),

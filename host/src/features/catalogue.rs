@@ -124,7 +124,8 @@ pub fn catalogue() -> Vec<Entry> {
         }
         let by_day = matches!(window, Window::Day(_));
         if by_day || FREQUENCY_WINDOWS.contains(&window) {
-            let formula = format!("impressions / people reached, over {}", window.words());
+            let until = if window == Window::Lifetime { " up to yesterday" } else { "" };
+            let formula = format!("impressions / people reached, over {}{until}", window.words());
             add(
                 format!("frequency_{suffix}"),
                 "ratio",
@@ -181,14 +182,14 @@ fn others() -> [Other; 25] {
             "momentum_7d",
             "fraction",
             "(mean of ctr_d3, d2, d1 - mean of ctr_d7, d6, d5) / mean of ctr_d7, d6, d5",
-            "with fewer than two known days at either end",
+            "with fewer than two known days at either end, or a first mean of 0",
             Column::Week(Shape::Momentum, CTR),
         ),
         (
             "acceleration_7d",
             "fraction a day a day",
             "second derivative of the least-squares parabola through ctr_d7 ... ctr_d1 / their mean",
-            "with fewer than four known days",
+            "with fewer than four known days, or a mean of 0",
             Column::Week(Shape::Acceleration, CTR),
         ),
         (
@@ -229,21 +230,21 @@ fn others() -> [Other; 25] {
         (
             "fatigue_index",
             "fraction",
-            "weighted mean of six signs over the last 7 complete days: what ctr (0.3), roas (0.2) and video_3s / impressions (0.1) lost and cpa (0.2) gained along their lines, each counted when the slope has p < 0.1; a negative momentum (0.1); volatility of ctr up by half (0.1)",
+            "weighted mean of six signs over the last 7 complete days: what ctr (0.3), roas (0.2) and video_3s / impressions (0.1) lost and cpa (0.2) gained along their lines, each counted when the slope has p < 0.1; a negative momentum (0.1); volatility of ctr up by half from the first four days to the last four (0.1); a sign that is not known is left out of the mean",
             "while the click-through rate has no three days",
             Column::FatigueIndex,
         ),
         (
             "performance_score",
             "fraction",
-            "weighted mean of x / (1 + x) for target_cpa / expected cost per purchase (0.5), settled roas_7d / the account's (0.3) and ctr_7d / the account's (0.2): a half is par",
+            "weighted mean of x / (1 + x) for target_cpa / (purchase_rate_7d / purchase_shape_7d) (0.5), roas_7d / settled_7d / the account's settled return of the last 30 complete days (0.3) and ctr_7d / the account's click-through rate of those days (0.2): a half is par",
             "without impressions in the last 7 days",
             Column::PerformanceScore,
         ),
         (
             "purchase_shape_7d",
             "count",
-            "shape of the Gamma posterior on purchases per spend: the account's prior and purchases_7d",
+            "shape of the Gamma posterior on purchases per spend: the account's prior and purchases_7d. The prior is fitted to the last 30 complete days of all ads (maximum marginal likelihood, shape held near 1.4); without a purchase in them its shape is 1.4 and its mean one purchase for target_cpa",
             NO_PRIOR,
             posterior(Posterior::PurchaseShape(week)),
         ),
@@ -306,43 +307,43 @@ fn others() -> [Other; 25] {
         (
             "p_cpa_above_target_by_carts",
             "fraction",
-            "P(true cost per add-to-cart > target_cpa x the account's purchases per add-to-cart), given the account's prior on add-to-carts and those since the ad entered its stage",
-            "when the account has no add-to-cart or no purchase",
+            "P(true cost per add-to-cart > target_cpa x the account's purchases per add-to-cart of the last 30 complete days), given the account's prior on add-to-carts and those since the ad entered its stage",
+            "when the account had no add-to-cart or no purchase in the last 30 complete days",
             posterior(Posterior::CostAboveTargetByCarts),
         ),
         (
             "ctr_alpha_7d",
             "count",
-            "alpha of the Beta posterior on the click-through rate: the account's prior and clicks_7d",
-            "when the account has no click",
+            "alpha of the Beta posterior on the click-through rate: the account's prior, fitted to the last 30 complete days of all ads with impressions (maximum marginal likelihood, alpha held near 4), and clicks_7d",
+            "when the account had no click in the last 30 complete days",
             posterior(Posterior::ClickAlpha(week)),
         ),
         (
             "ctr_beta_7d",
             "count",
             "beta of that posterior: the prior's and impressions_7d - clicks_7d",
-            "when the account has no click",
+            "when the account had no click in the last 30 complete days",
             posterior(Posterior::ClickBeta(week)),
         ),
         (
             "ctr_alpha_in_stage",
             "count",
             "alpha of the Beta posterior on the click-through rate: the account's prior and clicks_in_stage",
-            "when the account has no click",
+            "when the account had no click in the last 30 complete days",
             posterior(Posterior::ClickAlpha(stage)),
         ),
         (
             "ctr_beta_in_stage",
             "count",
             "beta of that posterior: the prior's and impressions_in_stage - clicks_in_stage",
-            "when the account has no click",
+            "when the account had no click in the last 30 complete days",
             posterior(Posterior::ClickBeta(stage)),
         ),
         (
             "p_ctr_below_account",
             "fraction",
             "P(true click-through rate < that of the account's last 30 complete days), given everything since the ad entered its stage: the regularised incomplete beta function",
-            "when the account has no click",
+            "when the account had no click in the last 30 complete days",
             posterior(Posterior::ClicksBelowAccount),
         ),
     ]
@@ -364,7 +365,9 @@ pub fn unit(name: &str) -> Option<&'static str> {
 
 fn derived_unit(name: &str) -> Option<&'static str> {
     let has = |word: &str| name.split('_').any(|part| part == word);
-    if has("cost") || has("cpa") || has("spend") || has("budget") {
+    if has("ratio") || has("share") {
+        None
+    } else if has("cost") || has("cpa") || has("spend") || has("budget") {
         Some("currency")
     } else if has("ctr") {
         Some("fraction")

@@ -209,7 +209,12 @@ impl Column {
 }
 
 fn frequency(frame: &Frame, window: Window) -> Vec<f64> {
-    let impressions = window.values(frame, Metric::Impressions);
+    let mut impressions = window.values(frame, Metric::Impressions);
+    if window == Window::Lifetime {
+        // The reach of a life is that up to yesterday: today's people are not known to be others.
+        let today = frame.day(Metric::Impressions, 0);
+        impressions.iter_mut().zip(today).for_each(|(all, today)| *all -= today);
+    }
     let reach = match window {
         Window::Today => frame.reach_on(0),
         Window::Day(day) => frame.reach_on(day),

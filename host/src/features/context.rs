@@ -26,7 +26,7 @@ pub struct ContextValues {
     pub stage_cap: f64,
     /// Ads of the stage that are delivered.
     pub live_ads: f64,
-    /// Daily spend of ads that Dean paused in the last 24 hours, major units.
+    /// Daily budget that nobody spends any more, and that no stage before this one took, major units.
     pub freed_budget: f64,
     /// The hour of the account day, 0 to 23.
     pub hour: f64,
@@ -69,7 +69,7 @@ pub const STAGE_CONTEXT: &[ContextEntry] = &[
     ContextEntry {
         name: "freed_budget",
         unit: "currency",
-        formula: "mean daily spend of the ads that Dean paused in the last 24 hours",
+        formula: "daily budgets whose last live ad Dean paused in the last 24 hours, and what it lowered budgets by, less what it raised others by and what new copies begin with; offered to the stages from the end of the line back, each time less what the ones before it took",
         get: |c| c.freed_budget,
     },
     ContextEntry { name: "hour", unit: "hours", formula: "hour of the account day, 0 to 23", get: |c| c.hour },

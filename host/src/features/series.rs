@@ -204,7 +204,7 @@ impl Wear<'_> {
             (ROAS_WEIGHT, fall(self.roas)),
             (ENGAGEMENT_WEIGHT, fall(self.engagement)),
             (MOMENTUM_WEIGHT, momentum.is_finite().then(|| (-momentum).clamp(0.0, 1.0))),
-            (VOLATILITY_WEIGHT, (before > 0.0).then(|| f64::from(after >= VOLATILITY_RISE * before))),
+            (VOLATILITY_WEIGHT, (before > 0.0 && after >= 0.0).then(|| f64::from(after >= VOLATILITY_RISE * before))),
         ];
         let known = || signs.iter().filter_map(|(weight, sign)| sign.map(|sign| (weight, sign)));
         known().map(|(w, s)| w * s).sum::<f64>() / known().map(|(w, _)| w).sum::<f64>()

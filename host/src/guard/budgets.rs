@@ -52,7 +52,9 @@ fn try_budget(bench: &mut Bench<'_>, p: &BudgetProposal) -> Result<(Money, Optio
         );
     }
     let step = (to.0 - from.0).abs() as f64 / from.0.max(1) as f64;
-    if p.learning && step > bench.situation.learning_step {
+    // Who loses an ad to a kill rule has nothing left to learn with its budget.
+    let follows_kill = p.kill && to < from;
+    if p.learning && !follows_kill && step > bench.situation.learning_step {
         return Err(held(
             "learning",
             format!(

@@ -68,12 +68,25 @@ pub struct StageSituation {
     pub max_budget: Money,
     /// The stage that promotions go into, if it can take them.
     pub next: Option<String>,
-    /// Whether the campaign that promotions go into holds the budget, so that a copy adds none.
-    pub campaign_holds_budget: bool,
+    /// The budget of the campaign that copies go into, where it holds one for all of its ad sets.
+    pub campaign: Option<CampaignBudget>,
     /// Duplicates that were made in it this account day.
     pub duplicates_today: u32,
     /// The most duplicates that are made in it in an account day.
     pub max_duplicates: u32,
+}
+
+/// A campaign's budget, which a new copy in it raises instead of having one of its own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CampaignBudget {
+    /// The daily budget; `None` for a lifetime budget, which is never changed.
+    pub daily: Option<Money>,
+    /// The daily budget when the account day began.
+    pub day_start: Option<Money>,
+    /// Whether any of its ad sets is learning.
+    pub learning: bool,
+    /// What copies on their way will raise it by.
+    pub pending: Money,
 }
 
 /// What a policy wants done with an ad.
@@ -139,6 +152,8 @@ pub struct BudgetProposal {
     pub learning: bool,
     /// Whether it also holds the budget of ads of another stage.
     pub shared: bool,
+    /// Whether the policy pauses one of its ads in the same answer.
+    pub kill: bool,
 }
 
 /// Everything that is judged together.

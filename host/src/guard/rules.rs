@@ -1,6 +1,8 @@
 //! The limits on ads, in the order in which they are tried.
 
-use super::{AdProposal, AdVerdict, Held, OVERSPEND, Promotion, Proposals, Situation, Verdicts, budgets, held};
+use super::{
+    AdProposal, AdVerdict, CampaignBudget, Held, OVERSPEND, Promotion, Proposals, Situation, Verdicts, budgets, held,
+};
 use crate::domain::{Money, Verb};
 use std::collections::BTreeMap;
 
@@ -33,6 +35,8 @@ pub(super) struct Bench<'a> {
     pub(super) budgets: BTreeMap<&'a str, Money>,
     pub(super) account_budgets: Money,
     duplicates: BTreeMap<&'a str, u32>,
+    /// What copies of this run raise the campaign of a stage by.
+    raised: BTreeMap<&'a str, Money>,
     stopped_spend: f64,
     pauses: u32,
 }
@@ -46,6 +50,7 @@ impl<'a> Bench<'a> {
             budgets: stages.iter().map(|(name, s)| (name.as_str(), s.budgets)).collect(),
             account_budgets: situation.account_budgets,
             duplicates: stages.iter().map(|(name, s)| (name.as_str(), s.duplicates_today)).collect(),
+            raised: BTreeMap::new(),
             stopped_spend: 0.0,
             pauses: 0,
         }
@@ -208,12 +213,31 @@ impl<'a> Bench<'a> {
         let Some((name, stage)) = stages.get_key_value(into) else {
             return Err(held("no-next-stage", format!("there is no stage {into}")));
         };
-        if stage.campaign_holds_budget {
-            return Ok(Money::ZERO);
+        if let Some(campaign) = &stage.campaign {
+            return self.share_of(campaign, p.amount, name);
         }
         let amount = p.amount.max(stage.min_budget).min(stage.max_budget);
         self.fits(amount, name)?;
         self.take(name, amount);
+        Ok(amount)
+    }
+
+    /// By how much a copy raises the budget of a campaign that holds it for all: what was wanted, or
+    /// what a rise in one account day, the learning phase and the caps leave of it.
+    fn share_of(&mut self, campaign: &CampaignBudget, wanted: Money, stage: &'a str) -> Result<Money, Held> {
+        let Some(daily) = campaign.daily else { return Ok(Money::ZERO) };
+        let situation = self.situation;
+        let rise = if campaign.learning { situation.learning_step } else { situation.max_daily_rise };
+        let start = campaign.day_start.unwrap_or(daily);
+        let most = Money((start.0 as f64 * (1.0 + rise)).floor() as i64);
+        let most = situation.stages.get(stage).map_or(most, |s| most.min(s.max_budget));
+        let raised = self.raised.get(stage).copied().unwrap_or(Money::ZERO);
+        if self.room(stage) <= Money::ZERO {
+            self.fits(wanted, stage)?;
+        }
+        let amount = wanted.min(most - daily - campaign.pending - raised).min(self.room(stage)).max(Money::ZERO);
+        *self.raised.entry(stage).or_default() += amount;
+        self.take(stage, amount);
         Ok(amount)
     }
 

@@ -26,7 +26,7 @@ pub struct History {
     first_budget: HashMap<String, (Timestamp, Money)>,
     copies: HashMap<String, Vec<Timestamp>>,
     refreshes: HashMap<String, Timestamp>,
-    raises: Vec<(Timestamp, Money)>,
+    budget_steps: Vec<(Timestamp, Money)>,
 }
 
 impl History {
@@ -58,7 +58,7 @@ impl History {
                         if at >= day_start {
                             history.first_budget.entry(action.target_id.clone()).or_insert((at, from));
                         }
-                        history.raises.push((at, (to - from).max(Money::ZERO)));
+                        history.budget_steps.push((at, to - from));
                     }
                 }
                 kind::COPY_ADSET | kind::COPY_AD => {
@@ -111,10 +111,10 @@ impl History {
         self.refreshes.get(ad).copied()
     }
 
-    /// What daily budgets were raised by in the last 24 hours, all together.
+    /// What daily budgets rose by in the last 24 hours, all together, less what they fell by.
     #[must_use]
     pub fn raised_24h(&self, now: Timestamp) -> Money {
-        self.raises.iter().filter(|(at, _)| hours(*at, now) < 24.0).fold(Money::ZERO, |sum, (_, by)| sum + *by)
+        self.budget_steps.iter().filter(|(at, _)| hours(*at, now) < 24.0).fold(Money::ZERO, |sum, (_, by)| sum + *by)
     }
 
     /// Copies that were made of a source since a moment.

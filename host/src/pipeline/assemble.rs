@@ -180,32 +180,32 @@ impl Assembly<'_> {
     }
 
     fn skips(&self) -> Vec<Skip> {
-        let columns = self.options.explain.then(|| {
-            let members: Vec<usize> = self.skipped.iter().map(|s| s.ad).collect();
-            let nowhere = StagePolicy {
-                view: crate::config::StageView {
-                    name: String::new(),
-                    campaigns: Vec::new(),
-                    policy: None,
-                    policy_sha256: None,
-                    next: None,
-                    daily_cap: None,
-                    min_budget: 0.0,
-                    max_budget: 0.0,
-                },
-                decider: Decider::Nobody,
-            };
-            let measured =
-                measure::measure(self.observation, &nowhere, members, self.lifecycle, self.history, 0.0, self.numbers);
-            self.columns(&measured)
-        });
+        let columns = self.options.explain.then(|| self.columns_of_skipped());
         let skip = |(i, s): (usize, &Skipped)| Skip {
             ad_id: self.observation.ads[s.ad].id.clone(),
             ad_name: self.observation.ads[s.ad].name.clone(),
             reason: s.reason.clone(),
-            columns: columns.as_ref().map(|all| all[i].clone()),
+            columns: columns.as_ref().and_then(|all| all[i].clone()),
         };
         self.skipped.iter().enumerate().map(skip).collect()
+    }
+
+    /// The columns of skipped ads, each measured in its own stage, in their order.
+    fn columns_of_skipped(&self) -> Vec<Option<Columns>> {
+        let nowhere = StagePolicy::nowhere();
+        let mut all = vec![None; self.skipped.len()];
+        let stages = (0..self.runner.policies.len()).map(Some).chain([None]);
+        for stage in stages {
+            let policy = stage.map_or(&nowhere, |i| &self.runner.policies[i]);
+            let of_stage: Vec<usize> = (0..self.skipped.len()).filter(|&i| self.skipped[i].stage == stage).collect();
+            let members = of_stage.iter().map(|&i| self.skipped[i].ad).collect();
+            let measured =
+                measure::measure(self.observation, policy, members, self.lifecycle, self.history, 0.0, self.numbers);
+            for (i, columns) in of_stage.into_iter().zip(self.columns(&measured)) {
+                all[i] = Some(columns);
+            }
+        }
+        all
     }
 
     /// Every column of the catalogue for every ad of a frame.

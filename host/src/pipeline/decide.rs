@@ -6,7 +6,9 @@ use super::observe::Observation;
 use super::policies::StagePolicy;
 use crate::config::Config;
 use crate::domain::{Currency, Money, Verb};
-use crate::guard::{AdProposal, BudgetProposal, Promotion, Proposals, Situation, StageSituation, Stopped};
+use crate::guard::{
+    AdProposal, BudgetProposal, CampaignBudget, Promotion, Proposals, Situation, StageSituation, Stopped,
+};
 use crate::journal::{Outcome, Record};
 use crate::ledger::{History, hours};
 use crate::store::{CopyKind, PromotionRow, PromotionState};
@@ -107,6 +109,7 @@ pub(super) fn situation(
     policies: &[StagePolicy],
     numbers: &AccountNumbers,
     promotions: &[PromotionRow],
+    history: &History,
     stopped: Option<Stopped>,
 ) -> Situation {
     let currency = &observation.account.currency;
@@ -136,9 +139,9 @@ pub(super) fn situation(
             }
         }
     }
-    // A copy that does not run yet has its budget all the same.
+    // A copy that does not run yet has its budget all the same; a campaign's is raised when it delivers.
     for p in promotions.iter().filter(|p| p.state.is_open()) {
-        let counted = p.adset_id.as_ref().is_some_and(|id| seen.contains(id)) || seen.contains(&p.campaign_id);
+        let counted = p.adset_id.as_ref().is_some_and(|id| seen.contains(id));
         if !counted {
             account_budgets += Money(p.daily_budget);
             *budgets.entry(p.to_stage.as_str()).or_default() += Money(p.daily_budget);
@@ -146,9 +149,19 @@ pub(super) fn situation(
     }
     let takes_promotions =
         |name: &String| policies.iter().any(|p| &p.view.name == name && !p.view.campaigns.is_empty());
-    let holds_budget = |campaign: &String| {
-        let ad = observation.ads.iter().find(|ad| ad.campaign_id.as_ref() == Some(campaign));
-        ad.and_then(|ad| ad.campaign.as_ref()).is_some_and(|c| c.holds_budget())
+    let campaign_budget = |campaign: &String| {
+        let ads = || observation.ads.iter().filter(|ad| ad.campaign_id.as_ref() == Some(campaign));
+        let holder = ads().find_map(|ad| ad.campaign.as_ref()).filter(|c| c.holds_budget())?;
+        let learning = |ad: &crate::domain::Ad| ad.adset.as_ref().and_then(|a| a.learning) == Some(true);
+        Some(CampaignBudget {
+            daily: holder.daily_budget.filter(|m| *m > Money::ZERO),
+            day_start: history.budget_at_day_start(campaign),
+            learning: ads().any(|ad| ad.effective_status.is_active() && learning(ad)),
+            pending: promotions
+                .iter()
+                .filter(|p| p.state.is_open() && &p.campaign_id == campaign)
+                .fold(Money::ZERO, |sum, p| sum + Money(p.daily_budget)),
+        })
     };
     let duplicates = |stage: &str| {
         let made = |p: &&PromotionRow| p.kind == CopyKind::Duplicate && p.started_at >= observation.day_start;
@@ -163,7 +176,7 @@ pub(super) fn situation(
             min_budget: money(p.view.min_budget),
             max_budget: money(p.view.max_budget),
             next: p.view.next.clone().filter(takes_promotions),
-            campaign_holds_budget: p.view.campaigns.first().is_some_and(holds_budget),
+            campaign: p.view.campaigns.first().and_then(campaign_budget),
             duplicates_today: duplicates(name),
             max_duplicates: config.guard.max_duplicates_per_day,
         };
@@ -261,6 +274,11 @@ pub(super) fn proposals(
                 day_start: history.budget_at_day_start(&owner.id),
                 hours_since_change: history.hours_since_change(&owner.id, observation.at),
                 learning,
+                kill: d
+                    .answer
+                    .ads
+                    .iter()
+                    .any(|ad| ad.verb == Verb::Pause && d.stage.group_of[ad.row as usize] == decision.group),
                 shared: owner_stages.get(owner.id.as_str()).is_some_and(|stages| stages.len() > 1),
             });
         }

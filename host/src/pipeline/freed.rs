@@ -1,5 +1,5 @@
 //! Freed budget: daily budgets that nobody spends any more because Dean paused the last live ad
-//! under them. Stages are offered it one after the other, the end of the line first, so that no unit
+//! under them, or lowered them. Stages are offered it one after the other, the end of the line first, so that no unit
 //! of it is spent twice.
 
 use super::decide::Decided;

@@ -18,6 +18,8 @@ const PAUSED_STAY_DAYS: f64 = 14.0;
 pub(super) struct Skipped {
     /// Its position in the observation.
     pub ad: usize,
+    /// The position of the stage that its campaign belongs to, if to any.
+    pub stage: Option<usize>,
     /// For a person.
     pub reason: String,
 }
@@ -74,9 +76,10 @@ pub(super) fn assign(
     let mut members = vec![Vec::new(); stages.len()];
     let mut skipped = Vec::new();
     for (i, ad) in observation.ads.iter().enumerate() {
-        let mut skip = |reason: String| skipped.push(Skipped { ad: i, reason });
         let campaign = ad.campaign_id.as_deref();
-        let Some(&stage) = campaign.and_then(|c| by_campaign.get(c)) else {
+        let stage = campaign.and_then(|c| by_campaign.get(c)).copied();
+        let mut skip = |reason: String| skipped.push(Skipped { ad: i, stage, reason });
+        let Some(stage) = stage else {
             let name = ad.campaign.as_ref().map(|c| format!(" ({})", c.name)).unwrap_or_default();
             skip(match campaign {
                 Some(id) => format!("its campaign {id}{name} belongs to no stage"),
@@ -276,6 +279,16 @@ pub(super) fn cohort(
         context: ready.plan.context.iter().map(|n| stage.context.get(n).unwrap_or(f64::NAN)).collect(),
         group_of: stage.group_of.clone(),
     }
+}
+
+/// The ads of each stage, those that are skipped among them.
+#[must_use]
+pub(super) fn everybody(members: &[Vec<usize>], skipped: &[Skipped]) -> Vec<Vec<usize>> {
+    let mut all = members.to_vec();
+    for (stage, ad) in skipped.iter().filter_map(|s| Some((s.stage?, s.ad))) {
+        all[stage].push(ad);
+    }
+    all
 }
 
 /// Rows for ads that are seen in a stage for the first time. An ad cannot change its campaign, so it

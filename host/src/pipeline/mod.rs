@@ -111,7 +111,8 @@ impl Runner<'_> {
         self.phase("measure");
         let only = options.stage.as_deref();
         let (mut members, skipped) = measure::assign(&observation, self.policies, only, &history, &promotions);
-        let lifecycle = self.enter(&observation, &members, &promotions).await?;
+        let all = measure::everybody(&members, &skipped);
+        let lifecycle = self.enter(&observation, &all, &promotions).await?;
         let numbers = account::measure(&observation, &self.effective.config);
         timings.lap("measure");
 
@@ -141,6 +142,7 @@ impl Runner<'_> {
             self.policies,
             &numbers,
             &promotions,
+            &history,
             stopped.clone(),
         );
         let proposals = decide::proposals(&observation, self.policies, &decided, &history, &promotions);

@@ -180,6 +180,11 @@ fn before(first_day: Date, whole: &[DayFacts], days: &[DayFacts]) -> Vec<Lifetim
     }
     let less = |row: &DayFacts| {
         let since = since.get(row.ad_id.as_str()).copied().unwrap_or_default();
+        if row.facts.impressions <= since.impressions && row.facts.spend <= since.spend {
+            // Nothing lies before: what Meta rounds differently over a span is no remainder.
+            let facts = Facts { reach: row.facts.reach, ..Facts::default() };
+            return Lifetime { ad_id: row.ad_id.clone(), before: first_day, facts };
+        }
         let (whole, rest) = (&row.facts, |whole: f64, since: f64| (whole - since).max(0.0));
         let money = |whole: Money, since: Money| (whole - since).max(Money::ZERO);
         let facts = Facts {

@@ -27,6 +27,21 @@ pub enum Decider {
 }
 
 impl StagePolicy {
+    /// What stands for the ads of no stage.
+    pub(super) fn nowhere() -> Self {
+        let view = StageView {
+            name: String::new(),
+            campaigns: Vec::new(),
+            policy: None,
+            policy_sha256: None,
+            next: None,
+            daily_cap: None,
+            min_budget: 0.0,
+            max_budget: 0.0,
+        };
+        StagePolicy { view, decider: Decider::Nobody }
+    }
+
     /// The policy, if there is one that can be asked.
     #[must_use]
     pub fn ready(&self) -> Option<&Ready> {

@@ -65,8 +65,8 @@ impl StagePolicy for Scaling {
         }
         copy_winners(settings, evaluation, winners);
         // An owner is judged on the ads that stay.
-        let stays = |row: u32| table.code(text::STATUS, row) == active && killed.binary_search(&row).is_err();
-        budgets::decide(settings, evaluation, stays);
+        let lives = |row: u32| table.code(text::STATUS, row) == active;
+        budgets::decide(settings, evaluation, lives, &killed);
     }
 }
 
@@ -152,6 +152,12 @@ fn judge(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> Judg
         .at_least(column::IMPRESSIONS, settings.min_impressions)
         .at_least(column::SPEND, settings.min_spend)
         .fires();
+    let losing = ad
+        .when(rule::LOSING)
+        .at_least(column::P_BAD_7D, settings.losing_probability)
+        .at_least(column::SPEND_7D, settings.losing_spend * settings.kill_cpa)
+        .at_least(column::IMPRESSIONS, settings.min_impressions)
+        .fires();
     let winner = ad
         .when(rule::DUPLICATE)
         .at_least(column::PURCHASES_7D, settings.copy_purchases)
@@ -168,6 +174,10 @@ fn judge(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> Judg
     if costly || unprofitable {
         let bad = or_even(ad.get(column::P_BAD_3D));
         ad.decide(Verb::Pause, if costly { rule::BAD_CPA } else { rule::BAD_ROAS }, bad);
+        Judged::Ends
+    } else if losing {
+        let bad = or_even(ad.get(column::P_BAD_7D));
+        ad.decide(Verb::Pause, rule::LOSING, bad);
         Judged::Ends
     } else if winner {
         Judged::Wins { refresh }

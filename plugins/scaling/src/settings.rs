@@ -16,6 +16,10 @@ dean_policy_sdk::settings! {
         kill_roas_days: number("kill.roas_days", "days", 3.0, 1.0, 7.0),
         /// How likely the cost per purchase has to be bad in truth before bad days pause an ad.
         kill_probability: number("kill.probability", "fraction", 0.5, 0.0, 1.0),
+        /// How likely the cost per purchase has to be bad over a week before it alone pauses an ad.
+        losing_probability: number("losing.probability", "fraction", 0.95, 0.5, 1.0),
+        /// Spend of a week, in kill costs, below which a week says nothing.
+        losing_spend: number("losing.spend_in_kill_costs", "ratio", 2.0, 0.0, 1000.0),
         /// Impressions in the stage below which nothing is judged.
         min_impressions: number("minimum.impressions", "count", 1000.0, 0.0, 1e9),
         /// Clicks in the stage below which nothing is judged.
@@ -36,6 +40,10 @@ dean_policy_sdk::settings! {
         good_roas: number("scale_up.good_roas", "ratio", 2.0, 0.0, 1000.0),
         /// The good step.
         good_step: number("scale_up.good_step", "fraction", 0.5, 0.0, 10.0),
+        /// The step of a budget that is profitable day after day without being good.
+        steady_step: number("scale_up.steady_step", "fraction", 0.2, 0.0, 10.0),
+        /// The highest chance of a loss with which a budget still rises by the steady step.
+        steady_probability: number("scale_up.largest_probability_of_loss", "fraction", 0.1, 0.0, 1.0),
         /// The step of an owner that is learning: a larger one would make it learn anew.
         learning_step: number("scale_up.learning_step", "fraction", 0.2, 0.0, 10.0),
         /// The highest chance of a bad cost with which a budget still rises.

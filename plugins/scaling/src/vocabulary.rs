@@ -73,6 +73,10 @@ pub mod column {
         P_BAD_3D = "p_cpa_above_target_3d";
         /// The same by the last seven.
         P_BAD_7D = "p_cpa_above_target_7d";
+        /// How likely it is above break-even, by the last seven.
+        P_LOSS_7D = "p_cpa_above_breakeven_7d";
+        /// Spend of the last seven complete days.
+        SPEND_7D = "spend_7d";
         /// From 0, fresh, to 1, worn out.
         FATIGUE = "fatigue_index";
         /// The daily budget of its owner.
@@ -111,6 +115,8 @@ pub mod context {
     dean_policy_sdk::names! { Context:
         /// Daily budget that nobody spends any more.
         FREED_BUDGET = "freed_budget";
+        /// The cost per purchase at which nothing is earned.
+        BREAKEVEN = "breakeven_cpa";
     }
 }
 
@@ -140,6 +146,8 @@ pub mod derived {
         /// Cost per purchase of all live ads of the owner over three days, conversions still to come
         /// accounted for.
         OWNER_CPA = "owner_settled_cpa_3d";
+        /// That cost by break-even; not known where break-even is not.
+        OWNER_CPA_BY_BREAKEVEN = "owner_cost_by_breakeven_ratio";
         /// Their return, conversions still to come accounted for.
         OWNER_ROAS = "owner_settled_roas_3d";
         /// Their impressions in the stage.
@@ -148,6 +156,8 @@ pub mod derived {
         OWNER_CLICKS = "owner_clicks_in_stage";
         /// Their spend over three days.
         OWNER_SPEND = "owner_spend_3d";
+        /// Share of the owner's spend over three days that ads had which are paused now.
+        PAUSED_SPEND = "paused_share_of_3d";
         /// Today's spend by yesterday's.
         PACE_TODAY = "pace_today";
         /// Yesterday's spend by that of the day before.
@@ -164,6 +174,8 @@ pub mod rule {
             "Pauses after several complete days whose spend was at least the kill cost for every purchase.";
         BAD_ROAS = "bad-return-for-days", "Bad return for days",
             "Pauses after several complete days whose return was below the kill return.";
+        LOSING = "surely-losing", "Surely losing",
+            "Pauses an ad whose week makes a bad cost almost certain, though no day of it spent enough to be bad by itself.";
         EXONERATED = "late-conversions", "Late conversions speak for it",
             "Brings back an ad that was paused when purchases reported since then make its week a good one.";
         DUPLICATE = "copy-winner", "Copy the winner",
@@ -174,6 +186,10 @@ pub mod rule {
             "Raises the budget by the strong step on a very good and stable cost and return.";
         GOOD = "scale-up", "Scale up",
             "Raises the budget by the good step on a good and stable cost and return.";
+        STEADY = "scale-up-steady", "Scale up, steady profit",
+            "Raises the budget by a small step while the ads earn day after day, surely below break-even.";
+        PAUSED_SHARE = "budget-of-paused-ads", "Budget of paused ads",
+            "Takes what paused ads spent out of a budget that they shared, so that the others do not have to spend it.";
         DOWN_CPA = "scale-down-cost", "Scale down, cost",
             "Lowers the budget when purchases cost too much.";
         DOWN_ROAS = "scale-down-return", "Scale down, return",

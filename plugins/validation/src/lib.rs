@@ -81,6 +81,8 @@ pub mod derived {
     dean_policy_sdk::names! { Derived:
         /// How likely the ad loses money: above break-even, or above target where that is not known.
         P_LOSS = "p_loss";
+        /// Cost per purchase where break-even is not known.
+        UNCLEAR_CPA = "cpa_without_breakeven";
         /// Purchases that were reported after Dean paused it.
         LATE_PURCHASES = "late_purchases";
         /// Cost per purchase of all live ads of its owner, in the stage.
@@ -98,7 +100,7 @@ pub mod rule {
         ALLOWANCE = "no-purchase-in-allowance", "No purchase within its allowance",
             "Pauses when the spend in validation reaches the tier's allowance without a purchase.";
         COSTLY = "purchases-too-costly", "Purchases cost too much",
-            "Pauses when the allowance is used up, the cost is above what promotes, and the ad almost surely loses money.";
+            "Pauses when the allowance is used up and the ad, though it sells, almost surely loses money.";
         EXONERATED = "late-conversions", "Late conversions speak for it",
             "Brings back an ad that was paused when purchases reported since then show an acceptable cost and return.";
         REINVEST = "reinvest", "Freed budget to what sells",
@@ -163,6 +165,10 @@ fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) {
     let impressions = ad.get(column::IMPRESSIONS);
     let allowance = settings.allowance(ad.get(column::ADD_TO_CART), ad.get(column::CTR), impressions);
 
+    // Where break-even is not known, a cost that would still promote is no loss.
+    let unclear_cpa = if ad.get(column::P_ABOVE_BREAKEVEN).is_nan() { ad.get(column::CPA) } else { f64::NAN };
+    let unclear_cpa = derived::UNCLEAR_CPA.of(unclear_cpa);
+
     let sells = ad
         .when(rule::SELLS_AGAIN)
         .at_least(column::PURCHASES, settings.promote_purchases)
@@ -184,7 +190,7 @@ fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) {
         .at_least(column::PURCHASES, 1.0)
         .at_least(column::SPEND, allowance.max(settings.min_spend))
         .at_least(column::IMPRESSIONS, settings.min_impressions)
-        .at_least(column::CPA, settings.promote_cpa)
+        .at_least_if_known(unclear_cpa, settings.promote_cpa)
         .at_least(derived::P_LOSS.of(loss), settings.costly_probability)
         .fires();
 
@@ -199,15 +205,15 @@ fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) {
 }
 
 impl Settings {
-    /// How much larger than usual a promoted ad starts: as far as its expected cost and its return
-    /// beat their targets, whichever beats its own by less.
+    /// How much larger or smaller than usual a promoted ad starts: as far as its expected cost and its
+    /// return beat or miss their targets, whichever does worse.
     fn factor(&self, ad: &dean_policy_sdk::Ad<'_, '_>) -> f64 {
         let expected_cpa = ad.get(column::RATE) / ad.get(column::SHAPE);
         let by_cost = self.cpa_target / expected_cpa;
         let by_return = ad.get(column::ROAS) / self.roas_target;
         // min ignores what is not known; with nothing known the usual size it is.
         let factor = by_cost.min(by_return);
-        if factor.is_nan() { 1.0 } else { factor.clamp(1.0, self.promote_factor) }
+        if factor.is_nan() { 1.0 } else { factor.clamp(self.promote_least_factor, self.promote_factor) }
     }
 }
 

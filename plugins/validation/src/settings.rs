@@ -36,6 +36,8 @@ dean_policy_sdk::settings! {
         promote_roas: number("promote.roas_above", "ratio", 1.2, 0.0, 1000.0),
         /// The daily budget with which a promoted ad starts in scaling.
         promote_budget: number("promote.daily_budget", "currency", 100.0, 1.0, 1e9),
+        /// By how much an ad that hardly makes it starts smaller.
+        promote_least_factor: number("promote.smallest_factor", "ratio", 0.5, 0.01, 1.0),
         /// By how much an ad far better than target may start larger.
         promote_factor: number("promote.largest_factor", "ratio", 3.0, 1.0, 100.0),
         /// The cost per purchase aimed at: it sizes promotions and never loosens what promotes.
