@@ -6,8 +6,7 @@
 
 use dean::domain::{Currency, Money, Verb};
 use dean::guard::{
-    AdProposal, BudgetProposal, CampaignBudget, OVERSPEND, Promotion, Proposals, Situation, StageSituation, Stopped,
-    judge,
+    AdProposal, BudgetProposal, OVERSPEND, Promotion, Proposals, Situation, StageSituation, Stopped, judge,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -39,12 +38,7 @@ fn situation() -> impl Strategy<Value = Situation> {
                         min_budget: Money(100),
                         max_budget: Money(50_000),
                         next,
-                        campaign: (*live % 3 == 0).then_some(CampaignBudget {
-                            daily: (*live % 2 == 0).then_some(Money(*budgets)),
-                            day_start: None,
-                            learning: *live % 4 == 0,
-                            pending: Money(*budgets / 10),
-                        }),
+                        campaign_holds_budget: *live % 3 == 0,
                         duplicates_today: *live % 3,
                         max_duplicates: 3,
                     };
@@ -100,6 +94,7 @@ fn ad(id: usize) -> impl Strategy<Value = AdProposal> {
                 hours_since_change: since.unwrap_or(f64::NAN),
                 promotion: if promoting { Promotion::UnderWay } else { Promotion::None },
                 copyable,
+                in_shared_campaign: amount % 5 == 0,
                 resumed: amount % 7 == 0,
                 idle_budget: Money(amount % 1_000),
                 hours_since_refresh: if amount % 2 == 0 { f64::NAN } else { (amount % 400) as f64 },
@@ -125,6 +120,7 @@ fn budget(id: usize) -> impl Strategy<Value = BudgetProposal> {
             day_start: start.map(Money),
             hours_since_change: since.unwrap_or(f64::NAN),
             learning,
+            joined: Money::ZERO,
             shared,
             kill: shared != learning,
         })

@@ -58,7 +58,7 @@ const FREQUENCY_WINDOWS: [Window; 3] = [Window::Today, Window::Days(7), Window::
 
 type OfTheAd = (&'static str, &'static str, &'static str, fn(&Row) -> f64);
 
-const OF_THE_AD: [OfTheAd; 16] = [
+const OF_THE_AD: [OfTheAd; 18] = [
     ("age_hours", "hours", "hours since the ad was created", |r| r.age_hours),
     ("hours_in_stage", "hours", "hours since the ad entered its stage", |r| r.hours_in_stage),
     ("budget", "currency", "daily budget of its owner (ad set or campaign); not known for a lifetime budget", |r| {
@@ -75,7 +75,19 @@ const OF_THE_AD: [OfTheAd; 16] = [
         "hours since Dean last changed the daily budget of its owner; not known when it never did",
         |r| r.hours_since_budget_change,
     ),
+    (
+        "hours_since_budget_fall",
+        "hours",
+        "hours since Dean last lowered the daily budget of its owner; not known when it never did",
+        |r| r.hours_since_budget_fall,
+    ),
     ("budget_day_start", "currency", "daily budget of its owner when the account day began", |r| r.budget_day_start),
+    (
+        "joined_budget",
+        "currency",
+        "daily budgets with which copies joined its owner, a campaign that holds the budget for all, since that budget last changed, in the last 72 hours",
+        |r| r.joined_budget,
+    ),
     ("paused_by_dean", "flag", "1 when Dean paused it", |r| r.paused_by_dean),
     ("hours_since_pause", "hours", "hours since Dean paused it", |r| r.hours_since_pause),
     ("cpa_at_pause", "currency", "cost per purchase in its stage when Dean paused it", |r| r.cpa_at_pause),
@@ -365,8 +377,10 @@ pub fn unit(name: &str) -> Option<&'static str> {
 
 fn derived_unit(name: &str) -> Option<&'static str> {
     let has = |word: &str| name.split('_').any(|part| part == word);
-    if has("ratio") || has("share") {
+    if has("ratio") || has("share") || has("purchases") {
         None
+    } else if has("days") {
+        Some("days")
     } else if has("cost") || has("cpa") || has("spend") || has("budget") {
         Some("currency")
     } else if has("ctr") {

@@ -57,8 +57,13 @@ pub struct Row {
     pub changes_24h: f64,
     /// Hours since Dean last changed the owner's budget; NaN when it never did.
     pub hours_since_budget_change: f64,
+    /// Hours since Dean last lowered the owner's budget; NaN when it never did.
+    pub hours_since_budget_fall: f64,
     /// The owner's daily budget when the account day began, major units; NaN when not known.
     pub budget_day_start: f64,
+    /// Daily budgets that copies brought along into its owner since the owner's budget last changed, in
+    /// major units.
+    pub joined_budget: f64,
     /// Whether Dean paused it: 1 or 0.
     pub paused_by_dean: f64,
     /// Hours since Dean paused it; NaN when it did not.

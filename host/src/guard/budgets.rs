@@ -52,9 +52,12 @@ fn try_budget(bench: &mut Bench<'_>, p: &BudgetProposal) -> Result<(Money, Optio
         );
     }
     let step = (to.0 - from.0).abs() as f64 / from.0.max(1) as f64;
+    // A step that was meant to be just as large may be rounded up by a minor unit.
+    let largest = (bench.situation.learning_step * from.0 as f64).ceil() as i64;
+    let largest = if to > from { largest + p.joined.0 } else { largest };
     // Who loses an ad to a kill rule has nothing left to learn with its budget.
     let follows_kill = p.kill && to < from;
-    if p.learning && !follows_kill && step > bench.situation.learning_step {
+    if p.learning && !follows_kill && (to.0 - from.0).abs() > largest {
         return Err(held(
             "learning",
             format!(

@@ -68,25 +68,12 @@ pub struct StageSituation {
     pub max_budget: Money,
     /// The stage that promotions go into, if it can take them.
     pub next: Option<String>,
-    /// The budget of the campaign that copies go into, where it holds one for all of its ad sets.
-    pub campaign: Option<CampaignBudget>,
+    /// Whether the campaign that copies go into holds the budget, which they then join.
+    pub campaign_holds_budget: bool,
     /// Duplicates that were made in it this account day.
     pub duplicates_today: u32,
     /// The most duplicates that are made in it in an account day.
     pub max_duplicates: u32,
-}
-
-/// A campaign's budget, which a new copy in it raises instead of having one of its own.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct CampaignBudget {
-    /// The daily budget; `None` for a lifetime budget, which is never changed.
-    pub daily: Option<Money>,
-    /// The daily budget when the account day began.
-    pub day_start: Option<Money>,
-    /// Whether any of its ad sets is learning.
-    pub learning: bool,
-    /// What copies on their way will raise it by.
-    pub pending: Money,
 }
 
 /// What a policy wants done with an ad.
@@ -112,6 +99,8 @@ pub struct AdProposal {
     pub promotion: Promotion,
     /// Whether its creative can be copied: an ad without one cannot.
     pub copyable: bool,
+    /// Whether its campaign holds the budget.
+    pub in_shared_campaign: bool,
     /// Whether Dean brought it back before.
     pub resumed: bool,
     /// Daily budget that is spent again when the ad runs: that of an owner without a live ad.
@@ -150,6 +139,8 @@ pub struct BudgetProposal {
     pub hours_since_change: f64,
     /// Whether it is learning.
     pub learning: bool,
+    /// What copies that joined it since its last change begin with: no step for the others.
+    pub joined: Money,
     /// Whether it also holds the budget of ads of another stage.
     pub shared: bool,
     /// Whether the policy pauses one of its ads in the same answer.

@@ -1,8 +1,6 @@
 //! The limits on ads, in the order in which they are tried.
 
-use super::{
-    AdProposal, AdVerdict, CampaignBudget, Held, OVERSPEND, Promotion, Proposals, Situation, Verdicts, budgets, held,
-};
+use super::{AdProposal, AdVerdict, Held, OVERSPEND, Promotion, Proposals, Situation, Verdicts, budgets, held};
 use crate::domain::{Money, Verb};
 use std::collections::BTreeMap;
 
@@ -35,8 +33,6 @@ pub(super) struct Bench<'a> {
     pub(super) budgets: BTreeMap<&'a str, Money>,
     pub(super) account_budgets: Money,
     duplicates: BTreeMap<&'a str, u32>,
-    /// What copies of this run raise the campaign of a stage by.
-    raised: BTreeMap<&'a str, Money>,
     stopped_spend: f64,
     pauses: u32,
 }
@@ -50,7 +46,6 @@ impl<'a> Bench<'a> {
             budgets: stages.iter().map(|(name, s)| (name.as_str(), s.budgets)).collect(),
             account_budgets: situation.account_budgets,
             duplicates: stages.iter().map(|(name, s)| (name.as_str(), s.duplicates_today)).collect(),
-            raised: BTreeMap::new(),
             stopped_spend: 0.0,
             pauses: 0,
         }
@@ -122,6 +117,12 @@ impl<'a> Bench<'a> {
         let Some((name, stage)) = self.situation.stages.get_key_value(&p.stage) else {
             return Err(held("no-stage", format!("there is no stage {}", p.stage)));
         };
+        if p.in_shared_campaign {
+            return Err(held(
+                "shared-budget",
+                "its campaign holds the budget: a copy would take it from its source and learn anew",
+            ));
+        }
         let made = self.duplicates.get(name.as_str()).copied().unwrap_or(0);
         if made >= stage.max_duplicates {
             return Err(held(
@@ -213,31 +214,11 @@ impl<'a> Bench<'a> {
         let Some((name, stage)) = stages.get_key_value(into) else {
             return Err(held("no-next-stage", format!("there is no stage {into}")));
         };
-        if let Some(campaign) = &stage.campaign {
-            return self.share_of(campaign, p.amount, name);
-        }
-        let amount = p.amount.max(stage.min_budget).min(stage.max_budget);
+        // What a copy brings along into a campaign's budget need not be as much as an owner's least.
+        let least = if stage.campaign_holds_budget { Money::ZERO } else { stage.min_budget };
+        let amount = p.amount.max(least).min(stage.max_budget);
         self.fits(amount, name)?;
         self.take(name, amount);
-        Ok(amount)
-    }
-
-    /// By how much a copy raises the budget of a campaign that holds it for all: what was wanted, or
-    /// what a rise in one account day, the learning phase and the caps leave of it.
-    fn share_of(&mut self, campaign: &CampaignBudget, wanted: Money, stage: &'a str) -> Result<Money, Held> {
-        let Some(daily) = campaign.daily else { return Ok(Money::ZERO) };
-        let situation = self.situation;
-        let rise = if campaign.learning { situation.learning_step } else { situation.max_daily_rise };
-        let start = campaign.day_start.unwrap_or(daily);
-        let most = Money((start.0 as f64 * (1.0 + rise)).floor() as i64);
-        let most = situation.stages.get(stage).map_or(most, |s| most.min(s.max_budget));
-        let raised = self.raised.get(stage).copied().unwrap_or(Money::ZERO);
-        if self.room(stage) <= Money::ZERO {
-            self.fits(wanted, stage)?;
-        }
-        let amount = wanted.min(most - daily - campaign.pending - raised).min(self.room(stage)).max(Money::ZERO);
-        *self.raised.entry(stage).or_default() += amount;
-        self.take(stage, amount);
         Ok(amount)
     }
 

@@ -27,6 +27,7 @@ pub struct History {
     copies: HashMap<String, Vec<Timestamp>>,
     refreshes: HashMap<String, Timestamp>,
     budget_steps: Vec<(Timestamp, Money)>,
+    budget_falls: HashMap<String, Timestamp>,
 }
 
 impl History {
@@ -59,6 +60,9 @@ impl History {
                             history.first_budget.entry(action.target_id.clone()).or_insert((at, from));
                         }
                         history.budget_steps.push((at, to - from));
+                        if to < from {
+                            history.budget_falls.insert(action.target_id.clone(), at);
+                        }
                     }
                 }
                 kind::COPY_ADSET | kind::COPY_AD => {
@@ -109,6 +113,12 @@ impl History {
     #[must_use]
     pub fn last_refresh(&self, ad: &str) -> Option<Timestamp> {
         self.refreshes.get(ad).copied()
+    }
+
+    /// Hours since an owner's budget was last lowered; NaN when it never was.
+    #[must_use]
+    pub fn hours_since_fall(&self, owner: &str, now: Timestamp) -> f64 {
+        self.budget_falls.get(owner).map_or(f64::NAN, |at| hours(*at, now))
     }
 
     /// What daily budgets rose by in the last 24 hours, all together, less what they fell by.

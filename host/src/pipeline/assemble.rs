@@ -7,7 +7,7 @@ use super::observe::Observation;
 use super::report::{Action, Decision, Evidence, Final, Health, Promotion, RuleCheck, RunReport, Skip, StageReport};
 use super::why::{OfPolicy, Story};
 use super::{Decider, Options, Runner, StagePolicy, moment, promote};
-use crate::domain::{Currency, Verb};
+use crate::domain::{Currency, Money, Verb};
 use crate::features;
 use crate::guard::{AdVerdict, Held, Stopped, Verdicts};
 use crate::ledger::{History, kind};
@@ -30,6 +30,7 @@ pub(super) struct Assembly<'a> {
     pub stopped: Option<&'a Stopped>,
     pub numbers: &'a AccountNumbers,
     pub history: &'a History,
+    pub joined: &'a BTreeMap<String, Money>,
     pub lifecycle: &'a [LifecycleRow],
 }
 
@@ -199,8 +200,16 @@ impl Assembly<'_> {
             let policy = stage.map_or(&nowhere, |i| &self.runner.policies[i]);
             let of_stage: Vec<usize> = (0..self.skipped.len()).filter(|&i| self.skipped[i].stage == stage).collect();
             let members = of_stage.iter().map(|&i| self.skipped[i].ad).collect();
-            let measured =
-                measure::measure(self.observation, policy, members, self.lifecycle, self.history, 0.0, self.numbers);
+            let measured = measure::measure(
+                self.observation,
+                policy,
+                members,
+                self.lifecycle,
+                self.history,
+                self.joined,
+                0.0,
+                self.numbers,
+            );
             for (i, columns) in of_stage.into_iter().zip(self.columns(&measured)) {
                 all[i] = Some(columns);
             }

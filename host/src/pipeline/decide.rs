@@ -5,10 +5,8 @@ use super::measure::{StageCohort, cohort};
 use super::observe::Observation;
 use super::policies::StagePolicy;
 use crate::config::Config;
-use crate::domain::{Currency, Money, Verb};
-use crate::guard::{
-    AdProposal, BudgetProposal, CampaignBudget, Promotion, Proposals, Situation, StageSituation, Stopped,
-};
+use crate::domain::{Ad, Currency, Money, Verb};
+use crate::guard::{AdProposal, BudgetProposal, Promotion, Proposals, Situation, StageSituation, Stopped};
 use crate::journal::{Outcome, Record};
 use crate::ledger::{History, hours};
 use crate::store::{CopyKind, PromotionRow, PromotionState};
@@ -109,7 +107,6 @@ pub(super) fn situation(
     policies: &[StagePolicy],
     numbers: &AccountNumbers,
     promotions: &[PromotionRow],
-    history: &History,
     stopped: Option<Stopped>,
 ) -> Situation {
     let currency = &observation.account.currency;
@@ -139,9 +136,10 @@ pub(super) fn situation(
             }
         }
     }
-    // A copy that does not run yet has its budget all the same; a campaign's is raised when it delivers.
+    // A copy that does not run yet has its budget all the same.
     for p in promotions.iter().filter(|p| p.state.is_open()) {
         let counted = p.adset_id.as_ref().is_some_and(|id| seen.contains(id));
+        // A campaign's budget is raised only after the copy has joined it.
         if !counted {
             account_budgets += Money(p.daily_budget);
             *budgets.entry(p.to_stage.as_str()).or_default() += Money(p.daily_budget);
@@ -149,19 +147,9 @@ pub(super) fn situation(
     }
     let takes_promotions =
         |name: &String| policies.iter().any(|p| &p.view.name == name && !p.view.campaigns.is_empty());
-    let campaign_budget = |campaign: &String| {
-        let ads = || observation.ads.iter().filter(|ad| ad.campaign_id.as_ref() == Some(campaign));
-        let holder = ads().find_map(|ad| ad.campaign.as_ref()).filter(|c| c.holds_budget())?;
-        let learning = |ad: &crate::domain::Ad| ad.adset.as_ref().and_then(|a| a.learning) == Some(true);
-        Some(CampaignBudget {
-            daily: holder.daily_budget.filter(|m| *m > Money::ZERO),
-            day_start: history.budget_at_day_start(campaign),
-            learning: ads().any(|ad| ad.effective_status.is_active() && learning(ad)),
-            pending: promotions
-                .iter()
-                .filter(|p| p.state.is_open() && &p.campaign_id == campaign)
-                .fold(Money::ZERO, |sum, p| sum + Money(p.daily_budget)),
-        })
+    let holds_budget = |campaign: &String| {
+        let ad = observation.ads.iter().find(|ad| ad.campaign_id.as_ref() == Some(campaign));
+        ad.is_some_and(in_shared_campaign)
     };
     let duplicates = |stage: &str| {
         let made = |p: &&PromotionRow| p.kind == CopyKind::Duplicate && p.started_at >= observation.day_start;
@@ -176,7 +164,7 @@ pub(super) fn situation(
             min_budget: money(p.view.min_budget),
             max_budget: money(p.view.max_budget),
             next: p.view.next.clone().filter(takes_promotions),
-            campaign: p.view.campaigns.first().and_then(campaign_budget),
+            campaign_holds_budget: p.view.campaigns.first().is_some_and(holds_budget),
             duplicates_today: duplicates(name),
             max_duplicates: config.guard.max_duplicates_per_day,
         };
@@ -206,6 +194,7 @@ pub(super) fn proposals(
     decided: &[Decided],
     history: &History,
     promotions: &[PromotionRow],
+    joined: &BTreeMap<String, Money>,
 ) -> Proposals {
     let currency = &observation.account.currency;
     let promotion_of = |ad: &str, verb: Verb| {
@@ -228,7 +217,7 @@ pub(super) fn proposals(
         .filter(|ad| ad.effective_status.may_spend())
         .filter_map(|ad| ad.budget_owner().map(|owner| owner.id))
         .collect();
-    let idle_budget = |ad: &crate::domain::Ad| {
+    let idle_budget = |ad: &Ad| {
         let owner = ad.budget_owner().filter(|owner| !spending.contains(&owner.id));
         owner.and_then(|owner| owner.daily).unwrap_or(Money::ZERO)
     };
@@ -256,6 +245,7 @@ pub(super) fn proposals(
                 hours_since_change: history.hours_since_change(&ad.id, observation.at),
                 promotion: promotion_of(&ad.id, decision.verb),
                 copyable: ad.creative.is_some(),
+                in_shared_campaign: in_shared_campaign(ad),
                 resumed: history.of(&ad.id).is_some_and(|c| c.resumes > 0),
                 idle_budget: idle_budget(ad),
                 hours_since_refresh: history.last_refresh(&ad.id).map_or(f64::NAN, |at| hours(at, observation.at)),
@@ -274,6 +264,7 @@ pub(super) fn proposals(
                 day_start: history.budget_at_day_start(&owner.id),
                 hours_since_change: history.hours_since_change(&owner.id, observation.at),
                 learning,
+                joined: joined.get(&owner.id).copied().unwrap_or(Money::ZERO),
                 kill: d
                     .answer
                     .ads
@@ -284,6 +275,10 @@ pub(super) fn proposals(
         }
     }
     out
+}
+
+fn in_shared_campaign(ad: &Ad) -> bool {
+    ad.campaign.as_ref().is_some_and(|c| c.holds_budget())
 }
 
 /// The amount of a verb that has one.

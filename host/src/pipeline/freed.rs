@@ -7,7 +7,7 @@ use super::observe::Observation;
 use super::policies::StagePolicy;
 use crate::domain::{Currency, Money, Status};
 use crate::ledger::{History, hours};
-use crate::store::PromotionRow;
+use crate::store::{PromotionRow, PromotionState};
 use std::collections::BTreeMap;
 
 /// Hours for which budget counts as freed.
@@ -35,6 +35,28 @@ pub(super) fn freed(observation: &Observation, history: &History, promotions: &[
     let copies = promotions.iter().filter(begun).fold(Money::ZERO, |sum, p| sum + Money(p.daily_budget));
     let left = freed - history.raised_24h(observation.at) - copies;
     observation.account.currency.to_major(left.max(Money::ZERO))
+}
+
+/// Hours for which a copy's budget waits to become part of its campaign's.
+const JOINING_HOURS: f64 = 72.0;
+
+/// Daily budgets with which copies joined campaigns that hold the budget for all, by campaign, since
+/// the campaign's budget last changed.
+#[must_use]
+pub(super) fn joined(
+    observation: &Observation,
+    history: &History,
+    promotions: &[PromotionRow],
+) -> BTreeMap<String, Money> {
+    let mut joined: BTreeMap<String, Money> = BTreeMap::new();
+    for p in promotions.iter().filter(|p| p.state == PromotionState::Done) {
+        let hours = hours(p.step_at, observation.at);
+        let changed = history.hours_since_change(&p.campaign_id, observation.at);
+        if hours < JOINING_HOURS && (changed.is_nan() || hours < changed) {
+            *joined.entry(p.campaign_id.clone()).or_default() += Money(p.daily_budget);
+        }
+    }
+    joined
 }
 
 /// The positions of stages in the order in which they are offered freed budget: by how many stages

@@ -116,12 +116,14 @@ pub(super) fn assign(
 
 /// Measures the ads of a stage.
 #[must_use]
+#[allow(clippy::too_many_arguments)]
 pub(super) fn measure(
     observation: &Observation,
     stage: &StagePolicy,
     members: Vec<usize>,
     lifecycle: &[LifecycleRow],
     history: &History,
+    joined: &BTreeMap<String, Money>,
     freed: f64,
     numbers: &AccountNumbers,
 ) -> StageCohort {
@@ -163,8 +165,10 @@ pub(super) fn measure(
             in_learning: ad.adset.as_ref().and_then(|a| a.learning).map_or(f64::NAN, f64::from),
             hours_since_change: history.hours_since_change(&ad.id, now),
             hours_since_budget_change: history.hours_since_change(&owner.id, now),
+            hours_since_budget_fall: history.hours_since_fall(&owner.id, now),
             changes_24h: history.changes_24h(&ad.id, now) as f64,
             budget_day_start: major(history.budget_at_day_start(&owner.id).or(owner.daily)),
+            joined_budget: major(joined.get(&owner.id).copied().or(Some(Money::ZERO))),
             paused_by_dean: f64::from(paused.is_some()),
             hours_since_pause: paused.map_or(f64::NAN, |at| hours(at, now)),
             cpa_at_pause: evidence.filter(|e| e.purchases > 0.0).map_or(f64::NAN, |e| {

@@ -119,11 +119,12 @@ impl Runner<'_> {
         self.phase("decide");
         let seed = seed_of(&run_id);
         let suspensions = Suspensions::load(self.store, &observation.account.id).await?;
+        let joined = freed::joined(&observation, &history, &promotions);
         let mut freed = freed::freed(&observation, &history, &promotions);
         let mut decided: Vec<Option<Decided>> = self.policies.iter().map(|_| None).collect();
         for i in freed::order(self.policies) {
             let (policy, members) = (&self.policies[i], std::mem::take(&mut members[i]));
-            let stage = measure::measure(&observation, policy, members, &lifecycle, &history, freed, &numbers);
+            let stage = measure::measure(&observation, policy, members, &lifecycle, &history, &joined, freed, &numbers);
             let suspended = suspensions.reason(policy, observation.at);
             let of_stage = decide::ask(&observation, policy, stage, &numbers, suspended, seed);
             if !options.dry_run {
@@ -142,10 +143,9 @@ impl Runner<'_> {
             self.policies,
             &numbers,
             &promotions,
-            &history,
             stopped.clone(),
         );
-        let proposals = decide::proposals(&observation, self.policies, &decided, &history, &promotions);
+        let proposals = decide::proposals(&observation, self.policies, &decided, &history, &promotions, &joined);
         let verdicts = guard::judge(&situation, &proposals);
         self.journal(&run_id, &observation, &decided, GuardRecord { situation, proposals, verdicts: verdicts.clone() })
             .await?;
@@ -177,6 +177,7 @@ impl Runner<'_> {
             stopped: stopped.as_ref(),
             numbers: &numbers,
             history: &history,
+            joined: &joined,
             lifecycle: &lifecycle,
         };
         let mut report = assembly.report();

@@ -166,9 +166,6 @@ impl Stagehand<'_> {
             days.filter(|d| Some(&d.ad_id) == p.ad_id.as_ref()).map(|d| d.facts.impressions).sum::<f64>()
         };
         let delivers = copy.is_some_and(|c| c.effective_status.is_active()) && impressions() > 0.0;
-        if delivers && !self.raise_campaign(p, copy, steps).await? {
-            return Ok(());
-        }
         if delivers && p.kind == CopyKind::Duplicate {
             p.state = PromotionState::Done;
             return Ok(());
@@ -194,26 +191,6 @@ impl Stagehand<'_> {
             return self.give_up(p, steps, &reason).await;
         }
         Ok(())
-    }
-
-    /// Where the campaign holds the budget, the copy brings its own along: the campaign's is raised once,
-    /// under an id of its own, when the copy delivers. False while that did not get through.
-    async fn raise_campaign(&self, p: &PromotionRow, copy: Option<&Ad>, steps: &mut Steps) -> Result<bool, StoreError> {
-        let campaign = copy.and_then(|copy| copy.campaign.as_ref()).filter(|c| c.holds_budget());
-        let Some((id, daily)) = campaign.and_then(|c| Some((c.id.clone(), c.daily_budget?))) else { return Ok(true) };
-        if p.daily_budget == 0 {
-            return Ok(true);
-        }
-        let action_id = format!("{}.budget", p.promotion_id);
-        match self.store.action(&action_id).await?.map(|earlier| earlier.state) {
-            Some(ActionState::Done) => return Ok(true),
-            Some(ActionState::Sent | ActionState::Unknown) => return Ok(false),
-            _ => {}
-        }
-        let to = (daily.0 + p.daily_budget).to_string();
-        let mut action = self.intent(p).action(steps.next(), kind::SET_BUDGET, &id, Some(daily.0.to_string()), to);
-        action.action_id = action_id;
-        self.send(action, steps).await
     }
 
     /// Ends a promotion that came to nothing. As long as its copy cannot be put away it is not ended:

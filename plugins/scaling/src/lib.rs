@@ -74,15 +74,10 @@ fn or_zero(value: f64) -> f64 {
     if value.is_nan() { 0.0 } else { value }
 }
 
-/// Complete days in a row, from yesterday back, for which something holds.
-fn days_in_a_row(holds: impl Fn(usize) -> bool) -> f64 {
-    (0..column::SPEND_BY_DAY.len()).take_while(|&day| holds(day)).count() as f64
-}
-
 /// A day is bad on cost when its spend is at least the threshold for every purchase, so a day without
-/// a purchase counts, and at least the minimum.
-fn is_bad_on_cost(spend: f64, purchases: f64, threshold: f64, minimum: f64) -> bool {
-    spend >= minimum && spend >= threshold * purchases.max(1.0)
+/// a purchase counts.
+fn is_bad_on_cost(spend: f64, purchases: f64, threshold: f64) -> bool {
+    !purchases.is_nan() && spend >= threshold * purchases.max(1.0)
 }
 
 struct Days<'a> {
@@ -95,26 +90,28 @@ impl Days<'_> {
         self.table.number(columns[day], self.row)
     }
 
+    /// Days in a row, from yesterday back, for which something holds. A day that hardly spent says
+    /// nothing: it neither counts nor ends the row.
+    fn in_a_row(&self, settings: &Settings, holds: impl Fn(f64, usize) -> bool) -> f64 {
+        let spend = |day: usize| self.of(&column::SPEND_BY_DAY, day);
+        let days = (0..column::SPEND_BY_DAY.len()).filter(|&day| spend(day) >= settings.min_day_spend);
+        days.take_while(|&day| holds(spend(day), day)).count() as f64
+    }
+
     fn bad_by_cost(&self, settings: &Settings) -> f64 {
-        days_in_a_row(|day| {
-            let spend = self.of(&column::SPEND_BY_DAY, day);
-            let purchases = self.of(&column::PURCHASES_BY_DAY, day);
-            is_bad_on_cost(spend, purchases, settings.kill_cpa, settings.min_day_spend)
+        self.in_a_row(settings, |spend, day| {
+            is_bad_on_cost(spend, self.of(&column::PURCHASES_BY_DAY, day), settings.kill_cpa)
         })
     }
 
     fn bad_by_return(&self, settings: &Settings) -> f64 {
-        days_in_a_row(|day| {
-            let spend = self.of(&column::SPEND_BY_DAY, day);
-            spend >= settings.min_day_spend && self.of(&column::ROAS_BY_DAY, day) < settings.kill_roas
-        })
+        self.in_a_row(settings, |_, day| self.of(&column::ROAS_BY_DAY, day) < settings.kill_roas)
     }
 
     fn good(&self, settings: &Settings) -> f64 {
-        days_in_a_row(|day| {
-            let spend = self.of(&column::SPEND_BY_DAY, day);
+        self.in_a_row(settings, |spend, day| {
             let purchases = self.of(&column::PURCHASES_BY_DAY, day);
-            spend >= settings.min_day_spend && purchases > 0.0 && spend <= settings.refresh_cpa * purchases
+            purchases > 0.0 && spend <= settings.refresh_cpa * purchases
         })
     }
 }
@@ -162,6 +159,10 @@ fn judge(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> Judg
         .when(rule::DUPLICATE)
         .at_least(column::PURCHASES_7D, settings.copy_purchases)
         .at_most(column::CPA_7D, settings.copy_cpa)
+        .at_least_if_known(column::ROAS_7D, settings.good_roas)
+        .at_least(column::IMPRESSIONS, settings.min_impressions)
+        .at_least(column::CLICKS, settings.min_clicks)
+        .at_least(column::SPEND, settings.min_spend)
         .below_if_known(column::FATIGUE, settings.copy_fatigue)
         .at_least_if_known(column::COPIED, settings.copy_days * HOURS_A_DAY)
         .fires();
@@ -233,6 +234,7 @@ fn bring_back(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) {
         .below(column::CPA_7D, settings.kill_cpa)
         .at_least_if_known(column::ROAS_7D, settings.kill_roas)
         .below(column::P_BAD_7D, settings.kill_probability)
+        .below(column::P_BAD_3D, settings.kill_probability)
         .fires();
     if exonerated {
         let bad = ad.get(column::P_BAD_7D);

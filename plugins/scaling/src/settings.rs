@@ -22,7 +22,8 @@ dean_policy_sdk::settings! {
         losing_spend: number("losing.spend_in_kill_costs", "ratio", 2.0, 0.0, 1000.0),
         /// Impressions in the stage below which nothing is judged.
         min_impressions: number("minimum.impressions", "count", 1000.0, 0.0, 1e9),
-        /// Clicks in the stage below which nothing is judged.
+        /// Clicks in the stage below which nothing is judged but whether to pause: an ad that nobody
+        /// clicks is not saved by it.
         min_clicks: number("minimum.clicks", "count", 50.0, 0.0, 1e9),
         /// Spend in the stage below which nothing is judged.
         min_spend: number("minimum.spend", "currency", 50.0, 0.0, 1e9),
@@ -45,7 +46,7 @@ dean_policy_sdk::settings! {
         /// The highest chance of a loss with which a budget still rises by the steady step.
         steady_probability: number("scale_up.largest_probability_of_loss", "fraction", 0.1, 0.0, 1.0),
         /// The step of an owner that is learning: a larger one would make it learn anew.
-        learning_step: number("scale_up.learning_step", "fraction", 0.2, 0.0, 10.0),
+        learning_step: number("scale_up.learning_step", "fraction", 0.2, 0.01, 10.0),
         /// The highest chance of a bad cost with which a budget still rises.
         up_probability: number("scale_up.largest_probability_of_bad_cost", "fraction", 0.25, 0.0, 1.0),
         /// Volatility of the return above which it is not stable enough for more money.
@@ -62,7 +63,8 @@ dean_policy_sdk::settings! {
         down_floor: number("scale_down.floor", "currency", 5.0, 0.0, 1e9),
         /// The smallest chance of a bad cost with which a budget falls.
         down_probability: number("scale_down.smallest_probability_of_bad_cost", "fraction", 0.3, 0.0, 1.0),
-        /// Hours between two falls of one budget: all days that are judged come after the last.
+        /// Hours between two falls of one budget, unless it is learning and falls by small steps: all days
+        /// that are judged come after the last.
         down_cooldown: number("scale_down.cooldown_hours", "hours", 72.0, 0.0, 720.0),
         /// Spend of a day by that of the day before from which budgets rest for a day.
         pace: number("pacing.freeze_above", "ratio", 1.5, 1.0, 100.0),
@@ -86,6 +88,8 @@ dean_policy_sdk::settings! {
         refresh_cpa: number("refresh.cpa_max", "currency", 27.0, 0.01, 1e9),
         /// Days between two times that one ad's is asked for.
         refresh_every: number("refresh.days_between", "days", 7.0, 1.0, 365.0),
+        /// The highest chance of a bad cost with which an owner gets freed budget.
+        reinvest_probability: number("reinvest.largest_probability_of_bad_cost", "fraction", 0.5, 0.0, 1.0),
         /// The largest share by which freed budget raises an owner's budget in one run.
         reinvest_step: number("reinvest.largest_step", "fraction", 0.5, 0.0, 10.0),
         /// Shares of a budget below this are not worth a change.

@@ -83,8 +83,14 @@ pub mod column {
         BUDGET = "budget";
         /// 1 while its ad set is learning.
         IN_LEARNING = "in_learning";
+        /// Daily budgets that copies brought along since its owner's last changed.
+        JOINED_BUDGET = "joined_budget";
+        /// Hours since Dean paused it.
+        HOURS_SINCE_PAUSE = "hours_since_pause";
         /// Hours since Dean last changed the owner's budget.
         BUDGET_CHANGED = "hours_since_budget_change";
+        /// Hours since Dean last lowered it.
+        BUDGET_FELL = "hours_since_budget_fall";
         /// Copies that Dean made of it today.
         COPIES_TODAY = "copies_today";
         /// Hours since Dean last copied it.
@@ -150,13 +156,16 @@ pub mod derived {
         OWNER_CPA_BY_BREAKEVEN = "owner_cost_by_breakeven_ratio";
         /// Their return, conversions still to come accounted for.
         OWNER_ROAS = "owner_settled_roas_3d";
+        /// What a purchase costs at least: the same with one purchase where there was none.
+        OWNER_CPA_AT_LEAST = "owner_cost_at_least_3d";
         /// Their impressions in the stage.
         OWNER_IMPRESSIONS = "owner_impressions_in_stage";
         /// Their clicks in the stage.
         OWNER_CLICKS = "owner_clicks_in_stage";
-        /// Their spend over three days.
-        OWNER_SPEND = "owner_spend_3d";
-        /// Share of the owner's spend over three days that ads had which are paused now.
+        /// Their spend in the stage.
+        OWNER_SPEND = "owner_spend_in_stage";
+        /// Share of the owner's spend over three days that ads had which were paused since its budget
+        /// last changed.
         PAUSED_SPEND = "paused_share_of_3d";
         /// Today's spend by yesterday's.
         PACE_TODAY = "pace_today";
@@ -186,6 +195,8 @@ pub mod rule {
             "Raises the budget by the strong step on a very good and stable cost and return.";
         GOOD = "scale-up", "Scale up",
             "Raises the budget by the good step on a good and stable cost and return.";
+        JOINED = "budget-of-new-ads", "Budget of new ads",
+            "Raises a budget that ads share by what those that joined it begin with.";
         STEADY = "scale-up-steady", "Scale up, steady profit",
             "Raises the budget by a small step while the ads earn day after day, surely below break-even.";
         PAUSED_SHARE = "budget-of-paused-ads", "Budget of paused ads",

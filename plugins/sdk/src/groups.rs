@@ -35,6 +35,18 @@ impl<'a> Groups<'a> {
         self.leads.iter().enumerate().filter_map(|(group, lead)| lead.map(|lead| (group as u32, lead)))
     }
 
+    /// How many ads count for each group.
+    #[must_use]
+    pub fn sizes(&self) -> Vec<u32> {
+        let mut sizes = vec![0; self.leads.len()];
+        for row in (0..self.table.rows()).filter(|row| self.counts[*row as usize]) {
+            if let Some(size) = sizes.get_mut(self.table.group(row) as usize) {
+                *size += 1;
+            }
+        }
+        sizes
+    }
+
     /// The value of a column for each group's lead; NaN for a group without one.
     #[must_use]
     pub fn lead_values(&self, column: Column) -> Vec<f64> {

@@ -57,6 +57,10 @@ pub mod column {
         PURCHASES_AT_PAUSE = "purchases_at_pause";
         /// The daily budget of its owner.
         BUDGET = "budget";
+        /// Hours since Dean last changed that budget.
+        BUDGET_CHANGED = "hours_since_budget_change";
+        /// 1 while its ad set is learning.
+        IN_LEARNING = "in_learning";
     }
 }
 
@@ -98,7 +102,7 @@ pub mod rule {
         PURCHASE = "purchase-at-good-cost", "Purchase at a good cost",
             "Promotes on a purchase whose cost is at most the target, with enough return where revenue is known.";
         ADD_TO_CARTS = "strong-add-to-carts", "Strong add-to-cart signals",
-            "Promotes on several cheap add-to-carts with a good click-through rate, before the first purchase.";
+            "Promotes on several cheap add-to-carts with a good click-through rate, within the allowance.";
         QUICK = "hopeless-click-through", "Almost nobody clicks",
             "Pauses early when the click-through rate is so low that no budget would mend it.";
         CTR_FLOOR = "click-through-floor", "Click-through below the floor",
@@ -145,10 +149,14 @@ impl StagePolicy for Testing {
     fn decide(settings: &Settings, evaluation: &mut Evaluation<'_>) {
         let table = evaluation.table();
         let (active, paused) = (table.code_of("ACTIVE"), table.code_of("PAUSED"));
+        let mut paused_now = Vec::new();
         for row in 0..table.rows() {
             match table.code(text::STATUS, row) {
                 UNKNOWN => {}
-                code if code == active => decide_ad(settings, evaluation, row),
+                code if code == active => {
+                    let ends = decide_ad(settings, evaluation, row);
+                    paused_now.extend(ends.then_some(row));
+                }
                 code if code == paused && table.number(column::PAUSED_BY_DEAN, row) >= 1.0 => {
                     bring_back(settings, evaluation, row);
                 }
@@ -156,7 +164,8 @@ impl StagePolicy for Testing {
             }
         }
         if table.context(context::FREED_BUDGET) > 0.0 {
-            reinvest(settings, evaluation);
+            let stays = |row: u32| table.code(text::STATUS, row) == active && paused_now.binary_search(&row).is_err();
+            reinvest(settings, evaluation, stays);
         }
     }
 }
@@ -178,10 +187,10 @@ fn bring_back(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) {
 }
 
 /// Ad sets whose ads sell are topped up to the stage's own daily budget.
-fn reinvest(settings: &Settings, evaluation: &mut Evaluation<'_>) {
+fn reinvest(settings: &Settings, evaluation: &mut Evaluation<'_>, stays: impl Fn(u32) -> bool) {
     let table = evaluation.table();
-    let active = table.code_of("ACTIVE");
-    let groups = Groups::of(table, column::SPEND, |row| table.code(text::STATUS, row) == active);
+    let groups = Groups::of(table, column::SPEND, stays);
+    let learning = groups.any(column::IN_LEARNING);
     let purchases = groups.sum(column::PURCHASES);
     let mut winners = Vec::new();
     for (group, lead) in groups.leads() {
@@ -191,11 +200,14 @@ fn reinvest(settings: &Settings, evaluation: &mut Evaluation<'_>) {
             .when(rule::REINVEST)
             .at_least(derived::OWNER_PURCHASES.of(sold), 1.0)
             .below(column::BUDGET, settings.reinvest_budget)
+            .at_least_if_known(column::BUDGET_CHANGED, settings.reinvest_cooldown)
             .above(context::FREED_BUDGET, 0.0)
             .fires();
         if wins {
             let budget = ad.get(column::BUDGET);
-            winners.push((group, budget, Claim { weight: sold, most: settings.reinvest_budget - budget }));
+            let most = settings.reinvest_budget - budget;
+            let most = if learning[group as usize] { most.min(budget * settings.learning_step) } else { most };
+            winners.push((group, budget, Claim { weight: sold, most }));
         }
     }
     let claims: Vec<Claim> = winners.iter().map(|(_, _, claim)| *claim).collect();
@@ -211,7 +223,8 @@ fn or_even(chance: f64) -> f64 {
     if chance.is_nan() { 0.5 } else { chance }
 }
 
-fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) {
+/// Decides on a live ad; true when it is to be paused.
+fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> bool {
     let mut ad = evaluation.ad(row);
     let spend = ad.get(column::SPEND);
     let add_to_carts = ad.get(column::ADD_TO_CART);
@@ -233,12 +246,15 @@ fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) {
         .at_least(column::PURCHASES, 1.0)
         .at_most(column::CPA, settings.cpa_max)
         .at_least_if_known(column::ROAS, settings.roas_min)
+        .at_least(column::SPEND, settings.min_spend)
         .fires();
     let strong_carts = ad
         .when(rule::ADD_TO_CARTS)
         .at_least(column::ADD_TO_CART, settings.promote_add_to_carts)
         .at_least(column::CTR, settings.promote_ctr)
         .at_most(per_add_to_cart, settings.promote_cost_per_add_to_cart)
+        .at_least(column::IMPRESSIONS, settings.min_impressions)
+        .at_least(column::SPEND, settings.min_spend)
         .fires();
     let hopeless = ad
         .when(rule::QUICK)
@@ -271,8 +287,11 @@ fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) {
         .below(column::PURCHASES, 1.0)
         .below(earned, 1.0)
         .fires();
-    let used_up =
-        ad.when(rule::ALLOWANCE).at_least(column::SPEND, tier.allowance).below(column::PURCHASES, 1.0).fires();
+    let used_up = ad
+        .when(rule::ALLOWANCE)
+        .at_least(column::SPEND, tier.allowance.max(settings.fair_spend))
+        .below(column::PURCHASES, 1.0)
+        .fires();
     let costly = ad
         .when(rule::COSTLY)
         .at_least(column::PURCHASES, 1.0)
@@ -281,23 +300,28 @@ fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) {
         .at_least(column::P_CPA_ABOVE_TARGET, settings.costly_probability)
         .fires();
 
+    let ends = [
+        (hopeless, rule::QUICK, clicks_worse),
+        (below_floor, rule::CTR_FLOOR, clicks_worse),
+        (no_cart, rule::NO_ADD_TO_CART, above),
+        (worn, rule::WORN, clicks_worse),
+        (used_up, rule::ALLOWANCE, above),
+        (costly, rule::COSTLY, above),
+    ];
+    let end = ends.into_iter().find(|(fires, ..)| *fires);
     if good_purchase {
         ad.decide_amount(Verb::Promote, settings.promote_budget, rule::PURCHASE, 1.0 - above);
-    } else if strong_carts && !costly {
-        ad.decide_amount(Verb::Promote, settings.promote_budget, rule::ADD_TO_CARTS, 1.0 - above_by_carts);
-    } else if hopeless {
-        ad.decide(Verb::Pause, rule::QUICK, clicks_worse);
-    } else if below_floor {
-        ad.decide(Verb::Pause, rule::CTR_FLOOR, clicks_worse);
-    } else if no_cart {
-        ad.decide(Verb::Pause, rule::NO_ADD_TO_CART, above);
-    } else if worn {
-        ad.decide(Verb::Pause, rule::WORN, clicks_worse);
-    } else if used_up {
-        ad.decide(Verb::Pause, rule::ALLOWANCE, above);
-    } else if costly {
-        ad.decide(Verb::Pause, rule::COSTLY, above);
+        return false;
     }
+    // Add-to-carts promote as long as nothing ends the ad: what has used up its allowance has had its chance.
+    match end {
+        None if strong_carts => {
+            ad.decide_amount(Verb::Promote, settings.promote_budget, rule::ADD_TO_CARTS, 1.0 - above_by_carts);
+        }
+        Some((_, rule, sure)) => ad.decide(Verb::Pause, rule, sure),
+        None => {}
+    }
+    end.is_some()
 }
 
 dean_policy_sdk::policy!(Testing);

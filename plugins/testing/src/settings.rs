@@ -60,6 +60,10 @@ dean_policy_sdk::settings! {
         worn_share: number("worn_out.share", "fraction", 0.55, 0.0, 1.0),
         /// The daily budget up to which freed budget tops up an ad set whose ads sell.
         reinvest_budget: number("reinvest.daily_budget", "currency", 50.0, 0.0, 1e9),
+        /// Hours between two times that freed budget raises one.
+        reinvest_cooldown: number("reinvest.cooldown_hours", "hours", 24.0, 0.0, 720.0),
+        /// The largest step of an owner that is learning: a larger one would make it learn anew.
+        learning_step: number("reinvest.learning_step", "fraction", 0.2, 0.01, 10.0),
         /// How likely the cost per purchase has to be above target before an ad with purchases is paused.
         costly_probability: number("costly.probability", "fraction", 0.9, 0.5, 1.0),
     }

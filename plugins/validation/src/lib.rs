@@ -57,6 +57,10 @@ pub mod column {
         PURCHASES_AT_PAUSE = "purchases_at_pause";
         /// The daily budget of its owner.
         BUDGET = "budget";
+        /// Hours since Dean last changed that budget.
+        BUDGET_CHANGED = "hours_since_budget_change";
+        /// 1 while its ad set is learning.
+        IN_LEARNING = "in_learning";
     }
 }
 
@@ -89,6 +93,10 @@ pub mod derived {
         OWNER_CPA = "owner_cpa_in_stage";
         /// Return on ad spend of all live ads of its owner, in the stage.
         OWNER_ROAS = "owner_roas_in_stage";
+        /// Spend of all live ads of its owner, in the stage.
+        OWNER_SPEND = "owner_spend_in_stage";
+        /// Clicks of all live ads of its owner, in the stage.
+        OWNER_CLICKS = "owner_clicks_in_stage";
     }
 }
 
@@ -134,10 +142,14 @@ impl StagePolicy for Validation {
     fn decide(settings: &Settings, evaluation: &mut Evaluation<'_>) {
         let table = evaluation.table();
         let (active, paused) = (table.code_of("ACTIVE"), table.code_of("PAUSED"));
+        let mut paused_now = Vec::new();
         for row in 0..table.rows() {
             match table.code(text::STATUS, row) {
                 UNKNOWN => {}
-                code if code == active => decide_ad(settings, evaluation, row),
+                code if code == active => {
+                    let ends = decide_ad(settings, evaluation, row);
+                    paused_now.extend(ends.then_some(row));
+                }
                 code if code == paused && table.number(column::PAUSED_BY_DEAN, row) >= 1.0 => {
                     bring_back(settings, evaluation, row);
                 }
@@ -145,7 +157,8 @@ impl StagePolicy for Validation {
             }
         }
         if table.context(context::FREED_BUDGET) > 0.0 {
-            reinvest(settings, evaluation);
+            let stays = |row: u32| table.code(text::STATUS, row) == active && paused_now.binary_search(&row).is_err();
+            reinvest(settings, evaluation, stays);
         }
     }
 }
@@ -159,7 +172,8 @@ fn p_loss(breakeven: f64, target: f64) -> f64 {
     }
 }
 
-fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) {
+/// Decides on a live ad; true when it is to be paused.
+fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> bool {
     let mut ad = evaluation.ad(row);
     let loss = p_loss(ad.get(column::P_ABOVE_BREAKEVEN), ad.get(column::P_ABOVE_TARGET));
     let impressions = ad.get(column::IMPRESSIONS);
@@ -190,6 +204,7 @@ fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) {
         .at_least(column::PURCHASES, 1.0)
         .at_least(column::SPEND, allowance.max(settings.min_spend))
         .at_least(column::IMPRESSIONS, settings.min_impressions)
+        .at_least(column::CLICKS, settings.min_clicks)
         .at_least_if_known(unclear_cpa, settings.promote_cpa)
         .at_least(derived::P_LOSS.of(loss), settings.costly_probability)
         .fires();
@@ -202,6 +217,7 @@ fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) {
     } else if costly {
         ad.decide(Verb::Pause, rule::COSTLY, loss);
     }
+    !sells && (used_up || costly)
 }
 
 impl Settings {
@@ -227,6 +243,7 @@ fn bring_back(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) {
         .at_least(late, 1.0)
         .below(column::CPA, settings.promote_cpa)
         .above_if_known(column::ROAS, settings.promote_roas)
+        .below(derived::P_LOSS.of(loss), settings.costly_probability)
         .fires();
     if exonerated {
         ad.decide(Verb::Resume, rule::EXONERATED, 1.0 - loss);
@@ -234,11 +251,12 @@ fn bring_back(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) {
 }
 
 /// Freed budget goes to owners that beat the targets, in proportion to their return.
-fn reinvest(settings: &Settings, evaluation: &mut Evaluation<'_>) {
+fn reinvest(settings: &Settings, evaluation: &mut Evaluation<'_>, stays: impl Fn(u32) -> bool) {
     let table = evaluation.table();
-    let active = table.code_of("ACTIVE");
-    let groups = Groups::of(table, column::SPEND, |row| table.code(text::STATUS, row) == active);
-    let [spend, purchases, revenue] = [column::SPEND, column::PURCHASES, column::REVENUE].map(|c| groups.sum(c));
+    let groups = Groups::of(table, column::SPEND, stays);
+    let learning = groups.any(column::IN_LEARNING);
+    let [spend, clicks, purchases, revenue] =
+        [column::SPEND, column::CLICKS, column::PURCHASES, column::REVENUE].map(|c| groups.sum(c));
     let mut winners = Vec::new();
     for (group, lead) in groups.leads() {
         let i = group as usize;
@@ -249,13 +267,18 @@ fn reinvest(settings: &Settings, evaluation: &mut Evaluation<'_>) {
             .when(rule::REINVEST)
             .at_most(derived::OWNER_CPA.of(cpa), settings.cpa_target)
             .at_least_if_known(derived::OWNER_ROAS.of(roas), settings.roas_target)
+            .at_least(derived::OWNER_SPEND.of(spend[i]), settings.min_spend)
+            .at_least(derived::OWNER_CLICKS.of(clicks[i]), settings.min_clicks)
+            .at_least_if_known(column::BUDGET_CHANGED, settings.reinvest_cooldown)
             .above(column::BUDGET, 0.0)
             .above(context::FREED_BUDGET, 0.0)
             .fires();
         if wins {
             let budget = ad.get(column::BUDGET);
             let weight = if roas.is_nan() { settings.roas_target } else { roas };
-            winners.push((group, budget, Claim { weight, most: budget * settings.reinvest_step }));
+            let step = settings.reinvest_step;
+            let step = if learning[i] { step.min(settings.learning_step) } else { step };
+            winners.push((group, budget, Claim { weight, most: budget * step }));
         }
     }
     let claims: Vec<Claim> = winners.iter().map(|(_, _, claim)| *claim).collect();

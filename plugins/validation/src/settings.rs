@@ -22,7 +22,7 @@ dean_policy_sdk::settings! {
         poor_ctr: number("tiers.poor_ctr_below", "fraction", 0.003, 0.0, 1.0),
         /// Impressions below which nothing is judged.
         min_impressions: number("minimum.impressions", "count", 400.0, 0.0, 1e9),
-        /// Clicks below which no cost or return is judged.
+        /// Clicks below which no cost or return is judged; an allowance does not ask for clicks.
         min_clicks: number("minimum.clicks", "count", 20.0, 0.0, 1e9),
         /// Spend below which nothing is judged.
         min_spend: number("minimum.spend", "currency", 30.0, 0.0, 1e9),
@@ -48,6 +48,10 @@ dean_policy_sdk::settings! {
         costly_probability: number("costly.probability", "fraction", 0.9, 0.5, 1.0),
         /// The largest share by which freed budget raises an owner's budget in one run.
         reinvest_step: number("reinvest.largest_step", "fraction", 0.5, 0.0, 10.0),
+        /// Hours between two times that freed budget raises one.
+        reinvest_cooldown: number("reinvest.cooldown_hours", "hours", 24.0, 0.0, 720.0),
+        /// The largest step of an owner that is learning: a larger one would make it learn anew.
+        learning_step: number("reinvest.learning_step", "fraction", 0.2, 0.01, 10.0),
         /// Shares of a budget below this are not worth a change.
         reinvest_least: number("reinvest.least_step", "fraction", 0.1, 0.0, 10.0),
     }
