@@ -86,6 +86,8 @@ fn row(ad: &Ad, scale: i64) -> Row {
         hours_since_copy: never,
         hours_since_refresh: never,
         reach_7d: never,
+        inherited_purchases: 0.0,
+        inherited_spend: 0.0,
         before_stage: Facts::default(),
     }
 }

@@ -119,6 +119,9 @@ async fn row_11_a_currency_without_minor_units_is_not_multiplied() {
         ("rules.testing.promote.ctr", json!(0.0)),
         ("rules.testing.promote.daily_budget", json!(9_000.0)),
         ("stages.validation.max_budget", json!(80_000.0)),
+        ("rules.thresholds.cpa.testing_max", json!(5_760.0)),
+        ("stages.validation.policy", json!("")),
+        ("stages.scaling.policy", json!("")),
     ];
     let account = TestAccount::new(7, yen, &settings).await.unwrap();
     account.run(&Options::default()).await.unwrap();
@@ -129,6 +132,17 @@ async fn row_11_a_currency_without_minor_units_is_not_multiplied() {
     assert!(set.iter().all(|a| a.to == "9000"), "{set:?}");
     let testing = report.decisions.iter().find(|d| d.stage == "testing").unwrap();
     assert_eq!(column(&report, &testing.ad_id, "budget"), Some(8_000.0), "50 euros a day, in yen");
+}
+
+#[tokio::test]
+async fn amounts_that_were_meant_for_another_currency_stop_every_write() {
+    let yen = Params { currency: "JPY".into(), price_level: 160.0, ..params() };
+    let account = TestAccount::new(7, yen, &[]).await.unwrap();
+    let report = account.run(&Options::default()).await.unwrap();
+    assert_eq!((report.api.writes, report.actions.len()), (0, 0));
+    let said = report.health.iter().find(|h| h.source == "amounts").unwrap();
+    assert!(said.message.contains("not in this account's currency"), "{}", said.message);
+    assert!(report.decisions.iter().filter(|d| d.rule.is_some()).all(|d| d.held.as_ref().unwrap().by == "amounts"));
 }
 
 #[tokio::test]

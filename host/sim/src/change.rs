@@ -31,6 +31,19 @@ impl World {
         }
     }
 
+    /// Multiplies the daily budget that an ad spends from, its campaign's or its ad set's.
+    pub fn scale_budget(&mut self, id: u64, factor: f64) {
+        let Some(adset) = self.ads.iter().find(|ad| ad.id == id).map(|ad| ad.adset) else { return };
+        let campaign = self.adsets[adset].campaign;
+        let (owner, budget) = match self.campaigns[campaign].daily_budget {
+            Some(budget) => (Owner::Campaign(campaign), Some(budget)),
+            None => (Owner::AdSet(adset), self.adsets[adset].daily_budget),
+        };
+        if let Some(budget) = budget {
+            self.set_budget(owner, (budget as f64 * factor) as i64);
+        }
+    }
+
     /// Sets Meta's `account_status`: 1 is active, 2 disabled. Delivery goes on, since what is tried
     /// is what a client does about it.
     pub fn set_account_status(&mut self, status: i64) {

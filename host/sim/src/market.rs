@@ -2,8 +2,10 @@
 
 use crate::random::Random;
 use crate::world::{Ad, Day, Owner, Purchase, Truth, World};
+use std::collections::BTreeMap;
 
 const HOUR: i64 = 3600;
+const LONGEST_LEARNING: i64 = 7 * 24 * HOUR;
 /// A 7-day click window sees nothing later.
 const LONGEST_LAG_HOURS: f64 = 7.0 * 24.0;
 
@@ -17,10 +19,22 @@ impl World {
         let hour = local.hour() as usize;
         let moment = Moment { day_number, hour, weekday };
 
-        for owner in self.owners() {
-            self.deliver(owner, &moment);
+        let deliveries: Vec<Delivery> =
+            self.owners().into_iter().flat_map(|owner| self.deliveries(owner, &moment)).collect();
+        // Ad sets of one audience bid for the same people, whoever holds their budgets.
+        let mut pressure: BTreeMap<usize, f64> = BTreeMap::new();
+        for delivery in &deliveries {
+            *pressure.entry(self.audience_of(delivery.ad)).or_default() += delivery.daily_budget;
+        }
+        for delivery in deliveries {
+            let pressure = pressure[&self.audience_of(delivery.ad)];
+            self.deliver(&delivery, pressure, &moment);
         }
         self.now += HOUR;
+    }
+
+    fn audience_of(&self, ad: usize) -> usize {
+        self.adsets[self.ads[ad].adset].targets
     }
 
     fn owners(&self) -> Vec<Owner> {
@@ -38,7 +52,8 @@ impl World {
         owners
     }
 
-    fn deliver(&mut self, owner: Owner, moment: &Moment) {
+    /// What each live ad of an owner gets of its budget in this hour.
+    fn deliveries(&self, owner: Owner, moment: &Moment) -> Vec<Delivery> {
         let belongs = |ad: &Ad| match owner {
             Owner::AdSet(i) => ad.adset == i,
             Owner::Campaign(i) => self.adsets[ad.adset].campaign == i,
@@ -49,7 +64,7 @@ impl World {
             Owner::AdSet(i) => (self.adsets[i].daily_budget, self.adsets[i].id),
             Owner::Campaign(i) => (self.campaigns[i].daily_budget, self.campaigns[i].id),
         };
-        let Some(budget) = budget.filter(|_| !ads.is_empty()) else { return };
+        let Some(budget) = budget.filter(|_| !ads.is_empty()) else { return Vec::new() };
 
         let mut day = Random::at(self.seed, "overspend", &[id, moment.day_number]);
         let overspend = day.lognormal(1.0, self.params.overspend_sigma).min(1.75);
@@ -63,12 +78,15 @@ impl World {
         };
         let weights: Vec<f64> = ads.iter().map(weight).collect();
         let total: f64 = weights.iter().sum();
-        for (i, weight) in ads.into_iter().zip(weights) {
-            self.deliver_ad(i, spend * weight / total, budget as f64, moment);
-        }
+        let delivery = |(ad, weight): (usize, f64)| {
+            let part = weight / total;
+            Delivery { ad, spend: spend * part, daily_budget: budget as f64 * part }
+        };
+        ads.into_iter().zip(weights).map(delivery).collect()
     }
 
-    fn deliver_ad(&mut self, index: usize, spend: f64, owner_budget: f64, moment: &Moment) {
+    fn deliver(&mut self, delivery: &Delivery, pressure: f64, moment: &Moment) {
+        let Delivery { ad: index, spend, .. } = *delivery;
         let p = &self.params;
         let ad = &self.ads[index];
         let adset = &self.adsets[ad.adset];
@@ -79,7 +97,7 @@ impl World {
         let mut auction = Random::at(self.seed, "auction", &[adset.id, hours]);
         let mut market = Random::at(self.seed, "market", &[moment.day_number]);
         let noise = auction.lognormal(1.0, p.cpm_hour_sigma) * market.lognormal(1.0, p.cpm_day_sigma);
-        let cpm = self.cpm_minor(adset.audience, owner_budget) * noise;
+        let cpm = self.cpm_minor(adset.audience, pressure) * noise;
         let impressions = Random::at(self.seed, "impressions", &address).poisson(spend / cpm * 1000.0);
         let spent = (impressions as f64 * cpm / 1000.0).round() as i64;
 
@@ -151,6 +169,15 @@ impl World {
         }
     }
 
+    /// Meta's word for it: what has not learned enough within a week is "learning limited".
+    pub(crate) fn learning_status(&self, adset: usize) -> &'static str {
+        match (self.is_learning(adset), self.now - self.adsets[adset].edited > LONGEST_LEARNING) {
+            (false, _) => "SUCCESS",
+            (true, true) => "FAIL",
+            (true, false) => "LEARNING",
+        }
+    }
+
     pub(crate) fn is_learning(&self, adset: usize) -> bool {
         self.adsets[adset].learned < self.params.learning_conversions
     }
@@ -174,6 +201,11 @@ impl World {
         creative.ctr * (p.fatigue_floor + (1.0 - p.fatigue_floor) * fresh)
     }
 
+    fn live_adsets(&self, campaign: usize) -> i64 {
+        let live = |index: usize| self.ads.iter().any(|ad| ad.adset == index && self.is_live(ad));
+        (0..self.adsets.len()).filter(|&i| self.adsets[i].campaign == campaign && live(i)).count() as i64
+    }
+
     /// What is true of an ad now, if there is one of this id.
     #[must_use]
     pub fn truth(&self, id: u64) -> Option<Truth> {
@@ -181,7 +213,8 @@ impl World {
         let p = &self.params;
         let adset = &self.adsets[ad.adset];
         let creative = &self.creatives[ad.creative];
-        let budget = self.campaigns[adset.campaign].daily_budget.or(adset.daily_budget).unwrap_or(0);
+        let shared = self.campaigns[adset.campaign].daily_budget.map(|b| b / self.live_adsets(adset.campaign).max(1));
+        let budget = shared.or(adset.daily_budget).unwrap_or(0);
         let minor = self.params.minor_units() as f64;
         let cpm = self.cpm_minor(adset.audience, budget as f64) / minor;
         let ctr = self.ctr_now(ad);
@@ -194,6 +227,15 @@ impl World {
         let margin = kept * (order - p.cogs * p.price_level) / cpa - 1.0;
         Some(Truth { ctr, cvr, cpa, margin })
     }
+}
+
+/// What one ad gets of its owner's budget, minor units.
+struct Delivery {
+    ad: usize,
+    /// In this hour.
+    spend: f64,
+    /// In a day.
+    daily_budget: f64,
 }
 
 /// What an hour is, in the account's zone.

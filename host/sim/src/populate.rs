@@ -140,6 +140,7 @@ impl World {
             status,
             daily_budget,
             audience,
+            targets: source.map_or(index, |s| self.adsets[s].targets),
             learned: 0,
             edited: self.now,
             created: self.now,

@@ -64,6 +64,9 @@ pub(crate) struct AdSet {
     pub status: Status,
     pub daily_budget: Option<i64>,
     pub audience: f64,
+    /// The ad set whose audience it shares: a copy keeps the targeting of its source. Its own position
+    /// where it was not copied.
+    pub targets: usize,
     /// Conversions since the last significant edit.
     pub learned: u32,
     pub edited: i64,

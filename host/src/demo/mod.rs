@@ -60,7 +60,8 @@ pub struct Profit {
     pub untouched: f64,
     /// Under plain thresholds, as automated rules in Ads Manager have them.
     pub thresholds: f64,
-    /// By a policy that knows the truth: what is possible with these means.
+    /// By somebody who knows what is true of every ad and acts by a few plain rules: a yardstick, and no
+    /// upper bound.
     pub truth: f64,
 }
 

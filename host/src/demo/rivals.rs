@@ -22,16 +22,29 @@ const RULE_CPA: f64 = 40.0;
 /// same as a promotion by Dean.
 const WORTH_PROMOTING: f64 = 0.15;
 const STARTING_BUDGET: f64 = 50.0;
+/// Margins above and below which it changes a budget once a day, and the step: the larger a budget the
+/// dearer its people, so a thin margin says that there is too much of it.
+const WORTH_DOUBLING: f64 = 0.6;
+const WORTH_RAISING: f64 = 0.3;
+const WORTH_LOWERING: f64 = 0.15;
+const STEP: f64 = 0.2;
+
+/// The most that stages may spend in a day, major units: the same limits as Dean's.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Caps {
+    pub validation: f64,
+    pub scaling: f64,
+}
 
 /// Lives through hours, and gives the profit at the end of each day since `since`, major units.
-pub(super) fn live(mut world: World, rival: Rival, days: u32, since: Date, validation_cap: f64) -> (World, Vec<f64>) {
+pub(super) fn live(mut world: World, rival: Rival, days: u32, since: Date, caps: Caps) -> (World, Vec<f64>) {
     let minor = world.params().minor_units() as f64;
     let mut daily = Vec::new();
     for hour in 0..days * 24 {
         match rival {
             Rival::Untouched => {}
             Rival::Thresholds => thresholds(&mut world, minor),
-            Rival::Truth => truth(&mut world, minor, validation_cap),
+            Rival::Truth => truth(&mut world, minor, caps, hour % 24 == 0),
         }
         world.advance();
         if hour % 24 == 23 {
@@ -54,7 +67,9 @@ fn thresholds(world: &mut World, minor: f64) {
     }
 }
 
-fn truth(world: &mut World, minor: f64, validation_cap: f64) {
+fn truth(world: &mut World, minor: f64, caps: Caps, new_day: bool) {
+    let room = |world: &World, stage, cap: f64| cap / crate::guard::OVERSPEND - world.budgets(stage) as f64 / minor;
+    let mut scaling = Vec::new();
     for ad in world.ads() {
         let Some(truth) = world.truth(ad.id).filter(|_| ad.live && ad.stage != Stage::Unmanaged) else {
             continue;
@@ -62,17 +77,38 @@ fn truth(world: &mut World, minor: f64, validation_cap: f64) {
         if truth.margin < 0.0 {
             world.pause(ad.id);
         } else if ad.stage == Stage::Testing && truth.margin > WORTH_PROMOTING {
-            let room = validation_cap / crate::guard::OVERSPEND - world.budgets(Stage::Validation) as f64 / minor;
-            if room >= STARTING_BUDGET {
+            if room(world, Stage::Validation, caps.validation) >= STARTING_BUDGET {
                 world.promote(ad.id, Stage::Validation, (STARTING_BUDGET * minor) as i64);
             }
+        } else if ad.stage == Stage::Validation && new_day {
+            let room = room(world, Stage::Validation, caps.validation);
+            step(world, ad.id, truth.margin, room);
+        } else if ad.stage == Stage::Scaling {
+            scaling.push((ad.id, truth.margin));
         }
+    }
+    // The campaign holds the scaling stage's budget for all of its ads.
+    if let (true, Some((id, _))) = (new_day, scaling.first()) {
+        let mean = scaling.iter().map(|(_, margin)| margin).sum::<f64>() / scaling.len() as f64;
+        let room = room(world, Stage::Scaling, caps.scaling);
+        step(world, *id, mean, room);
+    }
+}
+
+/// Changes the budget that an ad spends from by how well it does.
+fn step(world: &mut World, id: u64, margin: f64, room: f64) {
+    if margin > WORTH_DOUBLING && room > 0.0 {
+        world.scale_budget(id, 2.0);
+    } else if margin > WORTH_RAISING && room > 0.0 {
+        world.scale_budget(id, 1.0 + STEP);
+    } else if margin < WORTH_LOWERING {
+        world.scale_budget(id, 1.0 - STEP);
     }
 }
 
 /// The profit of the rivals in one world.
-pub(super) fn compare(world: &World, days: u32, since: Date, validation_cap: f64) -> (Profit, [Vec<f64>; 3]) {
-    let run = |rival| live(world.clone(), rival, days, since, validation_cap).1;
+pub(super) fn compare(world: &World, days: u32, since: Date, caps: Caps) -> (Profit, [Vec<f64>; 3]) {
+    let run = |rival| live(world.clone(), rival, days, since, caps).1;
     let daily = [Rival::Untouched, Rival::Thresholds, Rival::Truth].map(run);
     let last = |i: usize| daily[i].last().copied().unwrap_or(0.0);
     (Profit { dean: 0.0, untouched: last(0), thresholds: last(1), truth: last(2) }, daily)

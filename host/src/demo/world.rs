@@ -226,7 +226,8 @@ async fn live(
             dean.push(profit(since) as f64 / minor);
         }
     }
-    let (mut profits, rivals) = rivals::compare(start, days, since, VALIDATION_CAP);
+    let (mut profits, rivals) =
+        rivals::compare(start, days, since, rivals::Caps { validation: VALIDATION_CAP, scaling: SCALING_CAP });
     profits.dean = dean.last().copied().unwrap_or(0.0);
     let day = |i: usize| -> anyhow::Result<Daily> {
         let date = since.checked_add(jiff::Span::new().days(i as i64))?;

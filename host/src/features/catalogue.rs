@@ -256,7 +256,7 @@ fn others() -> [Other; 25] {
         (
             "purchase_shape_7d",
             "count",
-            "shape of the Gamma posterior on purchases per spend: the account's prior and purchases_7d. The prior is fitted to the last 30 complete days of all ads (maximum marginal likelihood, shape held near 1.4); without a purchase in them its shape is 1.4 and its mean one purchase for target_cpa",
+            "shape of the Gamma posterior on purchases per spend: the account's prior and purchases_7d. The prior is fitted to the last 30 complete days of all ads (maximum marginal likelihood, shape held near 1.4); without a purchase in them its shape is 1.4 and its mean one purchase for target_cpa. A copy's prior holds half of its source's purchases and spend too, ten purchases at most",
             NO_PRIOR,
             posterior(Posterior::PurchaseShape(week)),
         ),

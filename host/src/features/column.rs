@@ -278,7 +278,11 @@ impl Posterior {
             let Some(prior) = basis.purchase_prior(marks.target_cpa) else { return vec![f64::NAN; frame.ads()] };
             let events = window.values(frame, Metric::Purchases);
             let spend = window.settled_spend(frame, basis);
-            events.iter().zip(&spend).map(|(p, s)| of(prior.after(*p, *s))).collect()
+            let of_ad = |(ad, row): (usize, &Row)| {
+                let prior = prior.after(row.inherited_purchases, row.inherited_spend);
+                of(prior.after(events[ad], spend[ad]))
+            };
+            frame.rows().iter().enumerate().map(of_ad).collect()
         };
         let clicks = |window: Window, of: &dyn Fn(super::posterior::Beta) -> f64| {
             let Some(prior) = basis.click_prior() else { return vec![f64::NAN; frame.ads()] };

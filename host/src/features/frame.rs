@@ -80,8 +80,27 @@ pub struct Row {
     pub hours_since_refresh: f64,
     /// People reached in the last seven complete days; NaN when not read.
     pub reach_7d: f64,
+    /// Purchases that speak for a copy because its source brought them: see [`Row::inherit`].
+    pub inherited_purchases: f64,
+    /// The spend that they took, major units.
+    pub inherited_spend: f64,
     /// What it had done in other stages before it entered this one.
     pub before_stage: Facts,
+}
+
+/// How much a copy's source says about the copy: half of what it says about itself, since another ad
+/// set delivers to others, and ten purchases at most, so that what the copy does soon outweighs it. This
+/// is a power prior (Ibrahim and Chen 2000).
+const SOURCE_WEIGHT: f64 = 0.5;
+const SOURCE_PURCHASES: f64 = 10.0;
+
+impl Row {
+    /// Lets what its source brought, purchases on spend in major units, speak for a copy.
+    pub fn inherit(&mut self, purchases: f64, spend: f64) {
+        let weight = if purchases > 0.0 { SOURCE_WEIGHT.min(SOURCE_PURCHASES / purchases) } else { SOURCE_WEIGHT };
+        self.inherited_purchases = purchases * weight;
+        self.inherited_spend = spend * weight;
+    }
 }
 
 /// The ads of one stage, as matrices of days by ads, one for each metric.

@@ -2,6 +2,7 @@
 //! each of its ads is measured.
 
 use super::observe::Observation;
+use super::policies::StagePolicy;
 use crate::config::Config;
 use crate::domain::{Currency, DayLook, Facts, Money};
 use crate::features::{Basis, DayAtAge, LagCurve, Totals};
@@ -27,6 +28,8 @@ pub struct AccountNumbers {
     /// Cost per purchase over the last three complete days, late conversions accounted for; NaN
     /// without spend.
     pub recent_cpa: f64,
+    /// The mean order value of the last thirty complete days; NaN when not known.
+    pub order_value: f64,
     /// Why nothing may be made to spend more, if so.
     pub growth_stopped: Option<String>,
     /// Priors, lag curve and means.
@@ -71,7 +74,8 @@ pub(super) fn measure(observation: &Observation, config: &Config) -> AccountNumb
     }
     let totals: Vec<Totals> = ads.into_values().collect();
     let spent: Vec<f64> = week.iter().filter(|d| **d > Money::ZERO).map(|d| currency.to_major(*d)).collect();
-    let margin = order_value(&totals) - economics.cogs_per_purchase;
+    let order_value = order_value(&totals);
+    let margin = order_value - economics.cogs_per_purchase;
     let breakeven = economics.breakeven_cpa.unwrap_or(if margin > 0.0 { margin } else { f64::NAN });
     // Spend without a purchase costs at least as much as one purchase would.
     let recent_cpa = if recent_spend > 0.0 { recent_spend / recent_purchases.max(1.0) } else { f64::NAN };
@@ -101,9 +105,28 @@ pub(super) fn measure(observation: &Observation, config: &Config) -> AccountNumb
         spend_today: currency.to_major(today),
         breakeven_cpa: breakeven,
         recent_cpa,
+        order_value,
         growth_stopped,
         basis: Basis::fit(&totals, &lag, elapsed),
     }
+}
+
+/// An order that is worth so many times what a stage aims to pay for it was measured in another unit
+/// than the rules: no shop leaves that much on the table.
+const IMPLAUSIBLE: f64 = 20.0;
+
+/// Why the amounts of the rules cannot be meant for this account, if so: in another currency, or for a
+/// shop of another kind, they would pause everything.
+#[must_use]
+pub(super) fn implausible(numbers: &AccountNumbers, stages: &[StagePolicy], currency: &Currency) -> Option<String> {
+    let target = |p: &StagePolicy| Some((p.view.name.clone(), p.ready()?.target_cpa?));
+    let (stage, target) = stages.iter().filter_map(target).find(|(_, t)| numbers.order_value > t * IMPLAUSIBLE)?;
+    let shown = |major: f64| currency.from_major(major).map_or_else(|| major.to_string(), |m| currency.format(m));
+    Some(format!(
+        "an order of this account is worth {}, and stage {stage} aims to pay {} for one: the amounts in the rules are not in this account's currency, or not for this shop; set thresholds.cpa and the others in rules.toml",
+        shown(numbers.order_value),
+        shown(target)
+    ))
 }
 
 fn add(totals: &mut Totals, facts: &Facts, settled: f64, currency: &Currency) {

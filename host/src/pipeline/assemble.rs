@@ -1,17 +1,16 @@
 //! Tell: the report of a run, put together from what was observed, decided, judged and done.
 
-use super::account::AccountNumbers;
 use super::decide::Decided;
-use super::measure::{self, Skipped, StageCohort};
+use super::measure::{self, Background, Skipped, StageCohort};
 use super::observe::Observation;
 use super::report::{Action, Decision, Evidence, Final, Health, Promotion, RuleCheck, RunReport, Skip, StageReport};
 use super::why::{OfPolicy, Story};
 use super::{Decider, Options, Runner, StagePolicy, moment, promote};
-use crate::domain::{Currency, Money, Verb};
+use crate::domain::{Currency, Verb};
 use crate::features;
 use crate::guard::{AdVerdict, Held, Stopped, Verdicts};
-use crate::ledger::{History, kind};
-use crate::store::{ActionRow, ActionState, LifecycleRow, PromotionRow};
+use crate::ledger::kind;
+use crate::store::{ActionRow, ActionState, PromotionRow};
 use dean_policy::types::{AdDecision, Check, Plan};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -28,10 +27,7 @@ pub(super) struct Assembly<'a> {
     pub actions: &'a [ActionRow],
     pub promotions: &'a [PromotionRow],
     pub stopped: Option<&'a Stopped>,
-    pub numbers: &'a AccountNumbers,
-    pub history: &'a History,
-    pub joined: &'a BTreeMap<String, Money>,
-    pub lifecycle: &'a [LifecycleRow],
+    pub background: &'a Background<'a>,
 }
 
 type Columns = BTreeMap<String, Option<Value>>;
@@ -200,16 +196,7 @@ impl Assembly<'_> {
             let policy = stage.map_or(&nowhere, |i| &self.runner.policies[i]);
             let of_stage: Vec<usize> = (0..self.skipped.len()).filter(|&i| self.skipped[i].stage == stage).collect();
             let members = of_stage.iter().map(|&i| self.skipped[i].ad).collect();
-            let measured = measure::measure(
-                self.observation,
-                policy,
-                members,
-                self.lifecycle,
-                self.history,
-                self.joined,
-                0.0,
-                self.numbers,
-            );
+            let measured = measure::measure(self.observation, policy, members, self.background, 0.0);
             for (i, columns) in of_stage.into_iter().zip(self.columns(&measured)) {
                 all[i] = Some(columns);
             }
@@ -228,7 +215,9 @@ impl Assembly<'_> {
                 }
                 continue;
             }
-            for (columns, value) in all.iter_mut().zip(entry.column.values(frame, &self.numbers.basis, stage.marks())) {
+            for (columns, value) in
+                all.iter_mut().zip(entry.column.values(frame, &self.background.numbers.basis, stage.marks()))
+            {
                 columns.insert(entry.name.clone(), known(value).map(Value::from));
             }
         }

@@ -114,19 +114,52 @@ pub(super) fn assign(
     (members, skipped)
 }
 
-/// Measures the ads of a stage.
+/// What is known beside the observation, the same for all stages.
+#[derive(Debug)]
+pub(super) struct Background<'a> {
+    /// The lives of ads.
+    pub lifecycle: &'a [LifecycleRow],
+    /// What Dean changed before.
+    pub history: &'a History,
+    /// Daily budgets with which copies joined campaigns.
+    pub joined: BTreeMap<String, Money>,
+    /// The account as a whole.
+    pub numbers: &'a AccountNumbers,
+    /// What every ad did so far; empty while no ad is a copy.
+    lives: HashMap<&'a str, Facts>,
+}
+
+impl<'a> Background<'a> {
+    /// Puts together what is known.
+    #[must_use]
+    pub(super) fn new(
+        observation: &'a Observation,
+        lifecycle: &'a [LifecycleRow],
+        history: &'a History,
+        joined: BTreeMap<String, Money>,
+        numbers: &'a AccountNumbers,
+    ) -> Self {
+        let any_copy = lifecycle.iter().any(|row| row.source_ad_id.is_some());
+        let lives = if any_copy { lives(observation) } else { HashMap::new() };
+        Background { lifecycle, history, joined, numbers, lives }
+    }
+
+    /// What the source of a copy did so far.
+    fn source_of(&self, life: Option<&&LifecycleRow>) -> Option<&Facts> {
+        self.lives.get(life?.source_ad_id.as_deref()?)
+    }
+}
+
+/// Measures the ads of a stage that is offered so much freed budget.
 #[must_use]
-#[allow(clippy::too_many_arguments)]
 pub(super) fn measure(
     observation: &Observation,
     stage: &StagePolicy,
     members: Vec<usize>,
-    lifecycle: &[LifecycleRow],
-    history: &History,
-    joined: &BTreeMap<String, Money>,
+    background: &Background<'_>,
     freed: f64,
-    numbers: &AccountNumbers,
 ) -> StageCohort {
+    let Background { lifecycle, history, joined, numbers, .. } = background;
     let currency = &observation.account.currency;
     let now = observation.at;
     let entered: HashMap<&str, &LifecycleRow> =
@@ -153,7 +186,7 @@ pub(super) fn measure(
         let paused = history.of(&ad.id).and_then(|c| c.paused_at);
         let evidence = history.of(&ad.id).filter(|_| paused.is_some()).and_then(|c| c.at_pause);
         let major = |money: Option<Money>| money.map_or(f64::NAN, |m| currency.to_major(m));
-        rows.push(Row {
+        let mut row = Row {
             age_hours: ad.created.map_or(f64::NAN, |at| hours(at, now)),
             hours_in_stage: life.map_or(f64::NAN, |row| hours(row.entered_at, now)),
             stage_days: life.map_or(DAYS, |row| {
@@ -179,11 +212,17 @@ pub(super) fn measure(
             hours_since_copy: history.last_copy(&ad.id).map_or(f64::NAN, |at| hours(at, now)),
             hours_since_refresh: history.last_refresh(&ad.id).map_or(f64::NAN, |at| hours(at, now)),
             reach_7d: observation.reach_7d.get(&ad.id).copied().unwrap_or(f64::NAN),
+            inherited_purchases: 0.0,
+            inherited_spend: 0.0,
             before_stage: life
                 .and_then(|row| row.before.as_deref())
                 .and_then(|json| serde_json::from_str(json).ok())
                 .unwrap_or_default(),
-        });
+        };
+        if let Some(source) = background.source_of(life) {
+            row.inherit(source.purchases, currency.to_major(source.spend));
+        }
+        rows.push(row);
     }
 
     let mut frame = Frame::new(rows, currency);

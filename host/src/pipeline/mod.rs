@@ -35,6 +35,7 @@ use crate::meta::Client;
 use crate::store::{PromotionRow, RunRow, Store};
 use decide::Decided;
 use jiff::{Timestamp, ToSpan};
+use measure::Background;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -95,7 +96,10 @@ impl Runner<'_> {
 
         let run_id = self.new_run_id(&observation).await?;
         let mut run = self.begin(&run_id, &observation, options).await?;
+        let numbers = account::measure(&observation, &self.effective.config);
+        let implausible = account::implausible(&numbers, self.policies, &observation.account.currency);
         let stopped = self.stopped(&observation.account);
+        let stopped = stopped.or(implausible.map(|reason| Stopped { by: "amounts".into(), reason }));
         let may_write = !options.dry_run && stopped.is_none();
 
         self.phase("reconcile");
@@ -113,18 +117,18 @@ impl Runner<'_> {
         let (mut members, skipped) = measure::assign(&observation, self.policies, only, &history, &promotions);
         let all = measure::everybody(&members, &skipped);
         let lifecycle = self.enter(&observation, &all, &promotions).await?;
-        let numbers = account::measure(&observation, &self.effective.config);
         timings.lap("measure");
 
         self.phase("decide");
         let seed = seed_of(&run_id);
         let suspensions = Suspensions::load(self.store, &observation.account.id).await?;
         let joined = freed::joined(&observation, &history, &promotions);
+        let background = Background::new(&observation, &lifecycle, &history, joined, &numbers);
         let mut freed = freed::freed(&observation, &history, &promotions);
         let mut decided: Vec<Option<Decided>> = self.policies.iter().map(|_| None).collect();
         for i in freed::order(self.policies) {
             let (policy, members) = (&self.policies[i], std::mem::take(&mut members[i]));
-            let stage = measure::measure(&observation, policy, members, &lifecycle, &history, &joined, freed, &numbers);
+            let stage = measure::measure(&observation, policy, members, &background, freed);
             let suspended = suspensions.reason(policy, observation.at);
             let of_stage = decide::ask(&observation, policy, stage, &numbers, suspended, seed);
             if !options.dry_run {
@@ -145,7 +149,8 @@ impl Runner<'_> {
             &promotions,
             stopped.clone(),
         );
-        let proposals = decide::proposals(&observation, self.policies, &decided, &history, &promotions, &joined);
+        let proposals =
+            decide::proposals(&observation, self.policies, &decided, &history, &promotions, &background.joined);
         let verdicts = guard::judge(&situation, &proposals);
         self.journal(&run_id, &observation, &decided, GuardRecord { situation, proposals, verdicts: verdicts.clone() })
             .await?;
@@ -175,10 +180,7 @@ impl Runner<'_> {
             actions: &done,
             promotions: &promotions,
             stopped: stopped.as_ref(),
-            numbers: &numbers,
-            history: &history,
-            joined: &joined,
-            lifecycle: &lifecycle,
+            background: &background,
         };
         let mut report = assembly.report();
         timings.lap("tell");

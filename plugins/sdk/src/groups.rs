@@ -20,7 +20,7 @@ impl<'a> Groups<'a> {
         let mut leads: Vec<Option<u32>> = vec![None; table.groups() as usize];
         let counts: Vec<bool> = (0..table.rows()).map(counts).collect();
         for row in (0..table.rows()).filter(|row| counts[*row as usize]) {
-            let heavier = |lead: u32| table.number(weight, row) > table.number(weight, lead);
+            let heavier = |lead: u32| is_heavier(table, weight, row, lead);
             if let Some(lead) = leads.get_mut(table.group(row) as usize)
                 && lead.is_none_or(heavier)
             {
@@ -80,6 +80,14 @@ impl<'a> Groups<'a> {
         }
         found
     }
+}
+
+/// Whether a row weighs more than another. Between equals all of their columns decide, so that the
+/// order of rows never does.
+fn is_heavier(table: Table<'_>, weight: Column, row: u32, other: u32) -> bool {
+    let by = |column| table.number(column, row).total_cmp(&table.number(column, other));
+    let all = (0..table.columns()).map(|column| by(Column(column)));
+    core::iter::once(by(weight)).chain(all).find(|order| order.is_ne()).is_some_and(|order| order.is_gt())
 }
 
 /// Somebody who may get a share.

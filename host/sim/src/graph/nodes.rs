@@ -162,7 +162,7 @@ fn adset(world: &World, index: usize, field: &str) -> Result<Option<Value>, ApiE
         "promoted_object" => json!({"pixel_id": "300000000000001", "custom_event_type": "PURCHASE"}),
         "targeting" => json!({"geo_locations": {"countries": ["DE"]}, "age_min": 18, "age_max": 65}),
         "learning_stage_info" => json!({
-            "status": if world.is_learning(index) { "LEARNING" } else { "SUCCESS" },
+            "status": world.learning_status(index),
             "conversions": adset.learned,
             "last_sig_edit_ts": adset.edited,
             "attribution_windows": ["1d_view", "7d_click"],
