@@ -51,21 +51,23 @@ fn try_budget(bench: &mut Bench<'_>, p: &BudgetProposal) -> Result<(Money, Optio
             "limited by the cap of the stage or account, counting Meta's overspend of 75 %".into(),
         );
     }
-    let step = (to.0 - from.0).abs() as f64 / from.0.max(1) as f64;
-    // A step that was meant to be just as large may be rounded up by a minor unit.
+    // A step that was meant to be just as large may be rounded up by a minor unit; what copies brought
+    // along is no step for the others.
     let largest = (bench.situation.learning_step * from.0 as f64).ceil() as i64;
     let largest = if to > from { largest + p.joined.0 } else { largest };
     // Who loses an ad to a kill rule has nothing left to learn with its budget.
     let follows_kill = p.kill && to < from;
     if p.learning && !follows_kill && (to.0 - from.0).abs() > largest {
-        return Err(held(
-            "learning",
-            format!(
-                "it is in its learning phase, which a step of {:.0} % would restart; steps above {:.0} % wait",
-                step * 100.0,
-                bench.situation.learning_step * 100.0
-            ),
-        ));
+        let percent = bench.situation.learning_step * 100.0;
+        if to > from {
+            let step = (to.0 - from.0) as f64 / from.0.max(1) as f64 * 100.0;
+            let reason = format!(
+                "it is in its learning phase, which a step of {step:.0} % would restart; steps above {percent:.0} % wait"
+            );
+            return Err(held("learning", reason));
+        }
+        to = Money(from.0 - largest);
+        limit = Some(held("learning", format!("limited to -{percent:.0} % while it is in its learning phase")));
     }
     if to == from {
         return Err(limit.unwrap_or_else(|| held("no-change", "it has that budget already")));

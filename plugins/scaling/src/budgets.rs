@@ -12,6 +12,7 @@ struct Owner {
     cpa: Computed,
     cpa_value: f64,
     cpa_at_least: Computed,
+    at_least: f64,
     roas: Computed,
     roas_value: f64,
     impressions: Computed,
@@ -135,11 +136,15 @@ fn owners(groups: &Groups<'_>, gone: &Groups<'_>, settings: &Settings) -> Vec<Ow
     let ratio = |above: f64, below: f64| if below > 0.0 { above / below } else { f64::NAN };
     let owner = |i: usize| {
         let cpa_value = ratio(spend_3d[i], purchases_3d[i]) * settled[i];
+        // Not `max`, which would make one of purchases that are not known.
+        let counted = if purchases_3d[i] < 1.0 { 1.0 } else { purchases_3d[i] };
+        let at_least = spend_3d[i] / counted * settled[i];
         let roas_value = ratio(revenue_3d[i], spend_3d[i]) / settled[i];
         Owner {
             cpa: derived::OWNER_CPA.of(cpa_value),
             cpa_value,
-            cpa_at_least: derived::OWNER_CPA_AT_LEAST.of(spend_3d[i] / purchases_3d[i].max(1.0) * settled[i]),
+            cpa_at_least: derived::OWNER_CPA_AT_LEAST.of(at_least),
+            at_least,
             roas: derived::OWNER_ROAS.of(roas_value),
             roas_value,
             impressions: derived::OWNER_IMPRESSIONS.of(impressions[i]),
@@ -168,7 +173,7 @@ fn shrinks(ad: &mut Ad<'_, '_>, owner: &Owner, settings: &Settings) -> bool {
 
 /// Whether a shared budget gains what ads that joined bring along: not while its ads lose money.
 fn grows(ad: &mut Ad<'_, '_>, owner: &Owner, settings: &Settings) -> bool {
-    let by_breakeven = derived::OWNER_CPA_BY_BREAKEVEN.of(owner.cpa_value / ad.get(context::BREAKEVEN));
+    let by_breakeven = derived::OWNER_CPA_BY_BREAKEVEN.of(owner.at_least / ad.get(context::BREAKEVEN));
     ad.when(rule::JOINED)
         .above(column::JOINED_BUDGET, 0.0)
         .at_most_if_known(by_breakeven, 1.0)
@@ -190,8 +195,11 @@ fn rises(ad: &mut Ad<'_, '_>, rule: Rule, owner: &Owner, settings: &Settings, (c
 /// Whether a budget may rise by a small step: the ads earn, surely, and day after day.
 fn earns(ad: &mut Ad<'_, '_>, owner: &Owner, settings: &Settings) -> bool {
     let by_breakeven = derived::OWNER_CPA_BY_BREAKEVEN.of(owner.cpa_value / ad.get(context::BREAKEVEN));
-    let earning =
-        ad.when(rule::STEADY).at_most(by_breakeven, 1.0).at_most(column::P_LOSS_7D, settings.steady_probability);
+    let earning = ad
+        .when(rule::STEADY)
+        .at_most(by_breakeven, 1.0)
+        .at_least_if_known(owner.roas, settings.kill_roas)
+        .at_most(column::P_LOSS_7D, settings.steady_probability);
     may_rise(earning, owner, settings)
 }
 

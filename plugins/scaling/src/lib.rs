@@ -19,7 +19,7 @@ pub use vocabulary::{column, context, derived, rule, text};
 use alloc::vec::Vec;
 use dean_policy_sdk::bindings::types::Problem;
 use dean_policy_sdk::table::UNKNOWN;
-use dean_policy_sdk::{Column, Evaluation, StagePolicy, Table, Verb, Vocabulary};
+use dean_policy_sdk::{Ad, Column, Evaluation, StagePolicy, Table, Verb, Vocabulary};
 
 /// The scaling stage's policy.
 #[derive(Debug)]
@@ -132,8 +132,7 @@ fn judge(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> Judg
     let bad_roas = derived::BAD_ROAS_DAYS.of(days.bad_by_return(settings));
     let good = derived::GOOD_DAYS.of(days.good(settings));
     let mut ad = evaluation.ad(row);
-    let settled = ad.get(column::REVENUE_3D) / ad.get(column::SPEND_3D) / ad.get(column::SETTLED_3D);
-    let settled = derived::SETTLED_ROAS_3D.of(settled);
+    let settled = derived::SETTLED_ROAS_3D.of(settled_roas(&ad));
 
     let costly = ad
         .when(rule::BAD_CPA)
@@ -169,6 +168,9 @@ fn judge(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> Judg
     let refresh = ad
         .when(rule::REFRESH)
         .at_least(good, settings.refresh_days)
+        .at_least(column::IMPRESSIONS, settings.min_impressions)
+        .at_least(column::CLICKS, settings.min_clicks)
+        .at_least(column::SPEND, settings.min_spend)
         .at_least_if_known(column::REFRESHED, settings.refresh_every * HOURS_A_DAY)
         .fires();
 
@@ -186,6 +188,11 @@ fn judge(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> Judg
         ask_for_creative(evaluation, row, refresh);
         Judged::Stays
     }
+}
+
+/// The return of the last three days with what is still to come of it.
+fn settled_roas(ad: &Ad<'_, '_>) -> f64 {
+    ad.get(column::REVENUE_3D) / ad.get(column::SPEND_3D) / ad.get(column::SETTLED_3D)
 }
 
 fn ask_for_creative(evaluation: &mut Evaluation<'_>, row: u32, refresh: bool) {
@@ -226,7 +233,12 @@ const HOURS_A_DAY: f64 = 24.0;
 
 /// A paused ad comes back when purchases that were reported since make its last week a good one.
 fn bring_back(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) {
+    let days = Days { table: evaluation.table(), row };
+    // What would pause it again keeps it paused: after so many bad days the return has to be good.
+    let ends_by_return = days.bad_by_return(settings) >= settings.kill_roas_days;
     let mut ad = evaluation.ad(row);
+    let settled = if ends_by_return { settled_roas(&ad) } else { f64::NAN };
+    let settled = derived::SETTLED_ROAS_3D.of(settled);
     let late = derived::LATE_PURCHASES.of(ad.get(column::PURCHASES) - ad.get(column::PURCHASES_AT_PAUSE));
     let exonerated = ad
         .when(rule::EXONERATED)
@@ -235,6 +247,7 @@ fn bring_back(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) {
         .at_least_if_known(column::ROAS_7D, settings.kill_roas)
         .below(column::P_BAD_7D, settings.kill_probability)
         .below(column::P_BAD_3D, settings.kill_probability)
+        .at_least_if_known(settled, settings.kill_roas)
         .fires();
     if exonerated {
         let bad = ad.get(column::P_BAD_7D);

@@ -229,6 +229,8 @@ fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> 
     let spend = ad.get(column::SPEND);
     let add_to_carts = ad.get(column::ADD_TO_CART);
     let tier = settings.tier(add_to_carts, ad.get(column::CTR));
+    // Below the fair spend only the quick kill may pause.
+    let allowance = tier.allowance.max(settings.fair_spend).max(settings.min_spend);
     let earned = derived::EARNED.of(if tier.earned { 1.0 } else { 0.0 });
     let per_add_to_cart = if add_to_carts >= 1.0 { spend / add_to_carts } else { f64::NAN };
     let per_add_to_cart = derived::COST_PER_ADD_TO_CART.of(per_add_to_cart);
@@ -255,6 +257,7 @@ fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> 
         .at_most(per_add_to_cart, settings.promote_cost_per_add_to_cart)
         .at_least(column::IMPRESSIONS, settings.min_impressions)
         .at_least(column::SPEND, settings.min_spend)
+        .below(column::SPEND, allowance)
         .fires();
     let hopeless = ad
         .when(rule::QUICK)
@@ -267,14 +270,14 @@ fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> 
     let below_floor = ad
         .when(rule::CTR_FLOOR)
         .at_least(column::IMPRESSIONS, settings.min_impressions)
-        .at_least(column::SPEND, settings.floor_spend.max(settings.fair_spend))
+        .at_least(column::SPEND, settings.floor_spend.max(settings.fair_spend).max(settings.min_spend))
         .below(column::CTR, settings.floor_ctr)
         .below(column::PURCHASES, 1.0)
         .below(earned, 1.0)
         .fires();
     let no_cart = ad
         .when(rule::NO_ADD_TO_CART)
-        .at_least(column::SPEND, settings.no_cart_spend.max(settings.fair_spend))
+        .at_least(column::SPEND, settings.no_cart_spend.max(settings.fair_spend).max(settings.min_spend))
         .below(column::ADD_TO_CART, 1.0)
         .below(column::PURCHASES, 1.0)
         .below(earned, 1.0)
@@ -282,20 +285,16 @@ fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> 
     let worn = ad
         .when(rule::WORN)
         .at_least(column::IMPRESSIONS_TODAY, settings.min_impressions)
-        .at_least(column::SPEND, settings.fair_spend)
+        .at_least(column::SPEND, settings.fair_spend.max(settings.min_spend))
         .below(freshness, settings.worn_share)
         .below(column::PURCHASES, 1.0)
         .below(earned, 1.0)
         .fires();
-    let used_up = ad
-        .when(rule::ALLOWANCE)
-        .at_least(column::SPEND, tier.allowance.max(settings.fair_spend))
-        .below(column::PURCHASES, 1.0)
-        .fires();
+    let used_up = ad.when(rule::ALLOWANCE).at_least(column::SPEND, allowance).below(column::PURCHASES, 1.0).fires();
     let costly = ad
         .when(rule::COSTLY)
         .at_least(column::PURCHASES, 1.0)
-        .at_least(column::SPEND, tier.allowance)
+        .at_least(column::SPEND, allowance)
         .above(column::CPA, settings.cpa_max)
         .at_least(column::P_CPA_ABOVE_TARGET, settings.costly_probability)
         .fires();

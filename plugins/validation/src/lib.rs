@@ -95,6 +95,8 @@ pub mod derived {
         OWNER_ROAS = "owner_roas_in_stage";
         /// Spend of all live ads of its owner, in the stage.
         OWNER_SPEND = "owner_spend_in_stage";
+        /// Impressions of all live ads of its owner, in the stage.
+        OWNER_IMPRESSIONS = "owner_impressions_in_stage";
         /// Clicks of all live ads of its owner, in the stage.
         OWNER_CLICKS = "owner_clicks_in_stage";
     }
@@ -255,8 +257,8 @@ fn reinvest(settings: &Settings, evaluation: &mut Evaluation<'_>, stays: impl Fn
     let table = evaluation.table();
     let groups = Groups::of(table, column::SPEND, stays);
     let learning = groups.any(column::IN_LEARNING);
-    let [spend, clicks, purchases, revenue] =
-        [column::SPEND, column::CLICKS, column::PURCHASES, column::REVENUE].map(|c| groups.sum(c));
+    let [spend, impressions, clicks] = [column::SPEND, column::IMPRESSIONS, column::CLICKS].map(|c| groups.sum(c));
+    let [purchases, revenue] = [column::PURCHASES, column::REVENUE].map(|c| groups.sum(c));
     let mut winners = Vec::new();
     for (group, lead) in groups.leads() {
         let i = group as usize;
@@ -269,6 +271,7 @@ fn reinvest(settings: &Settings, evaluation: &mut Evaluation<'_>, stays: impl Fn
             .at_least_if_known(derived::OWNER_ROAS.of(roas), settings.roas_target)
             .at_least(derived::OWNER_SPEND.of(spend[i]), settings.min_spend)
             .at_least(derived::OWNER_CLICKS.of(clicks[i]), settings.min_clicks)
+            .at_least(derived::OWNER_IMPRESSIONS.of(impressions[i]), settings.min_impressions)
             .at_least_if_known(column::BUDGET_CHANGED, settings.reinvest_cooldown)
             .above(column::BUDGET, 0.0)
             .above(context::FREED_BUDGET, 0.0)
