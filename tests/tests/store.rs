@@ -4,8 +4,9 @@
 #![allow(clippy::unwrap_used)]
 
 use dean::domain::{DayFacts, DayLook, Facts, Lifetime, Money};
+use dean::store::tables::TABLES;
 use dean::store::{
-    ActionRow, ActionState, ArtifactRow, CopyKind, JournalRow, LifecycleRow, PolicyFaultRow, PromotionRow,
+    ActionRow, ActionState, ArtifactRow, Cell, CopyKind, JournalRow, LifecycleRow, PolicyFaultRow, PromotionRow,
     PromotionState, RunRow, SqliteStore, Store, StoreError,
 };
 use jiff::Timestamp;
@@ -71,6 +72,7 @@ async fn conformance(store: &dyn Store) {
     what_is_kept_comes_back(store).await;
     account_days_keep_the_last_look_at_each_age(store).await;
     failures_of_policies_are_kept_until_they_are_cleared(store).await;
+    the_products_tables_take_rows_and_replace_them_by_key(store).await;
 }
 
 async fn days_replace_what_was_known(store: &dyn Store) {
@@ -198,6 +200,23 @@ async fn account_days_keep_the_last_look_at_each_age(store: &dyn Store) {
     store.save_looks(ACCOUNT, "b", at(0), &[look(0, 9.0)]).await.unwrap();
     assert_eq!(store.looks(ACCOUNT, "a", date(2026, 6, 1)).await.unwrap(), [look(0, 4.0), look(1, 5.0)]);
     assert!(store.looks(ACCOUNT, "a", date(2026, 6, 2)).await.unwrap().is_empty());
+}
+
+async fn the_products_tables_take_rows_and_replace_them_by_key(store: &dyn Store) {
+    for table in TABLES {
+        let row = |text: &str| -> Vec<Cell> {
+            let key = (0..table.columns.len()).map(|i| if i == 0 { ACCOUNT.into() } else { Cell::Integer(i as i64) });
+            let mut row: Vec<Cell> = key.collect();
+            *row.last_mut().unwrap() = text.into();
+            row
+        };
+        store.upsert(table, &[row("1")]).await.unwrap();
+        store.upsert(table, &[row("2"), row("3")]).await.unwrap();
+        let rows = store.rows(table, ACCOUNT).await.unwrap();
+        assert_eq!(rows.len(), 1, "{}", table.name);
+        assert_eq!(rows[0].len(), table.columns.len());
+        assert!(store.rows(table, "act_other").await.unwrap().is_empty(), "{}", table.name);
+    }
 }
 
 async fn failures_of_policies_are_kept_until_they_are_cleared(store: &dyn Store) {

@@ -380,7 +380,7 @@ pub(super) fn newcomers(
 }
 
 /// What every ad has done so far, by its id.
-fn lives(observation: &Observation) -> HashMap<&str, Facts> {
+pub(super) fn lives(observation: &Observation) -> HashMap<&str, Facts> {
     let mut lives: HashMap<&str, Facts> = HashMap::new();
     for day in &observation.days {
         *lives.entry(day.ad_id.as_str()).or_default() += &day.facts;

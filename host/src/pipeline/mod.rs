@@ -14,6 +14,7 @@ mod remember;
 mod replay;
 mod report;
 mod suspend;
+mod tables;
 mod why;
 
 pub use account::AccountNumbers;
@@ -152,8 +153,8 @@ impl Runner<'_> {
         let proposals =
             decide::proposals(&observation, self.policies, &decided, &history, &promotions, &background.joined);
         let verdicts = guard::judge(&situation, &proposals);
-        self.journal(&run_id, &observation, &decided, GuardRecord { situation, proposals, verdicts: verdicts.clone() })
-            .await?;
+        let record = GuardRecord { situation: situation.clone(), proposals, verdicts: verdicts.clone() };
+        self.journal(&run_id, &observation, &decided, record).await?;
         timings.lap("guard");
 
         self.phase("act");
@@ -184,8 +185,24 @@ impl Runner<'_> {
         };
         let mut report = assembly.report();
         timings.lap("tell");
-        timings.total(started);
-        report.timings_ms = timings.laps;
+
+        self.phase("learn");
+        report.timings_ms = timings.so_far(started);
+        let mut actions = actions;
+        actions.extend(done);
+        let learned = tables::Learned {
+            observation: &observation,
+            policies: self.policies,
+            decided: &decided,
+            lifecycle: &lifecycle,
+            numbers: &numbers,
+            situation: &situation,
+            actions: &actions,
+            report: &report,
+        };
+        learned.save(self.store).await?;
+        timings.lap("learn");
+        report.timings_ms = timings.so_far(started);
         self.finish(&mut run, &report).await?;
         Ok(report)
     }
@@ -287,8 +304,11 @@ impl Timings {
         self.last = now;
     }
 
-    fn total(&mut self, started: Instant) {
-        self.laps.insert("total".into(), started.elapsed().as_secs_f64() * 1e3);
+    /// The laps, and all time since the beginning.
+    fn so_far(&self, started: Instant) -> BTreeMap<String, f64> {
+        let mut laps = self.laps.clone();
+        laps.insert("total".into(), started.elapsed().as_secs_f64() * 1e3);
+        laps
     }
 }
 

@@ -23,6 +23,8 @@ pub struct Observation {
     pub today: Date,
     /// When the account day began.
     pub day_start: Timestamp,
+    /// Whether this is the first look on the account day.
+    pub new_day: bool,
     /// The account.
     pub account: Account,
     /// Its ads, each once.
@@ -127,6 +129,7 @@ pub(super) async fn observe(
         at,
         today,
         day_start,
+        new_day: is_new_day,
         index: ads.value.iter().enumerate().map(|(i, ad)| (ad.id.clone(), i)).collect(),
         ads: ads.value,
         days: store.days_since(&account.id, &key, first_day).await?,

@@ -5,12 +5,14 @@
 
 mod rows;
 mod sqlite;
+pub mod tables;
 
 pub use rows::{
     ActionRow, ActionState, ArtifactRow, CopyKind, JournalRow, LifecycleRow, PolicyFaultRow, PromotionRow,
     PromotionState, RunRow,
 };
 pub use sqlite::SqliteStore;
+pub use tables::{Cell, Table};
 
 use crate::domain::{DayFacts, DayLook, Lifetime};
 use async_trait::async_trait;
@@ -132,6 +134,12 @@ pub trait Store: Send + Sync {
 
     /// Forgets the failures of a stage's policy.
     async fn clear_policy_fault(&self, account: &str, stage: &str) -> Result<(), StoreError>;
+
+    /// Writes rows of one of the product's tables, each in place of the one with its key.
+    async fn upsert(&self, table: &'static Table, rows: &[Vec<Cell>]) -> Result<(), StoreError>;
+
+    /// The rows of an account in one of the product's tables, in the order of their keys.
+    async fn rows(&self, table: &'static Table, account: &str) -> Result<Vec<Vec<Cell>>, StoreError>;
 
     /// The lives of an account's ads, one row an ad and stage.
     async fn lifecycle(&self, account: &str) -> Result<Vec<LifecycleRow>, StoreError>;

@@ -4,8 +4,10 @@ mod ledger;
 mod metrics;
 mod read;
 mod runs;
+mod tables;
 
 use super::rows::{ActionRow, ArtifactRow, JournalRow, LifecycleRow, PolicyFaultRow, PromotionRow, RunRow};
+use super::tables::{Cell, Table};
 use super::{AccountLock, Store, StoreError};
 use crate::domain::{DayFacts, DayLook, Lifetime};
 use async_trait::async_trait;
@@ -19,8 +21,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-const MIGRATIONS: &[M<'static>] =
-    &[M::up(include_str!("../migrations/0001_first.sql")), M::up(include_str!("../migrations/0002_three_stages.sql"))];
+const MIGRATIONS: &[M<'static>] = &[
+    M::up(include_str!("../migrations/0001_first.sql")),
+    M::up(include_str!("../migrations/0002_three_stages.sql")),
+    M::up(include_str!("../migrations/0003_tables.sql")),
+];
 
 /// Another process writes for milliseconds; longer than this it hangs.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -211,6 +216,14 @@ impl Store for SqliteStore {
 
     async fn clear_policy_fault(&self, account: &str, stage: &str) -> Result<(), StoreError> {
         self.write("forgetting failures of a policy", |connection| runs::clear_policy_fault(connection, account, stage))
+    }
+
+    async fn upsert(&self, table: &'static Table, rows: &[Vec<Cell>]) -> Result<(), StoreError> {
+        self.write("saving a table", |connection| tables::upsert(connection, table, rows))
+    }
+
+    async fn rows(&self, table: &'static Table, account: &str) -> Result<Vec<Vec<Cell>>, StoreError> {
+        self.read("reading a table", |connection| tables::rows(connection, table, account))
     }
 
     async fn lifecycle(&self, account: &str) -> Result<Vec<LifecycleRow>, StoreError> {
