@@ -1,7 +1,7 @@
 //! `dean explain AD`: why an ad was treated as it was.
 
 use super::context::Context;
-use super::output;
+use super::output::{self, Usage};
 use super::{Ended, Global};
 use crate::domain::Currency;
 use crate::pipeline::{self, Explanation, number};
@@ -16,6 +16,9 @@ pub(super) struct ExplainArgs {
     /// The run; without it the newest that knew the ad
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
+    /// Only this rule: why it fired or did not
+    #[arg(long, value_name = "RULE")]
+    rule: Option<String>,
 }
 
 pub(super) async fn explain(global: &Global, args: ExplainArgs) -> anyhow::Result<Ended> {
@@ -30,13 +33,27 @@ pub(super) async fn explain(global: &Global, args: ExplainArgs) -> anyhow::Resul
         },
     };
     let registry = context.registry()?;
-    let explanation = pipeline::explain(&store, &registry, &account, &args.ad, args.run.as_deref()).await?;
+    let mut explanation = pipeline::explain(&store, &registry, &account, &args.ad, args.run.as_deref()).await?;
+    if let Some(rule) = &args.rule {
+        only(&mut explanation, rule)?;
+    }
     if global.json {
         output::json(&explanation);
     } else {
         print(&explanation);
     }
     Ok(Ended::Done)
+}
+
+/// Leaves of an explanation what is about one rule.
+fn only(e: &mut Explanation, rule: &str) -> Result<(), Usage> {
+    let known: Vec<&str> = e.rules.iter().map(|r| r.id.as_str()).collect();
+    if !known.contains(&rule) && e.decision.is_some() {
+        return Err(Usage(format!("the stage has no rule {rule}\n  hint: it has {}", known.join(", "))));
+    }
+    e.rules.retain(|r| r.id == rule);
+    e.checks.retain(|c| c.rule == rule);
+    Ok(())
 }
 
 fn print(e: &Explanation) {
@@ -53,7 +70,7 @@ fn print(e: &Explanation) {
     let mut table = output::table(&["Rule", "Looked at", "Found", "Needs", "Met"]);
     let mut last = "";
     for check in &e.checks {
-        let title = e.rules.iter().find(|(id, _)| *id == check.rule).map_or("", |(_, title)| title.as_str());
+        let title = e.rules.iter().find(|r| r.id == check.rule).map_or("", |r| r.title.as_str());
         let fired = d.rule.as_deref() == Some(&check.rule);
         let name = match (check.rule == last, fired) {
             (true, _) => String::new(),
@@ -78,6 +95,7 @@ fn print(e: &Explanation) {
         ]);
     }
     if !e.checks.is_empty() {
-        output::line(&table.to_string());
+        output::line(&format!("{table}\n"));
     }
+    e.rules.iter().for_each(|rule| output::line(&rule.why));
 }

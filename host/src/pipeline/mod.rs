@@ -16,16 +16,17 @@ mod report;
 mod suspend;
 mod tables;
 mod why;
+mod words;
 
 pub use account::AccountNumbers;
 pub use observe::{Observation, ObserveError};
 pub use policies::{Decider, Ready, StagePolicy, check_plan, prepare};
 pub use remember::Recent;
-pub use replay::{Explanation, Replay, explain, replay};
+pub use replay::{Explanation, Replay, RuleWhy, explain, replay};
 pub use report::{
     Action, Budget, Decision, Evidence, Final, Health, Promotion, RuleCheck, RunReport, Skip, StageReport,
 };
-pub use why::number;
+pub use words::number;
 
 use crate::config::Effective;
 use crate::domain::{Account, Clock};

@@ -2,12 +2,16 @@
 
 use super::assemble::rule_check;
 use super::report::{Decision, RuleCheck, RunReport, Skip};
+use super::why::{OfPolicy, is_of_owner};
+use crate::domain::Currency;
 use crate::guard;
 use crate::journal::{self, GuardRecord, Outcome, Record};
 use crate::store::{RunRow, Store};
 use anyhow::{Context, bail};
+use dean_policy::types::{Check, Rule};
 use dean_policy::{Artifact, Registry};
 use serde::Serialize;
+use std::collections::BTreeSet;
 
 /// What a replay found.
 #[derive(Clone, Debug, Serialize)]
@@ -161,8 +165,19 @@ pub struct Explanation {
     pub skipped: Option<Skip>,
     /// Every comparison of every rule, made again.
     pub checks: Vec<RuleCheck>,
-    /// The titles of the rules by id.
-    pub rules: Vec<(String, String)>,
+    /// Every rule of the stage, with why it fired or did not.
+    pub rules: Vec<RuleWhy>,
+}
+
+/// Why a rule fired or did not.
+#[derive(Clone, Debug, Serialize)]
+pub struct RuleWhy {
+    /// Its id.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// One sentence.
+    pub why: String,
 }
 
 /// Runs that are looked through for an ad.
@@ -193,7 +208,7 @@ pub async fn explain(
         let report = RunReport::unpack(report).context("the report of the run is damaged")?;
         let is_it = |id: &str, name: &str| id == ad || name == ad;
         if let Some(decision) = report.decisions.iter().find(|d| is_it(&d.ad_id, &d.ad_name)) {
-            let (checks, rules) = checks_again(store, registry, &run.run_id, decision).await?;
+            let (checks, rules) = checks_again(store, registry, &run.run_id, decision, &report.currency).await?;
             return Ok(Explanation {
                 run_id: run.run_id.clone(),
                 as_of: report.as_of.clone(),
@@ -228,7 +243,8 @@ async fn checks_again(
     registry: &Registry,
     run: &str,
     decision: &Decision,
-) -> anyhow::Result<(Vec<RuleCheck>, Vec<(String, String)>)> {
+    currency: &str,
+) -> anyhow::Result<(Vec<RuleCheck>, Vec<RuleWhy>)> {
     let stages = store.journal_stages(run).await?;
     if !stages.contains(&decision.stage) {
         return Ok((Vec::new(), Vec::new()));
@@ -240,7 +256,24 @@ async fn checks_again(
     cohort.trace = true;
     let outcome = policy.decide(&record.stage, &record.settings, &record.plan, &mut cohort);
     let checks = outcome.map(|o| o.answer.checks).unwrap_or_default();
-    let of_row = checks.iter().filter(|c| c.row as usize == row);
-    let rules = record.plan.rules.iter().map(|r| (r.id.clone(), r.title.clone())).collect();
-    Ok((of_row.map(|c| rule_check(&record.plan, c)).collect(), rules))
+    // A budget's rules are checked on the owner's leading ad: they are about every ad under it.
+    let group = record.cohort.group_of.get(row);
+    let of_ad = |c: &Check| c.row as usize == row;
+    let looked_at: BTreeSet<u32> = checks.iter().filter(|c| of_ad(c)).map(|c| c.rule).collect();
+    let of_owner = |c: &Check| !looked_at.contains(&c.rule) && record.cohort.group_of.get(c.row as usize) == group;
+    let about_owner: BTreeSet<u32> = checks
+        .iter()
+        .filter(|c| of_owner(c) && record.plan.fact(c.fact).is_some_and(is_of_owner))
+        .map(|c| c.rule)
+        .collect();
+    let is_shown = |c: &Check| of_ad(c) || (of_owner(c) && about_owner.contains(&c.rule));
+    let of_row: Vec<Check> = checks.iter().filter(|c| is_shown(c)).copied().collect();
+    let of_policy = OfPolicy { plan: &record.plan, currency: &Currency::new(currency), checks: &of_row };
+    let rule = |(position, rule): (usize, &Rule)| RuleWhy {
+        id: rule.id.clone(),
+        title: rule.title.clone(),
+        why: of_policy.of_one_rule(position as u32),
+    };
+    let rules = record.plan.rules.iter().enumerate().map(rule).collect();
+    Ok((of_row.iter().map(|c| rule_check(&record.plan, c)).collect(), rules))
 }

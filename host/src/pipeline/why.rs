@@ -1,10 +1,26 @@
 //! Why: one sentence for every ad, made from its checks, the same on every surface: what was done,
 //! the number that decided, how sure, and what would change it.
 
+use super::words::{self, number, words};
 use crate::domain::{Currency, Money, Verb};
-use crate::features;
 use crate::guard::Held;
 use dean_policy::types::{AdDecision, BudgetDecision, Check, Comparison, Plan};
+
+/// Facts of a fired rule that a sentence holds.
+const MOST_FACTS: usize = 4;
+/// Comparisons that a rule may still need to be called the next one.
+const MOST_NEEDS: usize = 2;
+
+/// Whether a fact is about the owner of a budget: rules on it say nothing of the ad that leads the owner.
+pub(super) fn is_of_owner(name: &str) -> bool {
+    ["owner_", "joined_", "freed_", "paused_share"].iter().any(|start| name.starts_with(start))
+}
+
+/// How far a comparison is from holding, as a share of its numbers.
+fn gap(check: &Check) -> f64 {
+    let scale = check.threshold.abs().max(check.value.abs()).max(f64::MIN_POSITIVE);
+    (check.threshold - check.value).abs() / scale
+}
 
 /// A policy's plan with the checks that a sentence is about.
 #[derive(Clone, Copy, Debug)]
@@ -87,27 +103,77 @@ impl Story<'_> {
                 let change = self.of_policy.what_would_change(decision.rule).map(|c| format!("; {c}"));
                 format!("{}: {}{}.", past(self.done), because(decision), change.unwrap_or_default())
             }
-            (None, _) => match self.of_policy.nearest() {
-                Some(near) => format!("Held: no rule fired; nearest is {near}."),
-                None => "Held: no rule fired.".into(),
-            },
+            (None, _) => {
+                let told = [self.of_policy.state(), self.of_policy.nearest().map(|near| format!("next is {near}"))];
+                let told: Vec<String> = told.into_iter().flatten().collect();
+                if told.is_empty() { "Held: no rule fired.".into() } else { format!("Held: {}.", told.join("; ")) }
+            }
         }
     }
 }
 
 impl OfPolicy<'_> {
-    /// The rule, its numbers, and how sure it is.
+    /// The rule, the numbers that decided, and how sure it is. Policies put what decides first and minimums
+    /// after it, so a few are enough.
     fn because(&self, rule: u32, confidence: f64) -> String {
-        let facts: Vec<String> = self.of_rule(rule).filter(|c| c.met).map(|c| self.fact(c)).collect();
+        let mut facts: Vec<String> = self.of_rule(rule).filter(|c| c.met).map(|c| self.fact(c)).collect();
+        let more = facts.len().saturating_sub(MOST_FACTS);
+        facts.truncate(MOST_FACTS);
+        if more > 0 {
+            facts.push(format!("and {more} more"));
+        }
         let title = self.title(rule);
         let sure = format!("{:.0} % sure", confidence * 100.0);
         if facts.is_empty() { format!("{title}, {sure}") } else { format!("{title} ({}), {sure}", facts.join(", ")) }
     }
 
+    /// How the ad stands, as far as its checks tell: cost and purchases, and how likely the cost is bad.
+    fn state(&self) -> Option<String> {
+        let value = |names: &[&str]| {
+            let of = |name: &&str| self.checks.iter().find(|c| self.plan.fact(c.fact) == Some(*name)).map(|c| c.value);
+            names.iter().filter_map(|name| of(&name)).find(|value| !value.is_nan())
+        };
+        let money = |major: f64| number("spend_in_stage", major, self.currency);
+        let cpa = value(&["cpa_in_stage", "cpa_7d"]);
+        let purchases = value(&["purchases_in_stage", "purchases_7d"]);
+        let spend = value(&["spend_in_stage"]);
+        let sold = match (cpa, purchases, spend) {
+            (Some(cpa), Some(n), _) => {
+                let purchases = if (n - 1.0).abs() < f64::EPSILON { "purchase" } else { "purchases" };
+                format!("CPA {} on {} {purchases}", money(cpa), number("purchases_7d", n, self.currency))
+            }
+            (None, Some(n), Some(spend)) if n < 1.0 => format!("no purchase on {}", money(spend)),
+            _ => return None,
+        };
+        let chance = |names: &[&str], of: &str| value(names).map(|p| format!(", {:.0} % likely {of}", p * 100.0));
+        let chance = chance(&["p_loss"], "at a loss").or_else(|| {
+            chance(&["p_cpa_above_target", "p_cpa_above_target_7d", "p_cpa_above_target_3d"], "above target")
+        });
+        Some(format!("{sold}{}", chance.unwrap_or_default()))
+    }
+
+    /// Why a rule fired or did not.
+    #[must_use]
+    pub(super) fn of_one_rule(&self, rule: u32) -> String {
+        let (met, unmet): (Vec<&Check>, Vec<&Check>) = self.of_rule(rule).partition(|c| c.met);
+        let facts = |checks: &[&Check]| checks.iter().map(|c| self.fact(c)).collect::<Vec<_>>().join(", ");
+        let title = self.title(rule);
+        match (met.as_slice(), unmet.as_slice()) {
+            ([], []) => format!("“{title}” is not about this ad as it stands."),
+            (met, []) => format!("“{title}” fired: {}.", facts(met)),
+            (_, unmet) => format!("“{title}” did not fire: it needs {}.", self.all_needs(unmet)),
+        }
+    }
+
+    fn all_needs(&self, unmet: &[&Check]) -> String {
+        let needs = |c: &&Check| words::needs(self.plan.fact(c.fact).unwrap_or_default(), c, self.currency);
+        unmet.iter().map(needs).collect::<Vec<_>>().join(", and ")
+    }
+
     /// What would have kept the rule from firing: the check that time alone does not undo.
     fn what_would_change(&self, rule: u32) -> Option<String> {
         let undone = |c: &&Check| c.met && matches!(c.comparison, Comparison::Below | Comparison::AtMost);
-        let check = self.of_rule(rule).filter(undone).last()?;
+        let check = self.of_rule(rule).find(undone)?;
         let name = self.plan.fact(check.fact)?;
         let threshold = self.number(name, check.threshold);
         let from = match check.comparison {
@@ -122,28 +188,17 @@ impl OfPolicy<'_> {
         let mut best: Option<(f64, String)> = None;
         for (rule, _) in self.plan.rules.iter().enumerate() {
             let unmet: Vec<&Check> = self.of_rule(rule as u32).filter(|c| !c.met).collect();
-            // With two or more comparisons unmet nobody could say what would make it fire.
-            let [check] = unmet.as_slice() else { continue };
-            if check.value.is_nan() {
+            // What misses more than this, or what is not known, nobody could wait for.
+            let about_owner = |c: &Check| self.plan.fact(c.fact).is_some_and(is_of_owner);
+            if self.of_rule(rule as u32).any(about_owner) {
                 continue;
             }
-            let scale = check.threshold.abs().max(check.value.abs()).max(f64::MIN_POSITIVE);
-            let gap = (check.threshold - check.value).abs() / scale;
+            if unmet.is_empty() || unmet.len() > MOST_NEEDS || unmet.iter().any(|c| c.value.is_nan()) {
+                continue;
+            }
+            let gap: f64 = unmet.iter().map(|c| gap(c)).sum();
             if best.as_ref().is_none_or(|(g, _)| gap < *g) {
-                let name = self.plan.fact(check.fact).unwrap_or_default();
-                let needs = match check.comparison {
-                    Comparison::Below => "below",
-                    Comparison::AtMost => "at most",
-                    Comparison::AtLeast => "at least",
-                    Comparison::Above => "above",
-                };
-                let text = format!(
-                    "“{}”, which needs {} {needs} {} (now {})",
-                    self.title(rule as u32),
-                    words(name),
-                    self.number(name, check.threshold),
-                    self.number(name, check.value)
-                );
+                let text = format!("“{}” with {}", self.title(rule as u32), self.all_needs(&unmet));
                 best = Some((gap, text));
             }
         }
@@ -172,35 +227,6 @@ impl OfPolicy<'_> {
     fn number(&self, name: &str, value: f64) -> String {
         number(name, value, self.currency)
     }
-}
-
-/// A number in its column's unit, for a person.
-#[must_use]
-pub fn number(name: &str, value: f64, currency: &Currency) -> String {
-    if value.is_nan() {
-        return "not known".into();
-    }
-    match features::unit(name) {
-        Some("currency") => match currency.from_major(value) {
-            Some(money) => currency.format(money),
-            None => format!("{value}"),
-        },
-        Some("fraction") => format!("{} %", trimmed(value * 100.0, 2)),
-        Some("hours") => format!("{} h", trimmed(value, 1)),
-        _ => trimmed(value, 2),
-    }
-}
-
-fn trimmed(value: f64, decimals: usize) -> String {
-    let text = format!("{value:.decimals$}");
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
-}
-
-/// A column's name as words.
-fn words(name: &str) -> String {
-    let upper = ["ctr", "cpa", "roas", "cpc", "cpm", "aov"];
-    let word = |w: &str| if upper.contains(&w) { w.to_uppercase() } else { w.to_string() };
-    name.split('_').map(word).collect::<Vec<_>>().join(" ")
 }
 
 fn past(verb: Verb) -> &'static str {
