@@ -131,7 +131,7 @@ impl OfPolicy<'_> {
     fn state(&self) -> Option<String> {
         let value = |names: &[&str]| {
             let of = |name: &&str| self.checks.iter().find(|c| self.plan.fact(c.fact) == Some(*name)).map(|c| c.value);
-            names.iter().filter_map(|name| of(&name)).find(|value| !value.is_nan())
+            names.iter().filter_map(of).find(|value| !value.is_nan())
         };
         let money = |major: f64| number("spend_in_stage", major, self.currency);
         let cpa = value(&["cpa_in_stage", "cpa_7d"]);

@@ -47,7 +47,11 @@ pub(super) fn needs(name: &str, check: &Check, currency: &Currency) -> String {
         ["spend", "impressions", "clicks", "purchases", "add_to_cart", "hours", "late", "bad", "good", "purchase"];
     let first = name.split('_').next().unwrap_or_default();
     let grows = grows.contains(&first) || name.starts_with("add_to_cart");
+    let since = name.strip_prefix("hours_since_");
     match check.comparison {
+        Comparison::AtLeast if since.is_some() => {
+            format!("{} more since {}", shown(check.threshold - check.value), words(since.unwrap_or_default()))
+        }
         Comparison::AtLeast if grows => format!("{} more {}", shown(check.threshold - check.value), words(name)),
         Comparison::AtLeast => {
             format!("{} of at least {} (now {})", words(name), shown(check.threshold), shown(check.value))
