@@ -26,6 +26,8 @@ LEDGER = {
     "changes_24h": (0.0, "Dean never changed the ad"),
     "paused_by_dean": (0.0, "Dean never paused the ad"),
     "hours_since_budget_change": (np.nan, "Dean never changed a budget"),
+    "hours_since_budget_fall": (np.nan, "Dean never changed a budget"),
+    "joined_budget": (0.0, "Dean never copied an ad into a campaign"),
     "hours_since_pause": (np.nan, "Dean never paused the ad"),
     "cpa_at_pause": (np.nan, "Dean never paused the ad"),
     "purchases_at_pause": (np.nan, "Dean never paused the ad"),

@@ -87,6 +87,7 @@ fn highest(f: impl Fn(f64, f64) -> f64, start: (f64, f64)) -> (f64, f64) {
     const NEAR: f64 = 1e-7;
     // The best compromise for second differences in doubles: the fourth root of their precision.
     const H: f64 = 1e-4;
+    const ROUNDING: f64 = 1e-13;
     // In logarithms: no step changes a parameter by more than a factor of e.
     const LONGEST: f64 = 1.0;
     let (mut x, mut y) = start;
@@ -96,7 +97,9 @@ fn highest(f: impl Fn(f64, f64) -> f64, start: (f64, f64)) -> (f64, f64) {
         let (gx, gy) = ((right - left) / (2.0 * H), (up - down) / (2.0 * H));
         let xx = (right - 2.0 * here + left) / (H * H);
         let yy = (up - 2.0 * here + down) / (H * H);
-        let xy = (f(x + H, y + H) - f(x + H, y - H) - f(x - H, y + H) + f(x - H, y - H)) / (4.0 * H * H);
+        // The mixed derivative from two corners and the cross, which is there already.
+        let corners = f(x + H, y + H) + f(x - H, y - H);
+        let xy = (corners - right - left - up - down + 2.0 * here) / (2.0 * H * H);
         let determinant = xx * yy - xy * xy;
         let concave = xx < 0.0 && determinant > 0.0;
         let (mut dx, mut dy) =
@@ -111,7 +114,9 @@ fn highest(f: impl Fn(f64, f64) -> f64, start: (f64, f64)) -> (f64, f64) {
         while dx.hypot(dy) > NEAR {
             let there = f(x + dx, y + dy);
             if there > here {
-                (x, y, here, climbed) = (x + dx, y + dy, there, true);
+                // A step that gains less than rounding takes is the last.
+                climbed = there - here > ROUNDING * (1.0 + here.abs());
+                (x, y, here) = (x + dx, y + dy, there);
                 break;
             }
             (dx, dy) = (dx / 2.0, dy / 2.0);

@@ -14,7 +14,7 @@ use crate::artifact::Artifact;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// What a policy may use in one call. Always on: there is no way to run a policy without them.
 #[derive(Clone, Copy, Debug)]
@@ -73,6 +73,11 @@ impl std::fmt::Debug for Runtime {
     }
 }
 
+/// Memory of an instance that stays mapped between calls: what a batch of a thousand ads with all of
+/// their checks needs. Without it every call takes its pages from the kernel anew, which was half of the
+/// time of a decision.
+const RESIDENT_BYTES: usize = 4 << 20;
+
 impl Runtime {
     /// Starts an engine. `cache` is a folder for compiled policies that only this user may write.
     ///
@@ -85,6 +90,8 @@ impl Runtime {
             .total_memories(MAX_CONCURRENT_CALLS * 2)
             .total_tables(MAX_CONCURRENT_CALLS * 8)
             .max_memory_size(limits.memory_bytes)
+            .linear_memory_keep_resident(RESIDENT_BYTES)
+            .pagemap_scan(Enabled::Auto)
             .table_elements(20_000)
             .max_core_instances_per_component(8)
             .max_memories_per_component(2)
