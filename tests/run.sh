@@ -78,16 +78,23 @@ licences() {
 demo() {
     local folder start=$SECONDS
     folder=$(mktemp -d)
-    cargo run --quiet --release -- --data-dir "$folder" --json demo >"$folder/demo.json" || return 1
+    cargo run --quiet --release -- --data-dir "$folder" --json demo --worlds 20 >"$folder/demo.json" || return 1
     echo "built and ran in $((SECONDS - start)) s"
     python3 - "$folder/demo.json" <<'PY' || return 1
-import json, sys
+import json, statistics, sys
 demo = json.load(open(sys.argv[1]))
-assert demo["simulated"] is True and demo["runs"] == 21 * 24, demo["runs"]
-assert demo["kills"] > 0 and demo["promotions"] > 0, (demo["kills"], demo["promotions"])
-gain = [w["profit"]["dean"] - w["profit"]["untouched"] for w in demo["worlds"]]
-assert sum(gain) > 0, gain
-print(f"{len(gain)} worlds, {demo['decisions']} decisions in the first, mean gain over untouched {sum(gain) / len(gain):.0f}")
+worlds = demo["worlds"]
+assert demo["simulated"] is True and demo["runs"] == 21 * 24 and len(worlds) == 20
+assert demo["kills"] > 0 and demo["promotions"] > 0 and demo["budget_changes"] > 0, demo
+assert sum(w["flips"] for w in worlds) == 0, "a change was taken back within 24 hours"
+assert sum(w["caps_passed"] for w in worlds) == 0, "a stage passed its cap"
+for other in ("untouched", "thresholds"):
+    gain = [w["profit"]["dean"] - w["profit"][other] for w in worlds]
+    # Student's t for 20 worlds.
+    half = 2.093 * statistics.stdev(gain) / len(gain) ** 0.5
+    mean = statistics.mean(gain)
+    print(f"beyond {other}: {mean:+.0f} [{mean - half:.0f}, {mean + half:.0f}] over {len(worlds)} simulated worlds")
+    assert mean - half > 0, gain
 PY
     rm -rf "$folder"
 }

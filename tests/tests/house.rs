@@ -17,7 +17,7 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("journal", &["domain", "guard"]),
     ("ledger", &["domain", "meta", "store"]),
     ("pipeline", &["config", "domain", "features", "guard", "journal", "ledger", "meta", "store"]),
-    ("demo", &["config", "domain", "guard", "meta", "pipeline", "store"]),
+    ("demo", &["config", "domain", "guard", "ledger", "meta", "pipeline", "store"]),
     ("cli", &["config", "demo", "domain", "features", "meta", "pipeline", "store"]),
     ("main.rs", &["cli"]),
 ];

@@ -299,6 +299,14 @@ impl World {
         campaigns.filter_map(|c| c.daily_budget).sum::<i64>() + adsets.filter_map(|(_, a)| a.daily_budget).sum::<i64>()
     }
 
+    /// What a stage's ads spent on a day, minor units.
+    #[must_use]
+    pub fn spend_on(&self, stage: Stage, date: Date) -> i64 {
+        let of_stage = |ad: &&Ad| self.campaigns[self.adsets[ad.adset].campaign].stage == stage;
+        let days = self.ads.iter().filter(of_stage).flat_map(|ad| &ad.days);
+        days.filter(|day| day.date == date).map(|day| day.spend).sum()
+    }
+
     /// Profit from a moment on, in minor units, once everything has settled: revenue of all
     /// purchases that are never withdrawn, less goods and spend.
     #[must_use]

@@ -152,6 +152,10 @@ fn print(report: &DemoReport) {
             interval(&gain)
         ));
     }
+    let (flips, passed) = report.worlds.iter().fold((0, 0), |(f, c), w| (f + w.flips, c + w.caps_passed));
+    output::line(&format!(
+        "Changes taken back within 24 hours: {flips}. Days on which a stage passed its cap: {passed}."
+    ));
     output::line("Profit = attributed revenue - cost of goods - spend, once everything has settled.");
 }
 

@@ -3,6 +3,7 @@
 
 mod html;
 mod rivals;
+mod watch;
 mod world;
 
 pub use html::page;
@@ -49,6 +50,11 @@ pub struct WorldReport {
     pub seed: u64,
     /// Profit once everything has settled, major units.
     pub profit: Profit,
+    /// Changes that took back another within 24 hours: a pause undone, a budget up and down. None is meant
+    /// to happen.
+    pub flips: usize,
+    /// Days on which a stage spent more than its cap. None is meant to happen.
+    pub caps_passed: usize,
 }
 
 /// Profit of one world by who ran it.

@@ -1,6 +1,7 @@
 //! Dean in a simulated world: the same pipeline, store and policies as on a real account.
 
 use super::rivals;
+use super::watch::Watch;
 use super::{Daily, Profit, WorldReport};
 use crate::config::{self, Effective, Environment, Sources};
 use crate::domain::{Clock, Verb};
@@ -21,9 +22,9 @@ const TOKEN: &str = "simulated-token";
 const SECRET: &str = "simulated-secret";
 
 /// What a stage may spend in a day in the demo: its world is larger than the defaults' account.
-const VALIDATION_CAP: f64 = 2_000.0;
-const SCALING_CAP: f64 = 5_000.0;
-const TESTING_CAP: f64 = 1_000.0;
+pub(super) const VALIDATION_CAP: f64 = 2_000.0;
+pub(super) const SCALING_CAP: f64 = 5_000.0;
+pub(super) const TESTING_CAP: f64 = 1_000.0;
 
 /// A simulated account in this process: the same requests and answers as over HTTP.
 #[derive(Clone, Debug)]
@@ -142,13 +143,13 @@ pub async fn live_through_http(
             progress(1);
             graph.world().now()
         };
-        let profit = |since| server.graph().world().profit_since(since);
+        let look = || server.graph().world().clone();
         live(
             &start,
             days,
             &Setting { client: &client, store: &store, clock: &clock, effective: &effective, registry, folder },
             &advance,
-            &profit,
+            &look,
         )
         .await
     };
@@ -179,11 +180,11 @@ pub async fn live_in_process(
         progress(1);
         graph.world().now()
     };
-    let profit = |since| account.graph().world().profit_since(since);
+    let look = || account.graph().world().clone();
     let nowhere = Path::new("no-such-folder");
     let setting =
         Setting { client: &client, store: &store, clock: &clock, effective: &effective, registry, folder: nowhere };
-    live(&start, days, &setting, &advance, &profit).await
+    live(&start, days, &setting, &advance, &look).await
 }
 
 struct Setting<'a> {
@@ -200,7 +201,7 @@ async fn live(
     days: u32,
     setting: &Setting<'_>,
     advance: &(dyn Fn() -> i64 + Sync),
-    profit: &(dyn Fn(jiff::civil::Date) -> i64 + Sync),
+    look: &(dyn Fn() -> World + Sync),
 ) -> anyhow::Result<FirstWorld> {
     let policies = pipeline::prepare(setting.effective, setting.registry, setting.folder)?;
     let recent = Recent::default();
@@ -217,13 +218,18 @@ async fn live(
     let since = start.today();
     let minor = start.params().minor_units() as f64;
     let mut seen = Seen::default();
+    let mut watch = Watch::default();
     let mut dean = Vec::new();
     for hour in 0..days * 24 {
-        seen.note(&runner.run(&Options::default()).await?);
+        let report = runner.run(&Options::default()).await?;
+        seen.note(&report);
+        watch.note(&report);
         let now = advance();
         setting.clock.set(Timestamp::from_second(now)?);
         if hour % 24 == 23 {
-            dean.push(profit(since) as f64 / minor);
+            let world = look();
+            dean.push(world.profit_since(since) as f64 / minor);
+            watch.day_over(&world, world.today().yesterday()?);
         }
     }
     let (mut profits, rivals) =
@@ -236,7 +242,7 @@ async fn live(
         Ok(Daily { date: date.to_string(), profit })
     };
     Ok(FirstWorld {
-        report: WorldReport { seed: start.seed(), profit: profits },
+        report: WorldReport { seed: start.seed(), profit: profits, flips: watch.flips, caps_passed: watch.caps_passed },
         daily: (0..dean.len()).map(day).collect::<anyhow::Result<_>>()?,
         runs: seen.runs,
         decisions: seen.decisions,

@@ -1,0 +1,55 @@
+//! What a world is watched for while Dean runs it: changes that take back another, and caps.
+
+use super::world::{SCALING_CAP, TESTING_CAP, VALIDATION_CAP};
+use crate::ledger::kind;
+use crate::pipeline::RunReport;
+use dean_sim::{Stage, World};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use std::collections::HashMap;
+
+/// A change that is taken back within this time is a flip.
+const FLIP_HOURS: f64 = 24.0;
+
+/// What was seen in a world.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    /// Changes that took back another within a day.
+    pub flips: usize,
+    /// Days on which a stage spent more than its cap.
+    pub caps_passed: usize,
+    last: HashMap<(String, bool), (Timestamp, bool)>,
+}
+
+impl Watch {
+    /// Looks at what a run did.
+    pub(super) fn note(&mut self, report: &RunReport) {
+        let Ok(now) = report.as_of.parse::<Timestamp>() else { return };
+        for action in report.actions.iter().filter(|a| a.state == "done") {
+            // Whether it is about money, and whether it gives or takes.
+            let number = |text: &str| text.parse::<i64>().ok();
+            let (money, up) = match action.kind.as_str() {
+                kind::PAUSE => (false, false),
+                kind::RESUME | kind::ACTIVATE => (false, true),
+                kind::SET_BUDGET => match (action.from.as_deref().and_then(number), number(&action.to)) {
+                    (Some(from), Some(to)) => (true, to > from),
+                    _ => continue,
+                },
+                _ => continue,
+            };
+            let before = self.last.insert((action.target.clone(), money), (now, up));
+            let taken_back = |(at, was): (Timestamp, bool)| {
+                was != up && ((now.as_second() - at.as_second()) as f64) < FLIP_HOURS * 3_600.0
+            };
+            self.flips += usize::from(before.is_some_and(taken_back));
+        }
+    }
+
+    /// Looks at what a world spent on a day that is over.
+    pub(super) fn day_over(&mut self, world: &World, day: Date) {
+        let major = world.params().minor_units() as f64 * world.params().price_level;
+        let caps = [(Stage::Testing, TESTING_CAP), (Stage::Validation, VALIDATION_CAP), (Stage::Scaling, SCALING_CAP)];
+        let passed = |(stage, cap): &(Stage, f64)| world.spend_on(*stage, day) as f64 / major > *cap;
+        self.caps_passed += caps.iter().filter(|c| passed(c)).count();
+    }
+}
