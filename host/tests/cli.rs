@@ -4,8 +4,9 @@
 // A test that unwraps says what it expects by failing.
 #![allow(clippy::unwrap_used)]
 
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use tempfile::TempDir;
 
 struct Said {
@@ -241,4 +242,29 @@ fn metrics_are_listed_and_an_unknown_one_has_its_nearest() {
     let said = dean(folder.path(), &[], &["metrics", "ctr_7dd"]);
     assert_eq!(said.code, 2);
     assert!(said.stderr.contains("did you mean ctr_7d?"), "{}", said.stderr);
+}
+
+#[test]
+fn in_the_background_a_run_that_fails_is_told_and_the_end_is_asked_for() {
+    let folder = folder(&[]);
+    // Without a token no run can begin.
+    let mut child = Command::new(env!("CARGO_BIN_EXE_dean"))
+        .current_dir(folder.path())
+        .env_clear()
+        .env("FB_AD_ACCOUNT_ID", "act_1")
+        .args(["run", "--background", "--every", "30m"])
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut told = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut told).unwrap();
+    assert!(told.contains("FB_ACCESS_TOKEN"), "{told}");
+    assert!(child.try_wait().unwrap().is_none(), "it waits for the next run");
+    let killed = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert!(killed.success());
+    assert_eq!(child.wait().unwrap().code(), Some(0));
+    let said = dean(folder.path(), &ACCOUNT, &["run", "--background", "--every", "1m"]);
+    assert_eq!(said.code, 2);
+    assert!(said.stderr.contains("--every has to be"), "{}", said.stderr);
 }

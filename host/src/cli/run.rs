@@ -21,10 +21,59 @@ pub(super) struct RunArgs {
     /// Decide as of this moment instead of the machine's clock
     #[arg(long, value_name = "TIME")]
     now: Option<String>,
+    /// Decide by rules alone, whatever ml.mode says
+    #[arg(long)]
+    no_ml: bool,
+    /// Run again and again until it is told to stop (Ctrl-C, SIGTERM)
+    #[arg(long, conflicts_with = "now")]
+    background: bool,
+    /// Time between two runs in the background, counted from the full hour: 30m, 1h
+    #[arg(long, value_name = "TIME", default_value = "1h", requires = "background")]
+    every: jiff::SignedDuration,
 }
 
 pub(super) async fn run(global: &Global, args: RunArgs) -> anyhow::Result<Ended> {
-    let context = Context::load(global)?;
+    if args.background { in_background(global, &args).await } else { once(global, &args).await }
+}
+
+/// The shortest time between two runs: Meta's numbers do not change faster.
+const SHORTEST_WAIT: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
+const LONGEST_WAIT: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+
+/// Runs again and again. Configuration and policies are read anew each time, so that a change takes
+/// effect without a restart; a run that fails is told and the next one is tried.
+async fn in_background(global: &Global, args: &RunArgs) -> anyhow::Result<Ended> {
+    if !(SHORTEST_WAIT..=LONGEST_WAIT).contains(&args.every) {
+        return Err(Usage(format!("--every has to be {SHORTEST_WAIT:#} to {LONGEST_WAIT:#}")).into());
+    }
+    // Taken before the first run, so that a run under way is finished and not cut off.
+    let mut stop = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
+    loop {
+        if let Err(error) = once(global, args).await {
+            output::error(global, &error);
+        }
+        let now = jiff::Timestamp::now();
+        let wait = until_next(now.as_second(), args.every.as_secs());
+        tracing::info!("the next run begins in {} s", wait.as_secs());
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            _ = stop.recv() => return Ok(Ended::Done),
+            _ = interrupt.recv() => return Ok(Ended::Done),
+        }
+    }
+}
+
+/// Time until the next full multiple of `every` seconds.
+fn until_next(now: i64, every: i64) -> std::time::Duration {
+    std::time::Duration::from_secs((every - now.rem_euclid(every)).unsigned_abs())
+}
+
+async fn once(global: &Global, args: &RunArgs) -> anyhow::Result<Ended> {
+    let mut context = Context::load(global)?;
+    if args.no_ml {
+        context.effective.config.ml.mode = false;
+    }
     let clock = clock(args.now.as_deref())?;
     if let Some(stage) = &args.stage {
         let stages: Vec<String> = context.effective.config.stages().into_iter().map(|s| s.name).collect();
@@ -58,7 +107,7 @@ pub(super) async fn run(global: &Global, args: RunArgs) -> anyhow::Result<Ended>
         progress: &progress,
         recent: &recent,
     };
-    let options = Options { stage: args.stage, dry_run: args.dry_run, explain: args.explain };
+    let options = Options { stage: args.stage.clone(), dry_run: args.dry_run, explain: args.explain };
     let report = runner.run(&options).await?;
     if let Some(bar) = &bar {
         bar.finish_and_clear();
@@ -147,5 +196,21 @@ fn print(report: &RunReport, explain: bool) {
     ));
     if changes > 0 || rows > 0 {
         output::line("`dean explain AD` shows every rule and number behind a decision.");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::until_next;
+
+    #[test]
+    fn runs_begin_at_full_hours_or_halves() {
+        assert_eq!(until_next(3_600 * 10 + 120, 3_600).as_secs(), 3_480);
+        assert_eq!(until_next(3_600 * 10 + 1_800 + 1, 1_800).as_secs(), 1_799);
+        assert_eq!(
+            until_next(3_600 * 10, 3_600).as_secs(),
+            3_600,
+            "a run that ends at the full hour is not made twice"
+        );
     }
 }
