@@ -1,5 +1,8 @@
 //! What went wrong in the Python original, row by row, and must not here. The numbers are those of
-//! the list of its faults; rules of single ads are tested in `plugins/testing`.
+//! the list of its faults. Rules of single ads are cases of the policies (row 5: cases named
+//! `original_...`), unknown rules are refused in `host/tests/cli.rs` (row 6), and answers that cannot be
+//! used end a run by name in `tests/recorded/test_broken.py` (row 8). Row 16 is about training, which
+//! this program does not do yet.
 
 // A test that unwraps says what it expects by failing.
 #![allow(clippy::unwrap_used)]
@@ -143,6 +146,20 @@ async fn amounts_that_were_meant_for_another_currency_stop_every_write() {
     let said = report.health.iter().find(|h| h.source == "amounts").unwrap();
     assert!(said.message.contains("not in this account's currency"), "{}", said.message);
     assert!(report.decisions.iter().filter(|d| d.rule.is_some()).all(|d| d.held.as_ref().unwrap().by == "amounts"));
+}
+
+#[tokio::test]
+async fn row_14_usage_headers_steer_the_pace() {
+    let account = TestAccount::new(7, params(), &[]).await.unwrap();
+    let dry = Options { dry_run: true, ..Options::default() };
+    let far = account.run(&dry).await.unwrap();
+    assert_eq!(far.api.rested_s, 0, "far from any limit nothing rests");
+    account.server.graph().set_usage(90);
+    let near = account.run(&dry).await.unwrap();
+    let calls = near.api.reads - far.api.reads;
+    // The first call does not know yet; each answer asks the next call for two minutes of rest.
+    assert_eq!(near.api.rested_s, (calls - 1) * 120);
+    assert_eq!(near.api.throttled, 0, "Meta never had to say no");
 }
 
 #[tokio::test]

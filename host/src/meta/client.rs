@@ -3,6 +3,7 @@
 
 use super::errors::{Class, Envelope, Error};
 use super::http::{Call, Method, Reply, Transport};
+use super::pace::Pace;
 use crate::domain::Clock;
 use backon::{ExponentialBuilder, Retryable};
 use hmac::{Hmac, KeyInit, Mac};
@@ -36,6 +37,9 @@ pub struct ApiUsage {
     pub retries: u64,
     /// Answers that asked to slow down.
     pub throttled: u64,
+    /// Seconds that calls rested because limits were nearly used up.
+    #[serde(default)]
+    pub rested_s: u64,
 }
 
 #[derive(Debug, Default)]
@@ -45,6 +49,7 @@ struct Counters {
     batches: AtomicU64,
     retries: AtomicU64,
     throttled: AtomicU64,
+    rested_s: AtomicU64,
 }
 
 /// A client of one ad account.
@@ -56,6 +61,7 @@ pub struct Client {
     account: String,
     credentials: Credentials,
     counters: Arc<Counters>,
+    pace: Arc<Pace>,
 }
 
 impl std::fmt::Debug for Client {
@@ -112,6 +118,7 @@ impl Client {
             account: format!("act_{digits}"),
             credentials,
             counters: Arc::default(),
+            pace: Arc::default(),
         }
     }
 
@@ -131,6 +138,7 @@ impl Client {
             batches: count(&self.counters.batches),
             retries: count(&self.counters.retries),
             throttled: count(&self.counters.throttled),
+            rested_s: count(&self.counters.rested_s),
         }
     }
 
@@ -210,7 +218,16 @@ impl Client {
             all.push(("appsecret_proof".into(), proof(token, secret.expose_secret())));
         }
         let path = format!("{}/{path}", self.version);
-        self.transport.send(&Call { method, path, params: all }).await
+        if let Some(rest) = self.pace.take() {
+            tracing::info!("a limit is nearly used up: resting for {} s", rest.as_secs());
+            self.counters.rested_s.fetch_add(rest.as_secs(), Ordering::Relaxed);
+            self.clock.sleep(rest).await;
+        }
+        let reply = self.transport.send(&Call { method, path, params: all }).await;
+        if let Ok(reply) = &reply {
+            self.pace.hear(&reply.headers);
+        }
+        reply
     }
 
     pub(super) fn answer<T: DeserializeOwned>(

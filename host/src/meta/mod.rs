@@ -7,6 +7,7 @@ mod errors;
 pub mod http;
 mod insights;
 mod number;
+mod pace;
 mod writes;
 
 pub use client::{ApiUsage, Client, Credentials};

@@ -38,6 +38,8 @@ pub struct Graph {
     version: String,
     reports: Vec<Report>,
     calls: u64,
+    /// Percent of its limit that every answer says is used up.
+    usage: u32,
 }
 
 /// An asynchronous insights report.
@@ -67,7 +69,7 @@ impl Graph {
     /// Puts a world behind an API version such as `v26.0`.
     #[must_use]
     pub fn new(world: World, version: &str, credentials: Credentials) -> Self {
-        Graph { world, credentials, version: version.into(), reports: Vec::new(), calls: 0 }
+        Graph { world, credentials, version: version.into(), reports: Vec::new(), calls: 0, usage: 1 }
     }
 
     /// The world, to look at.
@@ -93,6 +95,11 @@ impl Graph {
         &self.credentials
     }
 
+    /// Sets the share of its limit, in percent, that every answer says is used up; at first next to none.
+    pub fn set_usage(&mut self, percent: u32) {
+        self.usage = percent;
+    }
+
     /// How many calls were answered, batches counted one by one.
     #[must_use]
     pub fn calls(&self) -> u64 {
@@ -105,9 +112,8 @@ impl Graph {
             Ok(body) => Response::json(200, body),
             Err(error) => error.response(),
         };
-        // An account far from any limit. Faults and throttling come by schedule, not here.
         let usage = json!({ self.world.account.to_string(): [{
-            "type": "ads_management", "call_count": 1, "total_cputime": 1, "total_time": 1,
+            "type": "ads_management", "call_count": self.usage, "total_cputime": 1, "total_time": 1,
             "estimated_time_to_regain_access": 0, "ads_api_access_tier": "standard_access"}]});
         response.headers.push(("x-business-use-case-usage".into(), usage.to_string()));
         response.headers.push(("facebook-api-version".into(), self.version.clone()));
