@@ -6,6 +6,7 @@
 use dean::domain::{Currency, Facts, Money};
 use dean::features::{self, Basis, DAYS, Frame, LagCurve, Marks, Row, Totals};
 use dean::pipeline::Options;
+use dean::store::Store;
 use dean_policy::shipped;
 use dean_sim::Params;
 use dean_tests::account::{TestAccount, registry};
@@ -128,13 +129,18 @@ async fn phases() -> anyhow::Result<()> {
     // The first run of a day reads more than the others.
     account.run(&Options::default()).await?;
     let mut times: BTreeMap<String, Vec<f64>> = BTreeMap::new();
+    let mut journal = 0;
     for _ in 0..RUNS {
         account.advance(1);
         let report = account.run(&Options::default()).await?;
+        for stage in account.store.journal_stages(&report.run_id).await? {
+            journal += account.store.journal(&report.run_id, &stage).await?.map_or(0, |row| row.bytes.len());
+        }
         report.timings_ms.into_iter().for_each(|(phase, ms)| times.entry(phase).or_default().push(ms));
     }
     println!("a run of {ADS} ads, median of {RUNS} hourly runs, by phase:");
     times.into_iter().for_each(|(phase, times)| println!("  {phase:<10} {:>8.1} ms", median(times)));
+    println!("the journal of a run: {:.0} kB on average", journal as f64 / RUNS as f64 / 1e3);
     Ok(())
 }
 
