@@ -95,6 +95,7 @@ fn ad(id: usize) -> impl Strategy<Value = AdProposal> {
                 promotion: if promoting { Promotion::UnderWay } else { Promotion::None },
                 copyable,
                 in_shared_campaign: amount % 5 == 0,
+                lifetime_budget: amount % 11 == 0,
                 resumed: amount % 7 == 0,
                 idle_budget: Money(amount % 1_000),
                 hours_since_refresh: if amount % 2 == 0 { f64::NAN } else { (amount % 400) as f64 },

@@ -14,10 +14,12 @@ mod market;
 mod params;
 mod populate;
 mod random;
+mod seeded;
 mod server;
 mod world;
 
 pub use graph::{Credentials, Graph, Method, Request, Response};
 pub use params::Params;
+pub use seeded::{KnownAd, KnownOwner, Outcome};
 pub use server::{Server, serve};
 pub use world::{AdState, Stage, Truth, World};

@@ -3,6 +3,7 @@
 use super::context::{Context, clock};
 use super::output::{self, Usage};
 use super::{Ended, Global};
+use crate::demo::{Forecast, forecast};
 use crate::domain::{Currency, Verb};
 use crate::pipeline::{self, Options, Recent, RunReport, Runner};
 use clap::Args;
@@ -15,6 +16,9 @@ pub(super) struct RunArgs {
     /// Read and plan, write nothing to the account
     #[arg(long)]
     dry_run: bool,
+    /// Plan as --dry-run does, pretend that the plan was done, and show a simulated week with and without it
+    #[arg(long)]
+    simulate: bool,
     /// Show every decision with its reason; with --json every column and check too
     #[arg(long)]
     explain: bool,
@@ -81,7 +85,7 @@ async fn once(global: &Global, args: &RunArgs) -> anyhow::Result<Ended> {
             return Err(Usage(format!("there is no stage {stage}\n  hint: there are {}", stages.join(", "))).into());
         }
     }
-    if args.now.is_some() && !args.dry_run && !context.is_simulated() {
+    if args.now.is_some() && !(args.dry_run || args.simulate) && !context.is_simulated() {
         let message = "--now on a real account would write by numbers of another moment\n  hint: add --dry-run";
         return Err(Usage(message.into()).into());
     }
@@ -107,21 +111,53 @@ async fn once(global: &Global, args: &RunArgs) -> anyhow::Result<Ended> {
         progress: &progress,
         recent: &recent,
     };
-    let options = Options { stage: args.stage.clone(), dry_run: args.dry_run, explain: args.explain };
+    // A look ahead needs every column, and writes nothing.
+    let (dry_run, explain) = (args.dry_run || args.simulate, args.explain || args.simulate);
+    let options = Options { stage: args.stage.clone(), dry_run, explain };
     let report = runner.run(&options).await?;
+    let cogs = context.effective.config.economics.cogs_per_purchase;
+    let ahead = args.simulate.then(|| forecast(&report, &report.timezone, cogs)).transpose()?;
     if let Some(bar) = &bar {
         bar.finish_and_clear();
     }
     if global.json {
-        output::json(&report);
+        let mut document = serde_json::to_value(&report)?;
+        if let Some(ahead) = &ahead {
+            document["simulation"] = serde_json::to_value(ahead)?;
+        }
+        output::json(&document);
     } else {
         print(&report, args.explain);
+        ahead.iter().for_each(|ahead| print_ahead(ahead, &report.currency));
     }
     if let Some(why) = report.unhealthy() {
         eprintln!("error: nothing can be written to {}: {why}", report.account);
         return Ok(Ended::Failed);
     }
     Ok(if report.complete() { Ended::Done } else { Ended::InPart })
+}
+
+fn print_ahead(ahead: &Forecast, code: &str) {
+    let headers = ["Day", "Spend", "with plan", "Purchases", "with plan", "Profit", "with plan"];
+    let mut table = output::table(&headers);
+    let mut sums = [0.0; 6];
+    let row = |name: String, v: [f64; 6]| {
+        let mut cells = vec![name];
+        cells.extend(v.iter().map(|v| format!("{v:.0}")));
+        cells
+    };
+    for day in &ahead.days {
+        let (a, b) = (day.as_it_is, day.with_plan);
+        let values = [a.spend, b.spend, a.purchases, b.purchases, a.profit, b.profit];
+        sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+        table.add_row(row(day.date.clone(), values));
+    }
+    table.add_row(row("together".into(), sums));
+    output::line(&format!(
+        "\nSIMULATED: the next days as they are and with the plan done, in {code}, means over {} simulated weeks. \
+         Nothing was written.\n{table}",
+        ahead.worlds
+    ));
 }
 
 fn print(report: &RunReport, explain: bool) {

@@ -1,11 +1,13 @@
 //! The demo: simulated worlds, each lived through several times — run by Dean, left alone, under
 //! plain thresholds, and by somebody who knows the truth. Everything in it is simulated.
 
+mod forecast;
 mod html;
 mod rivals;
 mod watch;
 mod world;
 
+pub use forecast::{Expected, Forecast, ForecastDay, forecast};
 pub use html::page;
 pub use world::{FirstWorld, InProcess, demo_config, live_in_process, live_through_http};
 

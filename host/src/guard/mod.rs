@@ -101,6 +101,8 @@ pub struct AdProposal {
     pub copyable: bool,
     /// Whether its campaign holds the budget.
     pub in_shared_campaign: bool,
+    /// Whether its ad set has a lifetime budget, which a copy would have too.
+    pub lifetime_budget: bool,
     /// Whether Dean brought it back before.
     pub resumed: bool,
     /// Daily budget that is spent again when the ad runs: that of an owner without a live ad.

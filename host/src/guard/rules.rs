@@ -210,6 +210,12 @@ impl<'a> Bench<'a> {
         if !p.copyable {
             return Err(held("no-creative", "Meta sent no creative for it, so it cannot be copied"));
         }
+        if p.lifetime_budget {
+            return Err(held(
+                "lifetime-budget",
+                "its ad set has a lifetime budget, which a copy would have too; lifetime budgets are never changed",
+            ));
+        }
         let stages = &self.situation.stages;
         let Some((name, stage)) = stages.get_key_value(into) else {
             return Err(held("no-next-stage", format!("there is no stage {into}")));

@@ -3,10 +3,12 @@
 use super::decide::Decided;
 use super::measure::{self, Background, Skipped, StageCohort};
 use super::observe::Observation;
-use super::report::{Action, Decision, Evidence, Final, Health, Promotion, RuleCheck, RunReport, Skip, StageReport};
+use super::report::{
+    Action, Decision, Evidence, Final, Health, Owner, Promotion, RuleCheck, RunReport, Skip, StageReport,
+};
 use super::why::{OfPolicy, Story};
 use super::{Decider, Options, Runner, StagePolicy, moment, promote};
-use crate::domain::{Currency, Verb};
+use crate::domain::{Ad, Currency, Verb};
 use crate::features;
 use crate::guard::{AdVerdict, Held, Stopped, Verdicts};
 use crate::ledger::kind;
@@ -39,6 +41,7 @@ impl Assembly<'_> {
             client: self.runner.effective.client.clone(),
             account: self.observation.account.id.clone(),
             currency: self.currency().code().into(),
+            timezone: self.observation.account.zone_name.clone(),
             as_of: moment(self.observation.at),
             dry_run: self.options.dry_run,
             ads: self.observation.ads.len(),
@@ -143,6 +146,7 @@ impl Assembly<'_> {
             ad_id: ad.id.clone(),
             ad_name: ad.name.clone(),
             stage: policy.view.name.clone(),
+            owner: owner(ad),
             verb: decision.map_or(Verb::Hold, |d| d.verb),
             amount: decision.filter(|d| has_amount(d.verb)).map(|d| d.amount),
             rule: decision.map(|d| plan.rules[d.rule as usize].id.clone()),
@@ -181,6 +185,7 @@ impl Assembly<'_> {
         let skip = |(i, s): (usize, &Skipped)| Skip {
             ad_id: self.observation.ads[s.ad].id.clone(),
             ad_name: self.observation.ads[s.ad].name.clone(),
+            owner: owner(&self.observation.ads[s.ad]),
             reason: s.reason.clone(),
             columns: columns.as_ref().and_then(|all| all[i].clone()),
         };
@@ -291,6 +296,10 @@ struct Scene<'a> {
     plan: &'a Plan,
     row: usize,
     checks: &'a [Check],
+}
+
+fn owner(ad: &Ad) -> Option<Owner> {
+    ad.budget_owner().map(|owner| Owner { id: owner.id, kind: owner.kind })
 }
 
 fn known(value: f64) -> Option<f64> {

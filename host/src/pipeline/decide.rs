@@ -246,6 +246,7 @@ pub(super) fn proposals(
                 promotion: promotion_of(&ad.id, decision.verb),
                 copyable: ad.creative.is_some(),
                 in_shared_campaign: in_shared_campaign(ad),
+                lifetime_budget: has_lifetime_adset(ad),
                 resumed: history.of(&ad.id).is_some_and(|c| c.resumes > 0),
                 idle_budget: idle_budget(ad),
                 hours_since_refresh: history.last_refresh(&ad.id).map_or(f64::NAN, |at| hours(at, observation.at)),
@@ -279,6 +280,11 @@ pub(super) fn proposals(
 
 fn in_shared_campaign(ad: &Ad) -> bool {
     ad.campaign.as_ref().is_some_and(|c| c.holds_budget())
+}
+
+fn has_lifetime_adset(ad: &Ad) -> bool {
+    let budget = ad.adset.as_ref().and_then(|adset| adset.lifetime_budget);
+    !in_shared_campaign(ad) && budget.is_some_and(|m| m > Money::ZERO)
 }
 
 /// The amount of a verb that has one.

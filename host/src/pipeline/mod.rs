@@ -24,7 +24,7 @@ pub use policies::{Decider, Ready, StagePolicy, check_plan, prepare};
 pub use remember::Recent;
 pub use replay::{Explanation, Replay, RuleWhy, explain, replay};
 pub use report::{
-    Action, Budget, Decision, Evidence, Final, Health, Promotion, RuleCheck, RunReport, Skip, StageReport,
+    Action, Budget, Decision, Evidence, Final, Health, Owner, Promotion, RuleCheck, RunReport, Skip, StageReport,
 };
 pub use words::number;
 

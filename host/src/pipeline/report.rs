@@ -18,6 +18,9 @@ pub struct RunReport {
     pub account: String,
     /// The account's currency.
     pub currency: String,
+    /// The account's time zone: days are days there.
+    #[serde(default)]
+    pub timezone: String,
     /// The moment decided for.
     pub as_of: String,
     /// Whether nothing was written to the account.
@@ -72,6 +75,9 @@ pub struct Decision {
     pub ad_name: String,
     /// Its stage.
     pub stage: String,
+    /// Who holds the budget that it spends.
+    #[serde(default)]
+    pub owner: Option<Owner>,
     /// What the policy wanted; hold when no rule fired.
     pub verb: Verb,
     /// With which amount, where the verb has one.
@@ -95,6 +101,15 @@ pub struct Decision {
     /// Every comparison of every rule, with `--explain`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub checks: Option<Vec<RuleCheck>>,
+}
+
+/// Who holds a budget.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// Its id.
+    pub id: String,
+    /// Ad set or campaign.
+    pub kind: OwnerKind,
 }
 
 /// What is done with an ad.
@@ -200,6 +215,9 @@ pub struct Skip {
     pub ad_id: String,
     /// Its name.
     pub ad_name: String,
+    /// Who holds the budget that it spends.
+    #[serde(default)]
+    pub owner: Option<Owner>,
     /// Why.
     pub reason: String,
     /// Its columns, with `--explain`.
