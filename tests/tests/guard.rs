@@ -219,4 +219,103 @@ proptest! {
         prop_assert!(verdicts.ads.iter().all(|v| v.verb == Verb::Hold));
         prop_assert!(verdicts.budgets.iter().all(|v| v.to.is_none()));
     }
+
+    #[test]
+    fn when_growth_is_stopped_nothing_is_made_to_spend_more(situation in situation(), proposals in proposals()) {
+        let growth_stopped = Some("nobody buys".to_string());
+        let verdicts = judge(&Situation { growth_stopped, ..situation }, &proposals);
+        prop_assert!(verdicts.ads.iter().all(|v| matches!(v.verb, Verb::Hold | Verb::Pause | Verb::Refresh)));
+        let rises = proposals.budgets.iter().zip(&verdicts.budgets).filter(|(p, v)| v.to.is_some() && v.to > p.from);
+        prop_assert_eq!(rises.count(), 0);
+    }
+}
+
+/// Stages with room for everything.
+fn roomy() -> Situation {
+    let stage = |next: Option<&str>| StageSituation {
+        live_ads: 9,
+        budgets: Money::ZERO,
+        cap: None,
+        min_budget: Money(100),
+        max_budget: Money(50_000),
+        next: next.map(String::from),
+        campaign_holds_budget: false,
+        duplicates_today: 0,
+        max_duplicates: 3,
+    };
+    let stages =
+        [("testing", stage(Some("validation"))), ("validation", stage(Some("scaling"))), ("scaling", stage(None))];
+    Situation {
+        currency: Currency::new("EUR"),
+        stopped: None,
+        growth_stopped: None,
+        cooldown_hours: 24.0,
+        max_spend_share: 1.0,
+        min_live_ads: 1,
+        learning_step: 0.2,
+        max_daily_rise: 2.0,
+        account_daily_spend: 1_000.0,
+        account_cap: None,
+        account_budgets: Money::ZERO,
+        stages: stages.map(|(name, stage)| (name.to_string(), stage)).into(),
+    }
+}
+
+fn plain(verb: Verb) -> AdProposal {
+    AdProposal {
+        ad_id: "ad".into(),
+        stage: "validation".into(),
+        verb,
+        amount: Money(5_000),
+        confidence: 0.9,
+        live: verb != Verb::Resume,
+        daily_spend: 10.0,
+        hours_since_change: f64::NAN,
+        promotion: Promotion::None,
+        copyable: true,
+        in_shared_campaign: false,
+        lifetime_budget: false,
+        resumed: false,
+        idle_budget: Money::ZERO,
+        hours_since_refresh: f64::NAN,
+    }
+}
+
+fn held_by(situation: &Situation, proposal: AdProposal) -> Option<String> {
+    let proposals = Proposals { ads: vec![proposal], budgets: Vec::new() };
+    judge(situation, &proposals).ads[0].held.as_ref().map(|held| held.by.clone())
+}
+
+#[test]
+fn each_limit_on_an_ad_holds_by_its_name_and_nothing_else_does() {
+    let by = |proposal| held_by(&roomy(), proposal);
+    for verb in [Verb::Pause, Verb::Resume, Verb::Promote, Verb::Duplicate, Verb::Refresh] {
+        assert_eq!(by(plain(verb)), None, "{verb} goes through where nothing speaks against it");
+    }
+    let promote = || plain(Verb::Promote);
+    assert_eq!(by(AdProposal { copyable: false, ..promote() }).as_deref(), Some("no-creative"));
+    assert_eq!(by(AdProposal { lifetime_budget: true, ..promote() }).as_deref(), Some("lifetime-budget"));
+    assert_eq!(by(AdProposal { live: false, ..promote() }).as_deref(), Some("not-live"));
+    assert_eq!(by(AdProposal { promotion: Promotion::UnderWay, ..promote() }).as_deref(), Some("promotion"));
+    assert_eq!(by(AdProposal { stage: "scaling".into(), ..promote() }).as_deref(), Some("no-next-stage"));
+    assert_eq!(by(AdProposal { hours_since_change: 23.9, ..promote() }).as_deref(), Some("cooldown"));
+    assert_eq!(by(AdProposal { hours_since_change: 24.0, ..promote() }), None);
+    let resume = || plain(Verb::Resume);
+    assert_eq!(by(AdProposal { resumed: true, ..resume() }).as_deref(), Some("resumed-before"));
+    assert_eq!(by(AdProposal { promotion: Promotion::Done, ..resume() }).as_deref(), Some("promoted"));
+    let copy = || plain(Verb::Duplicate);
+    assert_eq!(by(AdProposal { in_shared_campaign: true, ..copy() }).as_deref(), Some("shared-budget"));
+    let refresh = |hours| AdProposal { hours_since_refresh: hours, ..plain(Verb::Refresh) };
+    assert_eq!(by(refresh(167.9)).as_deref(), Some("asked-lately"));
+    assert_eq!(by(refresh(168.0)), None);
+
+    let mut full = roomy();
+    full.stages.get_mut("validation").unwrap().duplicates_today = 3;
+    assert_eq!(held_by(&full, copy()).as_deref(), Some("copies-a-day"));
+    full.stages.get_mut("validation").unwrap().duplicates_today = 2;
+    assert_eq!(held_by(&full, copy()), None);
+    full.stages.get_mut("scaling").unwrap().cap = Some(Money(8_749));
+    assert_eq!(held_by(&full, promote()).as_deref(), Some("stage-cap"), "50 a day may become 87.50");
+    full.stages.get_mut("scaling").unwrap().cap = Some(Money(8_750));
+    assert_eq!(held_by(&full, promote()), None);
 }

@@ -1,8 +1,8 @@
 //! What went wrong in the Python original, row by row, and must not here. The numbers are those of
 //! the list of its faults. Rules of single ads are cases of the policies (row 5: cases named
 //! `original_...`), unknown rules are refused in `host/tests/cli.rs` (row 6), and answers that cannot be
-//! used end a run by name in `tests/recorded/test_broken.py` (row 8). Row 16 is about training, which
-//! this program does not do yet.
+//! used end a run by name in `tests/recorded/test_broken.py` (row 8). Of row
+//! 16 the invented confidence is tested here; nothing is trained yet.
 
 // A test that unwraps says what it expects by failing.
 #![allow(clippy::unwrap_used)]
@@ -198,4 +198,27 @@ async fn row_13_reads_do_not_grow_with_ads() {
     }
     // Account, ads, days, reach: 100 ads and their 400 days still fit on a page each.
     assert_eq!(reads, [4, 4]);
+}
+
+#[tokio::test]
+async fn row_16_a_confidence_is_a_chance_that_can_be_computed_again() {
+    let account = TestAccount::new(7, params(), &[]).await.unwrap();
+    let mut compared = 0;
+    for _ in 0..24 {
+        let report = account.run(&Options { explain: true, ..Options::default() }).await.unwrap();
+        for decision in report.decisions.iter().filter(|d| d.stage == "testing") {
+            let (Some(rule), Some(confidence)) = (decision.rule.as_deref(), decision.confidence) else { continue };
+            let value = |name| column(&report, &decision.ad_id, name).unwrap();
+            let expected = match rule {
+                "purchase-at-good-cost" => 1.0 - value("p_cpa_above_target"),
+                "strong-add-to-carts" => 1.0 - value("p_cpa_above_target_by_carts"),
+                "hopeless-click-through" | "click-through-floor" | "worn-out" => value("p_ctr_below_account"),
+                _ => value("p_cpa_above_target"),
+            };
+            assert!((confidence - expected).abs() < 1e-12, "{rule}: {confidence}, not {expected}");
+            compared += 1;
+        }
+        account.advance(1);
+    }
+    assert!(compared > 10, "{compared}");
 }
