@@ -4,7 +4,7 @@
 
 use crate::{Settings, column, context, derived, rule};
 use alloc::vec::Vec;
-use dean_policy_sdk::{Ad, Claim, Computed, Evaluation, Groups, Rule, Table, When, share_out};
+use dean_policy_sdk::{Ad, Claim, Computed, Evaluation, Groups, Rule, Table, When};
 
 /// What all live ads of an owner show together. Plain numbers stand beside the facts that are made of
 /// them where they are reckoned with.
@@ -87,16 +87,16 @@ pub(crate) fn decide(
             evaluation.budget(group, to, if to < budget { rule::PAUSED_SHARE } else { rule::JOINED }, 1.0 - bad);
         } else if wins {
             let weight = if owner.roas_value.is_nan() { settings.good_roas } else { owner.roas_value };
-            winners.push((group, budget, 1.0 - bad, Claim { weight, most: budget * step(settings.reinvest_step) }));
+            winners.push(Claim {
+                group,
+                budget,
+                weight,
+                most: budget * step(settings.reinvest_step),
+                confidence: 1.0 - bad,
+            });
         }
     }
-    let claims: Vec<Claim> = winners.iter().map(|(.., claim)| *claim).collect();
-    let shares = share_out(table.context(context::FREED_BUDGET), &claims);
-    for ((group, budget, confidence, _), share) in winners.iter().zip(shares) {
-        if share >= budget * settings.reinvest_least {
-            evaluation.budget(*group, budget + share, rule::REINVEST, *confidence);
-        }
-    }
+    evaluation.share_out(table.context(context::FREED_BUDGET), settings.reinvest_least, rule::REINVEST, &winners);
 }
 
 /// An owner whose last ads are paused keeps the least: a limit that keeps its last ad live shall not

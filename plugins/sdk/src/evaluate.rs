@@ -3,6 +3,7 @@
 
 use crate::bindings::types::{AdDecision, Answer, BudgetDecision, Check, Comparison, Verb};
 use crate::declare::{Fact, Rule};
+use crate::groups::{Claim, share_out};
 use crate::table::Table;
 use alloc::vec::Vec;
 
@@ -40,6 +41,16 @@ impl<'a> Evaluation<'a> {
     pub fn budget(&mut self, group: u32, amount: f64, rule: Rule, confidence: f64) {
         let confidence = unit(confidence);
         self.answer.budgets.push(BudgetDecision { group, amount, rule: rule.0, confidence });
+    }
+
+    /// Raises budgets by their shares of money that is free, in proportion to the claims' weights. A share
+    /// below `least` of a budget is not worth a change.
+    pub fn share_out(&mut self, total: f64, least: f64, rule: Rule, claims: &[Claim]) {
+        for (claim, share) in claims.iter().zip(share_out(total, claims)) {
+            if share > 0.0 && share >= claim.budget * least {
+                self.budget(claim.group, claim.budget + share, rule, claim.confidence);
+            }
+        }
     }
 
     /// The finished answer.

@@ -90,19 +90,25 @@ fn is_heavier(table: Table<'_>, weight: Column, row: u32, other: u32) -> bool {
     core::iter::once(by(weight)).chain(all).find(|order| order.is_ne()).is_some_and(|order| order.is_gt())
 }
 
-/// Somebody who may get a share.
+/// An owner whose budget may rise by a share of money that is free.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Claim {
+    /// The owner.
+    pub group: u32,
+    /// Its daily budget.
+    pub budget: f64,
     /// Shares are in proportion to this; above 0.
     pub weight: f64,
     /// The most that it can take.
     pub most: f64,
+    /// How sure it is that the money is well spent there.
+    pub confidence: f64,
 }
 
 /// Shares `total` out in proportion to weights, none more than it can take; what one cannot take goes
 /// to the others, again in proportion. Returns each claim's share, in order.
 #[must_use]
-pub fn share_out(total: f64, claims: &[Claim]) -> Vec<f64> {
+pub(crate) fn share_out(total: f64, claims: &[Claim]) -> Vec<f64> {
     let mut shares = vec![0.0; claims.len()];
     let mut left = total.max(0.0);
     // Each round fills at least one claim or shares out all that is left.
@@ -136,7 +142,7 @@ mod tests {
     use super::*;
 
     fn claim(weight: f64, most: f64) -> Claim {
-        Claim { weight, most }
+        Claim { group: 0, budget: 0.0, weight, most, confidence: 1.0 }
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub use bindings::types::{Comparison, Manifest, Param, Problem, Setting, Verb};
 pub use declare::{Column, Computed, Context, Derived, Fact, Rule, RuleInfo, TextColumn};
 pub use evaluate::{Ad, Evaluation, When};
 pub use export::{StagePolicy, Vocabulary, decide, describe, prepare};
-pub use groups::{Claim, Groups, share_out};
+pub use groups::{Claim, Groups};
 pub use settings::{Limits, Reader, Settings, flag, number, text};
 pub use table::Table;
 

@@ -19,7 +19,7 @@ pub use settings::Settings;
 use alloc::vec::Vec;
 use dean_policy_sdk::bindings::types::Problem;
 use dean_policy_sdk::table::UNKNOWN;
-use dean_policy_sdk::{Claim, Evaluation, Groups, StagePolicy, Verb, Vocabulary, share_out};
+use dean_policy_sdk::{Claim, Evaluation, Groups, StagePolicy, Verb, Vocabulary};
 
 /// Numeric columns. Everything here counts from the ad's entry into the stage, so that what it did
 /// elsewhere neither saves nor condemns it.
@@ -207,15 +207,11 @@ fn reinvest(settings: &Settings, evaluation: &mut Evaluation<'_>, stays: impl Fn
             let budget = ad.get(column::BUDGET);
             let most = settings.reinvest_budget - budget;
             let most = if learning[group as usize] { most.min(budget * settings.learning_step) } else { most };
-            winners.push((group, budget, Claim { weight: sold, most }));
+            let confidence = 1.0 - or_even(ad.get(column::P_CPA_ABOVE_TARGET));
+            winners.push(Claim { group, budget, weight: sold, most, confidence });
         }
     }
-    let claims: Vec<Claim> = winners.iter().map(|(_, _, claim)| *claim).collect();
-    for ((group, budget, _), share) in winners.iter().zip(share_out(table.context(context::FREED_BUDGET), &claims)) {
-        if share > 0.0 {
-            evaluation.budget(*group, budget + share, rule::REINVEST, 1.0);
-        }
-    }
+    evaluation.share_out(table.context(context::FREED_BUDGET), 0.0, rule::REINVEST, &winners);
 }
 
 /// A chance that the account is too young to know is even.

@@ -18,7 +18,7 @@ pub use settings::Settings;
 use alloc::vec::Vec;
 use dean_policy_sdk::bindings::types::Problem;
 use dean_policy_sdk::table::UNKNOWN;
-use dean_policy_sdk::{Claim, Evaluation, Groups, StagePolicy, Verb, Vocabulary, share_out};
+use dean_policy_sdk::{Claim, Evaluation, Groups, StagePolicy, Verb, Vocabulary};
 
 /// Numeric columns. Everything counts from the ad's entry into the stage.
 pub mod column {
@@ -281,15 +281,11 @@ fn reinvest(settings: &Settings, evaluation: &mut Evaluation<'_>, stays: impl Fn
             let weight = if roas.is_nan() { settings.roas_target } else { roas };
             let step = settings.reinvest_step;
             let step = if learning[i] { step.min(settings.learning_step) } else { step };
-            winners.push((group, budget, Claim { weight, most: budget * step }));
+            let loss = p_loss(ad.get(column::P_ABOVE_BREAKEVEN), ad.get(column::P_ABOVE_TARGET));
+            winners.push(Claim { group, budget, weight, most: budget * step, confidence: 1.0 - loss });
         }
     }
-    let claims: Vec<Claim> = winners.iter().map(|(_, _, claim)| *claim).collect();
-    for ((group, budget, _), share) in winners.iter().zip(share_out(table.context(context::FREED_BUDGET), &claims)) {
-        if share >= budget * settings.reinvest_least {
-            evaluation.budget(*group, budget + share, rule::REINVEST, 1.0);
-        }
-    }
+    evaluation.share_out(table.context(context::FREED_BUDGET), settings.reinvest_least, rule::REINVEST, &winners);
 }
 
 dean_policy_sdk::policy!(Validation);
