@@ -16,7 +16,7 @@ pub(super) struct ExplainArgs {
     /// The run; without it the newest that knew the ad
     #[arg(long, value_name = "RUN")]
     run: Option<String>,
-    /// Only this rule: why it fired or did not
+    /// Only this rule, by its id or title: why it fired or did not
     #[arg(long, value_name = "RULE")]
     rule: Option<String>,
 }
@@ -47,12 +47,15 @@ pub(super) async fn explain(global: &Global, args: ExplainArgs) -> anyhow::Resul
 
 /// Leaves of an explanation what is about one rule.
 fn only(e: &mut Explanation, rule: &str) -> Result<(), Usage> {
-    let known: Vec<&str> = e.rules.iter().map(|r| r.id.as_str()).collect();
-    if !known.contains(&rule) && e.decision.is_some() {
+    let Some(id) = e.rules.iter().find(|r| r.id == rule || r.title == rule).map(|r| r.id.clone()) else {
+        if e.decision.is_none() {
+            return Ok(());
+        }
+        let known: Vec<&str> = e.rules.iter().map(|r| r.id.as_str()).collect();
         return Err(Usage(format!("the stage has no rule {rule}\n  hint: it has {}", known.join(", "))));
-    }
-    e.rules.retain(|r| r.id == rule);
-    e.checks.retain(|c| c.rule == rule);
+    };
+    e.rules.retain(|r| r.id == id);
+    e.checks.retain(|c| c.rule == id);
     Ok(())
 }
 

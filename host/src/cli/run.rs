@@ -168,6 +168,8 @@ fn print(report: &RunReport, explain: bool) {
     let mut stages = output::table(&["Stage", "Policy", "Ads", "Live", "Changes", "Held back", ""]);
     for stage in &report.stages {
         let of_stage = || report.decisions.iter().filter(|d| d.stage == stage.name);
+        let budgets = report.budget_changes().filter(|b| b.stage == stage.name).count();
+        let changes = of_stage().filter(|d| d.done.verb != Verb::Hold).count() + budgets;
         let policy = match (&stage.policy, &stage.version) {
             (Some(policy), Some(version)) => format!("{policy}@{version}"),
             _ => "none".into(),
@@ -177,7 +179,7 @@ fn print(report: &RunReport, explain: bool) {
             policy,
             stage.ads.to_string(),
             stage.live.to_string(),
-            of_stage().filter(|d| d.done.verb != Verb::Hold).count().to_string(),
+            changes.to_string(),
             of_stage().filter(|d| d.held.is_some() && d.rule.is_some()).count().to_string(),
             stage.fault.as_ref().map(|f| format!("policy failed: {f}")).unwrap_or_default(),
         ]);
@@ -219,11 +221,11 @@ fn print(report: &RunReport, explain: bool) {
     for h in report.health.iter().filter(|h| h.level != "ok") {
         output::line(&format!("{}: {}", h.level, h.message));
     }
-    let changes = report.changes().count();
+    let changes = report.changes().count() + report.budget_changes().count();
     let what = if report.dry_run { "would change" } else { "changed" };
     let total = report.timings_ms.get("total").copied().unwrap_or_default();
     output::line(&format!(
-        "\n{} of {} ads decided on, {changes} {what}, {} not decided on; {} reads, {} writes, {total:.0} ms",
+        "\n{} of {} ads decided on, {changes} ads and budgets {what}, {} not decided on; {} reads, {} writes, {total:.0} ms",
         report.decisions.len(),
         report.ads,
         report.skipped.len(),

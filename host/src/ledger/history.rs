@@ -13,6 +13,8 @@ pub struct Changes {
     pub at: Vec<Timestamp>,
     /// When Dean paused it, if that was the last that it did to its status.
     pub paused_at: Option<Timestamp>,
+    /// The rule that paused it, and the run.
+    pub pause_rule: Option<(String, String)>,
     /// What it had done in its stage then.
     pub at_pause: Option<Evidence>,
     /// How often Dean brought it back.
@@ -41,6 +43,7 @@ impl History {
             match action.kind.as_str() {
                 kind::PAUSE => {
                     changes.paused_at = Some(at);
+                    changes.pause_rule = Some((action.rule.clone(), action.run_id.clone()));
                     changes.at_pause = action.evidence.as_deref().and_then(|json| serde_json::from_str(json).ok());
                 }
                 kind::RESUME => {

@@ -133,12 +133,18 @@ impl Assembly<'_> {
         let done = made.filter(|_| held.is_none()).map_or(Verb::Hold, |(_, verdict)| verdict.verb);
         let has_amount = |verb: Verb| matches!(verb, Verb::Promote | Verb::Duplicate);
         let of_policy = OfPolicy { plan, currency: self.currency(), checks };
-        let story = Story { of_policy, decision, done, held: held.as_ref() };
+        let story = Story { of_policy, decision, done, held: held.as_ref(), planned: self.options.dry_run };
         let why = match (decision, &held) {
             (None, Some(held)) => format!("Held by {}: {}.", held.by, held.reason),
             (None, None) if !ad.effective_status.is_active() => match d.stage.frame.rows()[row].hours_since_pause {
                 hours if hours.is_nan() => format!("Held: {}.", ad.effective_status.reason()),
-                hours => format!("Paused by Dean {hours:.1} h ago; it is watched for late conversions for 14 days."),
+                hours => {
+                    let by = self.background.history.of(&ad.id).and_then(|c| c.pause_rule.as_ref());
+                    let titled =
+                        |rule: &str| plan.rules.iter().find(|r| r.id == rule).map_or(rule.into(), |r| r.title.clone());
+                    let by = by.map(|(rule, run)| format!(" by “{}” in run {run}", titled(rule))).unwrap_or_default();
+                    format!("Paused by Dean {hours:.1} h ago{by}; it is watched for late conversions for 14 days.")
+                }
             },
             _ => story.sentence(),
         };

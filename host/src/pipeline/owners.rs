@@ -39,7 +39,14 @@ impl Assembly<'_> {
         let to = verdict.to.filter(|_| not_done.is_none());
         let held = not_done.or_else(|| verdict.held.clone());
         let of_policy = OfPolicy { plan, currency, checks: &checks };
-        let story = BudgetStory { of_policy, decision, from: owner.daily, to, held: held.as_ref() };
+        let story = BudgetStory {
+            of_policy,
+            decision,
+            from: owner.daily,
+            to,
+            held: held.as_ref(),
+            planned: self.options.dry_run,
+        };
         Budget {
             owner_id: owner.id.clone(),
             kind: owner.kind,

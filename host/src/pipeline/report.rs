@@ -277,4 +277,9 @@ impl RunReport {
     pub fn changes(&self) -> impl Iterator<Item = &Decision> {
         self.decisions.iter().filter(|d| d.done.verb != Verb::Hold)
     }
+
+    /// Decisions on budgets that change one.
+    pub fn budget_changes(&self) -> impl Iterator<Item = &Budget> {
+        self.budgets.iter().filter(|b| b.done.is_some())
+    }
 }

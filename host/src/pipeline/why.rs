@@ -16,6 +16,12 @@ pub(super) fn is_of_owner(name: &str) -> bool {
     ["owner_", "joined_", "freed_", "paused_share"].iter().any(|start| name.starts_with(start))
 }
 
+/// Whether a fact says how much there is to judge by, rather than how good it is.
+fn is_of_amount(name: &str) -> bool {
+    let name = name.strip_prefix("owner_").unwrap_or(name);
+    ["impressions", "clicks", "spend", "pace", "hours_since", "budget"].iter().any(|start| name.starts_with(start))
+}
+
 /// How far a comparison is from holding, as a share of its numbers.
 fn gap(check: &Check) -> f64 {
     let scale = check.threshold.abs().max(check.value.abs()).max(f64::MIN_POSITIVE);
@@ -44,6 +50,8 @@ pub(super) struct Story<'a> {
     pub done: Verb,
     /// Why not what was proposed.
     pub held: Option<&'a Held>,
+    /// Whether it is only planned: a dry run.
+    pub planned: bool,
 }
 
 /// What a sentence on a budget is made of.
@@ -59,6 +67,8 @@ pub(super) struct BudgetStory<'a> {
     pub to: Option<Money>,
     /// Why not what was wanted.
     pub held: Option<&'a Held>,
+    /// Whether it is only planned: a dry run.
+    pub planned: bool,
 }
 
 impl BudgetStory<'_> {
@@ -70,7 +80,13 @@ impl BudgetStory<'_> {
         let wanted = currency.from_major(self.decision.amount).unwrap_or(Money::ZERO);
         match (self.to, self.held) {
             (Some(to), held) => {
-                let way = if self.from.is_some_and(|from| to < from) { "Lowered" } else { "Raised" };
+                let falls = self.from.is_some_and(|from| to < from);
+                let way = match (falls, self.planned) {
+                    (true, false) => "Lowered",
+                    (false, false) => "Raised",
+                    (true, true) => "Would be lowered",
+                    (false, true) => "Would be raised",
+                };
                 let from = self.from.map(|m| format!(" from {}", currency.format(m))).unwrap_or_default();
                 let limit = held.map(|h| format!(", {} (it wanted {})", h.reason, currency.format(wanted)));
                 format!("{way}{from} to {}{}: {because}.", currency.format(to), limit.unwrap_or_default())
@@ -101,7 +117,13 @@ impl Story<'_> {
             ),
             (Some(decision), None) => {
                 let change = self.of_policy.what_would_change(decision.rule).map(|c| format!("; {c}"));
-                format!("{}: {}{}.", past(self.done), because(decision), change.unwrap_or_default())
+                // Days and chances decide in scaling: the cost itself belongs to the sentence all the same.
+                let stands = (decision.verb == Verb::Pause && !self.of_policy.names_cost(decision.rule))
+                    .then(|| self.of_policy.state())
+                    .flatten()
+                    .map(|state| format!(": {state}"));
+                let change = Some(format!("{}{}", stands.unwrap_or_default(), change.unwrap_or_default()));
+                format!("{}: {}{}.", told(self.done, self.planned), because(decision), change.unwrap_or_default())
             }
             (None, _) => {
                 let told = [self.of_policy.state(), self.of_policy.nearest().map(|near| format!("next is {near}"))];
@@ -113,10 +135,13 @@ impl Story<'_> {
 }
 
 impl OfPolicy<'_> {
-    /// The rule, the numbers that decided, and how sure it is. Policies put what decides first and minimums
-    /// after it, so a few are enough.
+    /// The rule, the numbers that decided, and how sure it is. How much there was to judge by comes last, so
+    /// a few are enough.
     fn because(&self, rule: u32, confidence: f64) -> String {
-        let mut facts: Vec<String> = self.of_rule(rule).filter(|c| c.met).map(|c| self.fact(c)).collect();
+        let mut met: Vec<&Check> = self.of_rule(rule).filter(|c| c.met).collect();
+        let is_minimum = |c: &&Check| self.plan.fact(c.fact).is_some_and(is_of_amount);
+        met.sort_by_key(is_minimum);
+        let mut facts: Vec<String> = met.into_iter().map(|c| self.fact(c)).collect();
         let more = facts.len().saturating_sub(MOST_FACTS);
         facts.truncate(MOST_FACTS);
         if more > 0 {
@@ -125,6 +150,12 @@ impl OfPolicy<'_> {
         let title = self.title(rule);
         let sure = format!("{:.0} % sure", confidence * 100.0);
         if facts.is_empty() { format!("{title}, {sure}") } else { format!("{title} ({}), {sure}", facts.join(", ")) }
+    }
+
+    /// Whether a rule compares a cost per purchase, or asks that there is none.
+    fn names_cost(&self, rule: u32) -> bool {
+        let about_cost = |name: &str| name.starts_with("cpa") || name.starts_with("purchases");
+        self.of_rule(rule).any(|c| self.plan.fact(c.fact).is_some_and(about_cost))
     }
 
     /// How the ad stands, as far as its checks tell: cost and purchases, and how likely the cost is bad.
@@ -193,6 +224,15 @@ impl OfPolicy<'_> {
             if self.of_rule(rule as u32).any(about_owner) {
                 continue;
             }
+            // What only grows never falls below again, and a tier that was earned stays earned.
+            let is_past = |c: &&Check| {
+                let name = self.plan.fact(c.fact).unwrap_or_default();
+                let below = matches!(c.comparison, Comparison::Below | Comparison::AtMost);
+                below && (words::grows(name) || name.starts_with("earned"))
+            };
+            if unmet.iter().any(is_past) {
+                continue;
+            }
             if unmet.is_empty() || unmet.len() > MOST_NEEDS || unmet.iter().any(|c| c.value.is_nan()) {
                 continue;
             }
@@ -221,7 +261,14 @@ impl OfPolicy<'_> {
             Comparison::AtLeast => "≥",
             Comparison::Above => ">",
         };
-        format!("{} {} {sign} {}", words(name), self.number(name, check.value), self.number(name, check.threshold))
+        let (value, threshold) = (self.number(name, check.value), self.number(name, check.threshold));
+        // A value just beside its threshold reads like it: then every digit counts.
+        let value = if value == threshold && (check.value - check.threshold).abs() > 0.0 {
+            format!("{}", check.value)
+        } else {
+            value
+        };
+        format!("{} {value} {sign} {threshold}", words(name))
     }
 
     fn number(&self, name: &str, value: f64) -> String {
@@ -229,13 +276,18 @@ impl OfPolicy<'_> {
     }
 }
 
-fn past(verb: Verb) -> &'static str {
-    match verb {
-        Verb::Hold => "Held",
-        Verb::Pause => "Paused",
-        Verb::Resume => "Brought back",
-        Verb::Promote => "Promoted",
-        Verb::Duplicate => "Duplicated",
-        Verb::Refresh => "Asked for a new creative",
+fn told(verb: Verb, planned: bool) -> &'static str {
+    match (verb, planned) {
+        (Verb::Hold, _) => "Held",
+        (Verb::Pause, false) => "Paused",
+        (Verb::Pause, true) => "Would be paused",
+        (Verb::Resume, false) => "Brought back",
+        (Verb::Resume, true) => "Would be brought back",
+        (Verb::Promote, false) => "Promoted",
+        (Verb::Promote, true) => "Would be promoted",
+        (Verb::Duplicate, false) => "Duplicated",
+        (Verb::Duplicate, true) => "Would be duplicated",
+        (Verb::Refresh, false) => "Asked for a new creative",
+        (Verb::Refresh, true) => "Would ask for a new creative",
     }
 }

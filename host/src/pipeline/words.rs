@@ -35,6 +35,14 @@ pub(super) fn words(name: &str) -> String {
     format!("{chance}{}", name.split('_').map(word).collect::<Vec<_>>().join(" "))
 }
 
+/// Whether a fact only grows while an ad runs.
+#[must_use]
+pub(super) fn grows(name: &str) -> bool {
+    const GROW: [&str; 10] =
+        ["spend", "impressions", "clicks", "purchases", "add", "hours", "late", "bad", "good", "purchase"];
+    name.split('_').next().is_some_and(|first| GROW.contains(&first))
+}
+
 /// What a comparison that does not hold still needs.
 #[must_use]
 pub(super) fn needs(name: &str, check: &Check, currency: &Currency) -> String {
@@ -43,10 +51,7 @@ pub(super) fn needs(name: &str, check: &Check, currency: &Currency) -> String {
         return format!("{} to be known", words(name));
     }
     // What only grows is told by how much is missing.
-    let grows =
-        ["spend", "impressions", "clicks", "purchases", "add_to_cart", "hours", "late", "bad", "good", "purchase"];
-    let first = name.split('_').next().unwrap_or_default();
-    let grows = grows.contains(&first) || name.starts_with("add_to_cart");
+    let grows = grows(name);
     let since = name.strip_prefix("hours_since_");
     match check.comparison {
         Comparison::AtLeast if since.is_some() => {

@@ -75,7 +75,9 @@ pub(crate) fn decide(
         let by = [(strong, settings.strong_step, rule::STRONG), (good, settings.good_step, rule::GOOD)];
         let by = by.into_iter().chain([(steady, settings.steady_step, rule::STEADY)]).find(|(holds, ..)| *holds);
         if let Some((_, wanted, rule)) = by {
-            // What the others earn with, paused ads leave to them.
+            // What the others earn with, paused ads leave to them. Where joined ads are most of the rise, it
+            // is told as theirs.
+            let rule = if brought > budget * step(wanted) { rule::JOINED } else { rule };
             evaluation.budget(group, budget * (1.0 + step(wanted)) + brought, rule, 1.0 - bad);
         } else if down_cpa || down_roas {
             let least = if owner.learning { 1.0 - settings.learning_step } else { 0.0 };
