@@ -122,8 +122,8 @@ impl Story<'_> {
                     .then(|| self.of_policy.state())
                     .flatten()
                     .map(|state| format!(": {state}"));
-                let change = Some(format!("{}{}", stands.unwrap_or_default(), change.unwrap_or_default()));
-                format!("{}: {}{}.", told(self.done, self.planned), because(decision), change.unwrap_or_default())
+                let change = format!("{}{}", stands.unwrap_or_default(), change.unwrap_or_default());
+                format!("{}: {}{}.", told(self.done, self.planned), because(decision), change)
             }
             (None, _) => {
                 let told = [self.of_policy.state(), self.of_policy.nearest().map(|near| format!("next is {near}"))];
