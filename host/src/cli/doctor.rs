@@ -45,6 +45,16 @@ pub(super) async fn doctor(global: &Global) -> anyhow::Result<Ended> {
                     }
                 }
             }
+            let economics = &context.effective.config.economics;
+            if economics.breakeven_cpa.is_none() && economics.cogs_per_purchase <= 0.0 {
+                say(
+                    "economics",
+                    "warning",
+                    "neither BREAKEVEN_CPA nor COGS_PER_PURCHASE is set: an order counts as if its goods cost nothing, \
+                     so ads that lose money look as if they earned"
+                        .into(),
+                );
+            }
             match context.store() {
                 Err(error) => say("store", "problem", error.to_string()),
                 Ok(store) => say("store", "ok", store.file().display().to_string()),

@@ -148,7 +148,9 @@ impl OfPolicy<'_> {
             facts.push(format!("and {more} more"));
         }
         let title = self.title(rule);
-        let sure = format!("{:.0} % sure", confidence * 100.0);
+        // A rule may fire on little: what it does then goes against the odds, and says so.
+        let only = if confidence < 0.5 { "though only " } else { "" };
+        let sure = format!("{only}{:.0} % sure", confidence * 100.0);
         if facts.is_empty() { format!("{title}, {sure}") } else { format!("{title} ({}), {sure}", facts.join(", ")) }
     }
 

@@ -35,6 +35,21 @@ pub(super) fn words(name: &str) -> String {
     format!("{chance}{}", name.split('_').map(word).collect::<Vec<_>>().join(" "))
 }
 
+/// A column's name as words, behind a number: one purchase is no purchases.
+fn counted(name: &str, value: f64) -> String {
+    let many = words(name);
+    if (value - 1.0).abs() > f64::EPSILON {
+        return many;
+    }
+    let one = |word: &str| match word {
+        "purchases" | "impressions" | "clicks" | "days" | "copies" => {
+            word.strip_suffix("ies").map_or_else(|| word[..word.len() - 1].into(), |stem| format!("{stem}y"))
+        }
+        _ => word.to_string(),
+    };
+    many.split(' ').map(one).collect::<Vec<_>>().join(" ")
+}
+
 /// Whether a fact only grows while an ad runs.
 #[must_use]
 pub(super) fn grows(name: &str) -> bool {
@@ -57,7 +72,10 @@ pub(super) fn needs(name: &str, check: &Check, currency: &Currency) -> String {
         Comparison::AtLeast if since.is_some() => {
             format!("{} more since {}", shown(check.threshold - check.value), words(since.unwrap_or_default()))
         }
-        Comparison::AtLeast if grows => format!("{} more {}", shown(check.threshold - check.value), words(name)),
+        Comparison::AtLeast if grows => {
+            let missing = check.threshold - check.value;
+            format!("{} more {}", shown(missing), counted(name, missing))
+        }
         Comparison::AtLeast => {
             format!("{} of at least {} (now {})", words(name), shown(check.threshold), shown(check.value))
         }
