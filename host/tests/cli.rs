@@ -80,7 +80,7 @@ fn an_unknown_rule() {
 
 #[test]
 fn a_setting_out_of_bounds() {
-    let file = b"[testing.tiers]\npoor = 170.0\ndecent_ctr = \"much\"\n";
+    let file = b"[testing.tiers]\npoor = 170.0\n\n[scaling.scale_up]\nstrong_step = 50.0\n\n[testing.quick_kill]\nctr = 0.1\nspend = -1.0\n";
     refused("out_of_bounds", &[("config/rules.toml", file)], &[], &["config", "check"], 2);
 }
 
@@ -128,9 +128,36 @@ fn a_policy_that_is_no_component_is_found_before_it_takes_its_stage_out() {
 fn a_policy_that_differs_from_its_pin() {
     let pin = format!("[stages.testing]\npolicy_sha256 = \"{}\"\n", "0".repeat(64));
     let folder = folder(&[("config/dean.toml", pin.as_bytes())]);
-    let said = dean(folder.path(), &ACCOUNT, &["run", "--dry-run"]);
+    let said = dean(folder.path(), &ACCOUNT, &["config", "check"]);
     assert_eq!(said.code, 2);
     assert!(said.stderr.contains(&format!("but {} is pinned", "0".repeat(64))), "{}", said.stderr);
+}
+
+#[test]
+fn a_policy_that_is_not_there_or_decides_for_another_stage() {
+    let missing = b"[stages.testing]\npolicy = \"gone.wasm\"\n";
+    refused("policy_gone", &[("config/dean.toml", missing)], &ACCOUNT, &["config", "check"], 2);
+    let other = b"[stages.testing]\npolicy = \"scaling\"\n";
+    refused("policy_of_another_stage", &[("config/dean.toml", other)], &ACCOUNT, &["config", "check"], 2);
+}
+
+#[test]
+fn a_stage_that_nobody_knows() {
+    let file = b"[stages.scalling]\ndaily_cap = 50.0\n";
+    refused("unknown_stage", &[("config/dean.toml", file)], &[], &["config", "check"], 2);
+}
+
+#[test]
+fn promotions_in_a_circle() {
+    let file = b"[stages.scaling]\nnext = \"testing\"\n\n[stages.own]\ncampaigns = [\"7\"]\nnext = \"own\"\n";
+    refused("circle", &[("config/dean.toml", file)], &[], &["config", "check"], 2);
+}
+
+#[test]
+fn ids_that_were_not_filled_in() {
+    let file =
+        b"[ids]\nscaling_campaign_id = \"YOUR_SCALING_CAMPAIGN\"\n\n[stages.testing]\ncampaigns = [\"spring\"]\n";
+    refused("placeholder_ids", &[("config/dean.toml", file)], &[], &["config", "check"], 2);
 }
 
 #[test]

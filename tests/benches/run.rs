@@ -72,6 +72,7 @@ fn row() -> Row {
         cpa_at_pause: never,
         purchases_at_pause: never,
         copies_today: 0.0,
+        copyable: 1.0,
         hours_since_copy: never,
         hours_since_refresh: never,
         reach_7d: never,

@@ -148,6 +148,7 @@ class Columns:
         self.put("budget", self.ads["budget"])
         self.put("budget_day_start", self.ads["budget"])
         self.put("in_learning", self.ads["learning"])
+        self.put("copyable", self.ads["copyable"])
         self.put("status", self.ads["status"])
 
     def click_through(self):

@@ -34,7 +34,7 @@ METRICS = ("spend", "impressions", "clicks", "link_clicks", "purchases", "revenu
 FIELDS = ("ad_id,spend,impressions,clicks,inline_link_clicks,actions,action_values,reach,video_play_actions,"
           "video_thruplay_watched_actions,video_avg_time_watched_actions")
 AD = ("id,created_time,effective_status,campaign{name,daily_budget},"
-      "adset{id,daily_budget,learning_stage_info}")
+      "adset{id,daily_budget,lifetime_budget,learning_stage_info},creative{id}")
 ATTRIBUTION = {"action_report_time": "impression", "action_attribution_windows": '["7d_click","1d_view"]'}
 # Money of these is counted in whole units by Meta.
 WHOLE = {"JPY", "KRW", "CLP", "HUF", "TWD", "VND"}
@@ -113,6 +113,8 @@ def described(ad, zone, minor):
         "id": ad["id"], "created": created, "first_day": created.astimezone(ZoneInfo(zone)).date(),
         "status": ad["effective_status"], "stage": STAGES.get(ad["campaign"]["name"]),
         "budget": float(budget) / minor if budget else float("nan"),
+        "copyable": float("creative" in ad and not ad["campaign"].get("daily_budget")
+                          and not ad["adset"].get("lifetime_budget")),
         "learning": float(ad["adset"]["learning_stage_info"]["status"] == "LEARNING"),
     }
 

@@ -56,6 +56,31 @@ impl Transport for Losing {
     }
 }
 
+type Instead = dyn Fn(&Call) -> Option<Value> + Send + Sync;
+type Alter = dyn Fn(&Call, &mut Value) + Send + Sync;
+
+/// A way that answers some calls itself and changes the answers of others.
+struct Altering {
+    inner: HttpTransport,
+    instead: Box<Instead>,
+    alter: Box<Alter>,
+}
+
+#[async_trait]
+impl Transport for Altering {
+    async fn send(&self, call: &Call) -> Result<Reply, TransportError> {
+        if let Some(body) = (self.instead)(call) {
+            return Ok(Reply { status: 400, headers: Vec::new(), body: body.to_string().into_bytes() });
+        }
+        let mut reply = self.inner.send(call).await?;
+        if let Ok(mut body) = serde_json::from_slice(&reply.body) {
+            (self.alter)(call, &mut body);
+            reply.body = body.to_string().into_bytes();
+        }
+        Ok(reply)
+    }
+}
+
 /// A simulated account with Dean on it.
 pub struct TestAccount {
     /// The server.
@@ -162,6 +187,32 @@ impl TestAccount {
     pub fn losing_the_answer_of_a_copy(mut self, of: &'static str) -> Self {
         let inner = HttpTransport::new(&self.server.url()).unwrap_or_else(|reason| panic!("{reason}"));
         let transport = Losing { inner, of, lost: AtomicBool::new(false) };
+        self.client = client(Arc::new(transport), &self.clock, self.client.account_id());
+        self
+    }
+
+    /// The account with a client whose answers are changed on their way.
+    ///
+    /// # Panics
+    /// When the server's address is none.
+    #[must_use]
+    pub fn altering(self, alter: impl Fn(&Call, &mut Value) + Send + Sync + 'static) -> Self {
+        self.on_the_way(Box::new(|_| None), Box::new(alter))
+    }
+
+    /// The account with a client some of whose calls never arrive: they are refused with an error of Meta's
+    /// form.
+    ///
+    /// # Panics
+    /// When the server's address is none.
+    #[must_use]
+    pub fn refusing(self, refuse: impl Fn(&Call) -> Option<Value> + Send + Sync + 'static) -> Self {
+        self.on_the_way(Box::new(refuse), Box::new(|_, _| {}))
+    }
+
+    fn on_the_way(mut self, instead: Box<Instead>, alter: Box<Alter>) -> Self {
+        let inner = HttpTransport::new(&self.server.url()).unwrap_or_else(|reason| panic!("{reason}"));
+        let transport = Altering { inner, instead, alter };
         self.client = client(Arc::new(transport), &self.clock, self.client.account_id());
         self
     }

@@ -6,12 +6,16 @@
 
 use dean::domain::{Currency, Facts, Money};
 use dean::features::{self, Basis, Frame, LagCurve, Marks, Row, Totals};
+use dean::meta::Call;
 use dean::pipeline::{Options, RunReport};
+use dean::store::Store;
 use dean_sim::{Params, Stage};
 use dean_tests::account::TestAccount;
 use jiff::civil::{Date, date};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn sum(report: &RunReport, stage: &str, column: &str) -> f64 {
     let of_stage = report.decisions.iter().filter(|d| d.stage == stage).map(|d| d.columns.as_ref().unwrap());
@@ -65,8 +69,156 @@ async fn a_campaign_that_the_account_does_not_have_is_told_by_its_id() {
     let account = TestAccount::new(7, Params { ads: 20, ..Params::default() }, &settings).await.unwrap();
     let report = account.run(&Options { dry_run: true, ..Options::default() }).await.unwrap();
     let told = report.health.iter().find(|h| h.message.contains("120210000000999999")).unwrap();
-    assert!(told.message.contains("stage scaling"), "{}", told.message);
+    assert!(told.message.contains("stage scaling") && told.message.contains("is not in this account"), "{told:?}");
     assert!(report.skipped.iter().any(|s| s.reason.contains("belongs to no stage")), "its ads are skipped by name");
+}
+
+#[tokio::test]
+async fn nothing_is_promoted_into_a_campaign_that_the_account_does_not_have() {
+    let settings = [("ids.scaling_campaign_id", json!("120210000000999999"))];
+    let account = TestAccount::new(3, Params { ads: 40, ..Params::default() }, &settings).await.unwrap();
+    let before = account.sizes();
+    let mut held = 0;
+    for _ in 0..72 {
+        let report = account.run(&Options::default()).await.unwrap();
+        for d in report.decisions.iter().filter(|d| d.stage == "validation" && d.verb.to_string() == "promote") {
+            let by = d.held.as_ref().unwrap();
+            assert!(by.by != "no-next-stage" || by.reason.contains("120210000000999999"), "{}", by.reason);
+            held += usize::from(by.by == "no-next-stage");
+        }
+        assert!(report.actions.iter().all(|a| !a.to.contains("120210000000999999")), "nothing was sent");
+        account.advance(1);
+    }
+    assert!(held > 0, "validation wanted to promote");
+    let copies = account.store.promotions(account.client.account_id()).await.unwrap();
+    assert!(account.sizes().1 <= before.1 + copies.len());
+}
+
+/// The insights of one ad, changed on their way by day.
+fn of_ad<'a>(call: &Call, body: &'a mut Value, ad: &str) -> Vec<&'a mut Value> {
+    if !call.path.ends_with("/insights") {
+        return Vec::new();
+    }
+    let rows = body["data"].as_array_mut().unwrap();
+    rows.iter_mut().filter(|row| row["ad_id"] == ad).collect()
+}
+
+fn skipped<'a>(report: &'a RunReport, ad: &str) -> Option<&'a str> {
+    report.skipped.iter().find(|s| s.ad_id == ad).map(|s| s.reason.as_str())
+}
+
+#[tokio::test]
+async fn a_day_that_makes_no_sense_holds_its_ad_until_a_usable_one_comes() {
+    let account = TestAccount::new(7, Params { ads: 20, ..Params::default() }, &[]).await.unwrap();
+    let dry = Options { dry_run: true, explain: true, ..Options::default() };
+    let report = account.run(&dry).await.unwrap();
+    let spent = |d: &&dean::pipeline::Decision| {
+        d.columns.as_ref().unwrap()["spend_d6"].as_ref().and_then(Value::as_f64).is_some_and(|spend| spend > 0.0)
+    };
+    let ad = report.decisions.iter().find(spent).unwrap().ad_id.clone();
+    let today = account.clock.now().to_zoned(jiff::tz::TimeZone::get(&report.timezone).unwrap()).date();
+    let sixth = (today - jiff::Span::new().days(5)).to_string();
+    drop(account);
+
+    // Only the first run of an account day reads as far back.
+    let broken = Arc::new(AtomicBool::new(true));
+    let (is_broken, of) = (Arc::clone(&broken), ad.clone());
+    let account = TestAccount::new(7, Params { ads: 20, ..Params::default() }, &[]).await.unwrap();
+    let account = account.altering(move |call, body| {
+        for row in of_ad(call, body, &of) {
+            if is_broken.load(Ordering::Relaxed)
+                && row["date_start"] == sixth.as_str()
+                && row["date_stop"] == sixth.as_str()
+            {
+                row["spend"] = json!("-55.00");
+            }
+        }
+    });
+    let first = account.run(&dry).await.unwrap();
+    assert!(skipped(&first, &ad).unwrap().contains("spend is -55"), "{:?}", skipped(&first, &ad));
+    broken.store(false, Ordering::Relaxed);
+    account.advance(1);
+    let second = account.run(&dry).await.unwrap();
+    assert!(skipped(&second, &ad).unwrap().contains("spend is -55"), "that day was not read again");
+    account.advance(24);
+    let next_day = account.run(&dry).await.unwrap();
+    assert_eq!(skipped(&next_day, &ad), None, "Meta sends a usable row now");
+    assert!(next_day.decisions.iter().any(|d| d.ad_id == ad));
+}
+
+#[tokio::test]
+async fn numbers_that_no_ad_can_have_hold_it_by_name() {
+    let purchases = json!([{"action_type": "purchase", "value": "1000000000"}]);
+    let cases = [
+        ("spend", json!("-55.00"), "spend is -55"),
+        ("spend", json!("many"), "spend is \"many\", not a number"),
+        ("spend", json!("1000000000000"), "beyond"),
+        ("spend", Value::Null, "spend is missing"),
+        ("impressions", Value::Null, "impressions is missing"),
+        ("clicks", json!("90000000"), "clicks are 90000000 on"),
+        ("clicks", json!("NaN"), "clicks is \"NaN\", not a number"),
+        ("actions", purchases, "purchases are 1000000000 on"),
+    ];
+    for (field, value, said) in cases {
+        let account = TestAccount::new(7, Params { ads: 20, ..Params::default() }, &[]).await.unwrap();
+        let dry = Options { dry_run: true, ..Options::default() };
+        let ad = account.run(&dry).await.unwrap().decisions[0].ad_id.clone();
+        account.advance(1);
+        let of = ad.clone();
+        let account = account.altering(move |call, body| {
+            for row in of_ad(call, body, &of) {
+                match &value {
+                    Value::Null => drop(row.as_object_mut().unwrap().remove(field)),
+                    value => row[field] = value.clone(),
+                }
+            }
+        });
+        let report = account.run(&dry).await.unwrap();
+        let reason = skipped(&report, &ad).unwrap_or_default();
+        assert!(reason.contains(said), "{field}: {reason:?} does not say {said:?}");
+        assert_eq!(report.decisions.len() + report.skipped.len(), report.ads, "the others are decided on");
+    }
+}
+
+#[tokio::test]
+async fn a_budget_that_is_no_amount_is_told_and_not_changed() {
+    for wrong in [json!("lots"), json!("-5000")] {
+        let account = TestAccount::new(3, Params { ads: 20, ..Params::default() }, &[]).await.unwrap();
+        let shown = wrong.as_str().unwrap().to_string();
+        let account = account.altering(move |call, body| {
+            if call.path.ends_with("/ads") {
+                for ad in body["data"].as_array_mut().unwrap() {
+                    ad["adset"]["daily_budget"] = wrong.clone();
+                    ad["campaign"]["daily_budget"] = wrong.clone();
+                }
+            }
+        });
+        let report = account.run(&Options { dry_run: true, ..Options::default() }).await.unwrap();
+        assert!(report.health.iter().any(|h| h.message.contains(&shown) && h.message.contains("is no amount")));
+        assert!(report.actions.iter().all(|a| a.kind != "set-budget"), "{:?}", report.actions);
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_never_sold_stops_growing_without_a_breakeven_of_its_own() {
+    let account = TestAccount::new(7, Params { ads: 40, ..Params::default() }, &[]).await.unwrap();
+    let account = account.altering(|call, body| {
+        if call.path.ends_with("/insights") {
+            for row in body["data"].as_array_mut().unwrap() {
+                let bought = |action: &Value| action["action_type"].as_str().unwrap_or_default().contains("purchase");
+                if let Some(actions) = row["actions"].as_array_mut() {
+                    actions.retain(|action| !bought(action));
+                }
+                row.as_object_mut().unwrap().remove("action_values");
+            }
+        }
+    });
+    let report = account.run(&Options { dry_run: true, ..Options::default() }).await.unwrap();
+    let told = report.health.iter().find(|h| h.stops.as_deref() == Some("growth")).unwrap();
+    assert!(told.message.contains("without a purchase"), "{}", told.message);
+    let grows = |d: &&dean::pipeline::Decision| matches!(d.verb.to_string().as_str(), "promote" | "duplicate");
+    let wanted: Vec<_> = report.decisions.iter().filter(grows).collect();
+    assert!(!wanted.is_empty() && wanted.iter().all(|d| d.held.is_some()), "{wanted:?}");
 }
 
 #[test]
@@ -90,6 +242,7 @@ fn revenue_without_purchases_and_absurd_days_make_no_number_that_is_none() {
         cpa_at_pause: never,
         purchases_at_pause: never,
         copies_today: 0.0,
+        copyable: 1.0,
         hours_since_copy: never,
         hours_since_refresh: never,
         reach_7d: never,

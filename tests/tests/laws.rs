@@ -83,6 +83,7 @@ fn row(ad: &Ad, scale: i64) -> Row {
         cpa_at_pause: never,
         purchases_at_pause: if ad.paused { 1.0 } else { never },
         copies_today: 0.0,
+        copyable: 1.0,
         hours_since_copy: never,
         hours_since_refresh: never,
         reach_7d: never,

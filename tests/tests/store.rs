@@ -3,7 +3,7 @@
 // A test that unwraps says what it expects by failing.
 #![allow(clippy::unwrap_used)]
 
-use dean::domain::{DayFacts, DayLook, Facts, Lifetime, Money};
+use dean::domain::{DayFacts, DayLook, Facts, Lifetime, Money, Unusable};
 use dean::store::tables::TABLES;
 use dean::store::{
     ActionRow, ActionState, ArtifactRow, Cell, CopyKind, JournalRow, LifecycleRow, PolicyFaultRow, PromotionRow,
@@ -71,8 +71,26 @@ async fn conformance(store: &dyn Store) {
     actions_keep_their_state_and_order(store).await;
     what_is_kept_comes_back(store).await;
     account_days_keep_the_last_look_at_each_age(store).await;
+    unusable_rows_stay_until_their_day_is_read_again(store).await;
     failures_of_policies_are_kept_until_they_are_cleared(store).await;
     the_products_tables_take_rows_and_replace_them_by_key(store).await;
+}
+
+async fn unusable_rows_stay_until_their_day_is_read_again(store: &dyn Store) {
+    let (first, second) = (date(2026, 6, 1), date(2026, 6, 2));
+    let row = |ad: &str, date: Option<Date>| Unusable { ad_id: ad.into(), date, reason: "spend is -1".into() };
+    let of_days = [row("a", Some(first)), row("b", Some(second))];
+    store.save_unusable(ACCOUNT, "x", at(0), Some((first, second)), &of_days).await.unwrap();
+    store.save_unusable(ACCOUNT, "x", at(0), None, &[row("c", None)]).await.unwrap();
+    let all = vec![row("c", None), row("a", Some(first)), row("b", Some(second))];
+    assert_eq!(store.unusable(ACCOUNT, "x", first).await.unwrap(), all);
+    assert_eq!(store.unusable(ACCOUNT, "x", second).await.unwrap(), [row("c", None), row("b", Some(second))]);
+    assert_eq!(store.unusable(ACCOUNT, "y", first).await.unwrap(), [], "of another attribution");
+
+    store.save_unusable(ACCOUNT, "x", at(1), Some((second, second)), &[]).await.unwrap();
+    assert_eq!(store.unusable(ACCOUNT, "x", first).await.unwrap(), [row("c", None), row("a", Some(first))]);
+    store.save_unusable(ACCOUNT, "x", at(1), None, &[]).await.unwrap();
+    assert_eq!(store.unusable(ACCOUNT, "x", first).await.unwrap(), [row("a", Some(first))]);
 }
 
 async fn days_replace_what_was_known(store: &dyn Store) {

@@ -4,7 +4,8 @@ use super::context::Context;
 use super::output;
 use super::{Ended, Global};
 use crate::domain::{AccountStatus, Clock};
-use crate::pipeline;
+use crate::meta::Client;
+use crate::pipeline::{self, StagePolicy};
 use serde::Serialize;
 
 #[derive(Debug, Serialize)]
@@ -20,6 +21,7 @@ pub(super) async fn doctor(global: &Global) -> anyhow::Result<Ended> {
     let mut say = |check: &'static str, level: &'static str, message: String| {
         findings.push(Finding { check, level, message });
     };
+    let mut policies = Vec::new();
     match Context::load(global) {
         Err(error) => say("configuration", "problem", error.to_string()),
         Ok(context) => {
@@ -27,7 +29,8 @@ pub(super) async fn doctor(global: &Global) -> anyhow::Result<Ended> {
             say("configuration", "ok", format!("{}{files}", context.folder.display()));
             match context.registry().and_then(|r| pipeline::prepare(&context.effective, &r, &context.folder)) {
                 Err(error) => say("policies", "problem", error.to_string()),
-                Ok(policies) => {
+                Ok(ready) => {
+                    policies = ready;
                     let named = policies.iter().map(|p| {
                         let policy = p.ready().map_or("no policy".into(), |r| r.policy.manifest().name.clone());
                         format!("{}: {policy}", p.view.name)
@@ -44,6 +47,9 @@ pub(super) async fn doctor(global: &Global) -> anyhow::Result<Ended> {
                         );
                     }
                 }
+            }
+            for sentence in context.effective.without_effect() {
+                say("configuration", "warning", sentence.into());
             }
             let economics = &context.effective.config.economics;
             if economics.breakeven_cpa.is_none() && economics.cogs_per_purchase <= 0.0 {
@@ -69,7 +75,7 @@ pub(super) async fn doctor(global: &Global) -> anyhow::Result<Ended> {
             } else {
                 say("kill switch", "ok", format!("off; `touch {}` stops all writes", switch.display()));
             }
-            account(&context, &mut say).await;
+            account(&context, policies, &mut say).await;
         }
     }
     let bad = findings.iter().any(|f| f.level == "problem");
@@ -90,7 +96,11 @@ pub(super) async fn doctor(global: &Global) -> anyhow::Result<Ended> {
     Ok(if bad { Ended::Failed } else { Ended::Done })
 }
 
-async fn account(context: &Context, say: &mut impl FnMut(&'static str, &'static str, String)) {
+async fn account(
+    context: &Context,
+    stages: Vec<StagePolicy>,
+    say: &mut impl FnMut(&'static str, &'static str, String),
+) {
     let client = match context.client(&Clock::System) {
         Ok(client) => client,
         Err(error) => return say("credentials", "problem", error.to_string()),
@@ -117,6 +127,28 @@ async fn account(context: &Context, say: &mut impl FnMut(&'static str, &'static 
                 account.status.advice()
             );
             say("account", level, text);
+            campaigns(&client, &stages, say).await;
+        }
+    }
+}
+
+/// Whether the account has the campaigns that stages name.
+async fn campaigns(client: &Client, stages: &[StagePolicy], say: &mut impl FnMut(&'static str, &'static str, String)) {
+    let ids: Vec<&str> = stages.iter().flat_map(|stage| stage.view.campaigns.iter().map(String::as_str)).collect();
+    if ids.is_empty() {
+        return;
+    }
+    let found = match client.campaigns(&ids).await {
+        Ok(found) => found,
+        Err(error) => return say("campaigns", "warning", error.to_string()),
+    };
+    for stage in stages {
+        for id in &stage.view.campaigns {
+            let name = &stage.view.name;
+            match found.iter().find(|campaign| campaign.id == *id) {
+                Some(campaign) => say("campaigns", "ok", format!("stage {name}: {} ({id})", campaign.name)),
+                None => say("campaigns", "problem", format!("campaign {id} of stage {name} is not in this account")),
+            }
         }
     }
 }

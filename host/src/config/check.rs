@@ -87,6 +87,12 @@ pub(super) fn values(tree: &Node, config: &Config) -> Result<(), ConfigError> {
         "1.5 is half above break-even",
     );
     require(
+        guard.stop_min_purchases > 0.0,
+        "guard.stop_min_purchases",
+        "has to be above 0",
+        "3 waits for the spend of three purchases at break-even",
+    );
+    require(
         (1..=30).contains(&guard.stop_days_without_purchase),
         "guard.stop_days_without_purchase",
         "has to be 1 to 30",
@@ -128,9 +134,38 @@ pub(super) fn values(tree: &Node, config: &Config) -> Result<(), ConfigError> {
     let version = config.api.version.strip_prefix('v').is_some_and(|v| v.split('.').all(|n| n.parse::<u32>().is_ok()));
     require(version, "api.version", "has to look like v26.0", "");
 
+    let ids = [
+        ("testing_campaign_id", &config.ids.testing_campaign_id),
+        ("testing_adset_id", &config.ids.testing_adset_id),
+        ("validation_campaign_id", &config.ids.validation_campaign_id),
+        ("scaling_campaign_id", &config.ids.scaling_campaign_id),
+    ];
+    const ID_HINT: &str = "Ads Manager shows it in the column \"Campaign ID\" or \"Ad set ID\"";
+    for (name, id) in ids {
+        require(id.as_deref().is_none_or(digits), &format!("ids.{name}"), "has to be digits", ID_HINT);
+    }
+
     let stages = config.stages();
+    let shipped = Config::default().stages();
     for stage in &stages {
         let key = |name: &str| format!("stages.{}.{name}", stage.name);
+        let own = config.stages.get(&stage.name).map(|own| own.campaigns.as_slice()).unwrap_or_default();
+        require(
+            own.iter().all(|id| digits(id)),
+            &key("campaigns"),
+            "has to be a list of ids, which are digits",
+            ID_HINT,
+        );
+        // A stage that has neither is a name that somebody mistyped.
+        if stage.campaigns.is_empty() && stage.policy.is_none() && !shipped.iter().any(|s| s.name == stage.name) {
+            let near = shipped.iter().map(|s| (strsim::osa_distance(&s.name, &stage.name), &s.name)).min();
+            let hint = match near {
+                Some((distance, name)) if distance <= 3 => format!("did you mean stages.{name}?"),
+                _ => "give it campaigns and a policy".into(),
+            };
+            let message = "has neither a campaign nor a policy, and is none of the shipped stages";
+            require(false, &format!("stages.{}", stage.name), message, &hint);
+        }
         require(positive(stage.daily_cap), &key("daily_cap"), "has to be above 0", "");
         require(
             stage.min_budget > 0.0 && stage.min_budget <= stage.max_budget,
@@ -140,6 +175,22 @@ pub(super) fn values(tree: &Node, config: &Config) -> Result<(), ConfigError> {
         );
         let next_exists = stage.next.as_ref().is_none_or(|next| stages.iter().any(|s| &s.name == next));
         require(next_exists, &key("next"), "names a stage that there is none of", "");
+        let mut line = vec![stage.name.as_str()];
+        while let Some(next) = stages.iter().find(|s| s.name == line[line.len() - 1]).and_then(|s| s.next.as_deref()) {
+            if line.contains(&next) {
+                break;
+            }
+            line.push(next);
+        }
+        let last = stages.iter().find(|s| s.name == line[line.len() - 1]);
+        let circles = last.and_then(|s| s.next.as_ref()) == Some(&stage.name);
+        // Of the stages of a circle those are told whose key somebody set.
+        require(
+            !circles || tree.at(&key("next")).is_none(),
+            &key("next"),
+            "leads back to the stage itself",
+            "promotions go one way",
+        );
         let digest = stage.policy_sha256.as_deref();
         let is_digest = digest.is_none_or(|d| dean_policy::Digest::parse(d).is_some());
         require(

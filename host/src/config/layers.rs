@@ -143,6 +143,24 @@ impl Effective {
         entries.into_values().collect()
     }
 
+    /// What is set and has no effect yet, a sentence each: nobody should rely on it in vain.
+    #[must_use]
+    pub fn without_effect(&self) -> Vec<&'static str> {
+        let Secrets { database_url, slack_webhook, supabase_key, .. } = &self.secrets;
+        let set = [
+            (
+                database_url.is_some(),
+                "DATABASE_URL is set, but everything is kept in the SQLite file of the data folder: a job that loses its disk forgets",
+            ),
+            (slack_webhook.is_some(), "SLACK_WEBHOOK_URL is set, but nothing is sent to Slack yet"),
+            (
+                supabase_key.is_some() || self.config.supabase.url.is_some(),
+                "Supabase is configured, but nothing is mirrored to it yet",
+            ),
+        ];
+        set.into_iter().filter(|(set, _)| *set).map(|(_, sentence)| sentence).collect()
+    }
+
     /// The account's id, which nothing but the demo works without.
     ///
     /// # Errors

@@ -134,6 +134,8 @@ pub struct Guard {
     pub max_duplicates_per_day: u32,
     /// While the account's cost per purchase of the last three days is above this times break-even, nothing is made to spend more.
     pub stop_cpa_ratio: f64,
+    /// Neither of these two stops holds before the account has spent what so many purchases cost at break-even.
+    pub stop_min_purchases: f64,
     /// Account days, today and this many before, after whose spend without a single purchase nothing is made to spend more.
     pub stop_days_without_purchase: u32,
     /// Hours after which the copy of a promoted ad that does not deliver is given up.
@@ -152,6 +154,7 @@ impl Default for Guard {
             account_daily_cap: None,
             max_duplicates_per_day: 3,
             stop_cpa_ratio: 1.5,
+            stop_min_purchases: 3.0,
             stop_days_without_purchase: 2,
             promotion_timeout_hours: 24.0,
         }

@@ -75,7 +75,7 @@ impl EffectiveStatus {
 }
 
 /// A campaign.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Campaign {
     /// Its id.
     pub id: String,
@@ -186,6 +186,19 @@ pub struct BudgetOwner {
 }
 
 impl Ad {
+    /// Whether its campaign holds the budget for all of its ad sets (CBO).
+    #[must_use]
+    pub fn in_shared_campaign(&self) -> bool {
+        self.campaign.as_ref().is_some_and(Campaign::holds_budget)
+    }
+
+    /// Whether it spends a lifetime budget of its ad set.
+    #[must_use]
+    pub fn has_lifetime_adset(&self) -> bool {
+        let budget = self.adset.as_ref().and_then(|adset| adset.lifetime_budget);
+        !self.in_shared_campaign() && budget.is_some_and(|m| m > Money::ZERO)
+    }
+
     /// The owner of its budget: the campaign where that has a budget, else the ad set.
     #[must_use]
     pub fn budget_owner(&self) -> Option<BudgetOwner> {

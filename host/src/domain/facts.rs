@@ -83,6 +83,17 @@ pub struct DayFacts {
     pub facts: Facts,
 }
 
+/// A row of an ad's numbers that makes no sense.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unusable {
+    /// The ad.
+    pub ad_id: String,
+    /// The day in the account's zone; `None` for everything before the days that are kept.
+    pub date: Option<Date>,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
 /// An account day as it looked when it was so many days old.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct DayLook {

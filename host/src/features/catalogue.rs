@@ -58,7 +58,7 @@ const FREQUENCY_WINDOWS: [Window; 3] = [Window::Today, Window::Days(7), Window::
 
 type OfTheAd = (&'static str, &'static str, &'static str, fn(&Row) -> f64);
 
-const OF_THE_AD: [OfTheAd; 18] = [
+const OF_THE_AD: [OfTheAd; 19] = [
     ("age_hours", "hours", "hours since the ad was created", |r| r.age_hours),
     ("hours_in_stage", "hours", "hours since the ad entered its stage", |r| r.hours_in_stage),
     ("budget", "currency", "daily budget of its owner (ad set or campaign); not known for a lifetime budget", |r| {
@@ -85,7 +85,7 @@ const OF_THE_AD: [OfTheAd; 18] = [
     (
         "joined_budget",
         "currency",
-        "daily budgets with which copies joined its owner, a campaign that holds the budget for all, since that budget last changed, in the last 72 hours",
+        "daily budgets with which copies joined its owner, a campaign that holds the budget for all, in the last 168 hours, less what that budget rose by since each",
         |r| r.joined_budget,
     ),
     ("paused_by_dean", "flag", "1 when Dean paused it", |r| r.paused_by_dean),
@@ -95,6 +95,12 @@ const OF_THE_AD: [OfTheAd; 18] = [
         r.purchases_at_pause
     }),
     ("copies_today", "count", "copies that Dean made of it this account day", |r| r.copies_today),
+    (
+        "copyable",
+        "flag",
+        "1 when a copy of it can be made beside it: it has a creative, and its budget is a daily one of its own ad set",
+        |r| r.copyable,
+    ),
     ("hours_since_copy", "hours", "hours since Dean last made a copy of it; not known when it never did", |r| {
         r.hours_since_copy
     }),

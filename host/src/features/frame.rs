@@ -61,8 +61,8 @@ pub struct Row {
     pub hours_since_budget_fall: f64,
     /// The owner's daily budget when the account day began, major units; NaN when not known.
     pub budget_day_start: f64,
-    /// Daily budgets that copies brought along into its owner since the owner's budget last changed, in
-    /// major units.
+    /// Daily budgets that copies brought along into its owner and that the owner's budget has not risen by
+    /// yet, in major units.
     pub joined_budget: f64,
     /// Whether Dean paused it: 1 or 0.
     pub paused_by_dean: f64,
@@ -74,6 +74,8 @@ pub struct Row {
     pub purchases_at_pause: f64,
     /// Copies that Dean made of it today.
     pub copies_today: f64,
+    /// Whether a copy can be made beside it: 1 or 0.
+    pub copyable: f64,
     /// Hours since Dean last made a copy of it; NaN when it never did.
     pub hours_since_copy: f64,
     /// Hours since Dean last asked for a new creative in its place; NaN when it never did.

@@ -68,6 +68,8 @@ pub struct StageSituation {
     pub max_budget: Money,
     /// The stage that promotions go into, if it can take them.
     pub next: Option<String>,
+    /// Why there is none.
+    pub no_next: Option<String>,
     /// Whether the campaign that copies go into holds the budget, which they then join.
     pub campaign_holds_budget: bool,
     /// Duplicates that were made in it this account day.

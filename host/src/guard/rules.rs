@@ -100,8 +100,8 @@ impl<'a> Bench<'a> {
         let stage = self.situation.stages.get(&p.stage);
         let next = stage.and_then(|s| s.next.as_deref());
         let next = next.ok_or_else(|| {
-            let (stage, key) = (&p.stage, format!("stages.{}.next", p.stage));
-            held("no-next-stage", format!("stage {stage} leads nowhere: set {key} and the next stage's campaign"))
+            let why = stage.and_then(|s| s.no_next.clone());
+            held("no-next-stage", why.unwrap_or_else(|| format!("stage {} leads nowhere", p.stage)))
         })?;
         self.copy(p, next)
     }

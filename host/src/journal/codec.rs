@@ -9,8 +9,8 @@ use dean_policy::types::{Cohort, Plan, Setting};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-/// 2: the guard's record knows duplicates, ads that come back, and when growth stops.
-const VERSION: u8 = 2;
+/// 3: the guard's record knows why a stage leads nowhere.
+const VERSION: u8 = 3;
 /// Fast, and within a few percent of the levels that take ten times as long on this data.
 const ZSTD_LEVEL: i32 = 3;
 /// No record of 100,000 ads and 200 columns comes near; beyond it a blob is a bomb.

@@ -15,6 +15,15 @@ pub struct Applied {
     pub blocked: Option<String>,
 }
 
+/// What became of one action, beyond its own state.
+#[derive(Debug, Default)]
+pub struct Sent {
+    /// Why no other write would go through, if so.
+    pub blocked: Option<String>,
+    /// Whether Meta will refuse it again: the call was understood, and is wrong for this object.
+    pub refused: bool,
+}
+
 /// Writes actions down, sends them in batches and writes down how each ended. Only writes that may be
 /// repeated go through here; creates go through [`send_one`].
 ///
@@ -76,19 +85,20 @@ pub async fn send_one(
     store: &dyn Store,
     clock: &Clock,
     action: &mut ActionRow,
-) -> Result<Option<String>, StoreError> {
+) -> Result<Sent, StoreError> {
     let Some(write) = write_of(action) else {
         drop_action(action, "its row in the ledger makes no sense", clock);
         store.save_actions(std::slice::from_ref(action)).await?;
-        return Ok(None);
+        return Ok(Sent { blocked: None, refused: true });
     };
     action.state = ActionState::Sent;
     action.sent_at = Some(clock.now());
     store.save_actions(std::slice::from_ref(action)).await?;
     let answer = client.write(&write).await;
+    let refused = answer.as_ref().is_err_and(|error| error.class() == Class::Invalid);
     let blocked = finish(action, answer, clock);
     store.save_actions(std::slice::from_ref(action)).await?;
-    Ok(blocked)
+    Ok(Sent { blocked, refused })
 }
 
 fn drop_action(action: &mut ActionRow, reason: &str, clock: &Clock) {

@@ -28,8 +28,16 @@ pub struct History {
     first_budget: HashMap<String, (Timestamp, Money)>,
     copies: HashMap<String, Vec<Timestamp>>,
     refreshes: HashMap<String, Timestamp>,
-    budget_steps: Vec<(Timestamp, Money)>,
+    budget_steps: Vec<BudgetStep>,
     budget_falls: HashMap<String, Timestamp>,
+}
+
+/// One change of a daily budget.
+#[derive(Clone, Debug)]
+struct BudgetStep {
+    at: Timestamp,
+    owner: String,
+    by: Money,
 }
 
 impl History {
@@ -62,7 +70,8 @@ impl History {
                         if at >= day_start {
                             history.first_budget.entry(action.target_id.clone()).or_insert((at, from));
                         }
-                        history.budget_steps.push((at, to - from));
+                        let owner = action.target_id.clone();
+                        history.budget_steps.push(BudgetStep { at, owner, by: to - from });
                         if to < from {
                             history.budget_falls.insert(action.target_id.clone(), at);
                         }
@@ -127,7 +136,14 @@ impl History {
     /// What daily budgets rose by in the last 24 hours, all together, less what they fell by.
     #[must_use]
     pub fn raised_24h(&self, now: Timestamp) -> Money {
-        self.budget_steps.iter().filter(|(at, _)| hours(*at, now) < 24.0).fold(Money::ZERO, |sum, (_, by)| sum + *by)
+        let recent = self.budget_steps.iter().filter(|step| hours(step.at, now) < 24.0);
+        recent.fold(Money::ZERO, |sum, step| sum + step.by)
+    }
+
+    /// When an owner's daily budget was raised and by how much, oldest first.
+    pub fn rises_of<'a>(&'a self, owner: &'a str) -> impl Iterator<Item = (Timestamp, Money)> + 'a {
+        let of_owner = self.budget_steps.iter().filter(move |step| step.owner == owner && step.by > Money::ZERO);
+        of_owner.map(|step| (step.at, step.by))
     }
 
     /// Copies that were made of a source since a moment.

@@ -9,7 +9,7 @@ mod batches;
 mod history;
 mod reconcile;
 
-pub use apply::{Applied, apply, send_one};
+pub use apply::{Applied, Sent, apply, send_one};
 pub use batches::Place;
 pub(crate) use history::hours;
 pub use history::{Changes, History};

@@ -135,6 +135,7 @@ impl Client {
         let mut seen: HashMap<String, usize> = HashMap::with_capacity(nodes.len());
         let mut ads: Vec<Ad> = Vec::with_capacity(nodes.len());
         for node in nodes {
+            budgets(&node, &mut warnings);
             let ad = convert(node);
             match seen.get(&ad.id) {
                 // Pages shift while they are read: the later one is the newer one.
@@ -153,6 +154,24 @@ impl Client {
 }
 
 impl Client {
+    /// Reads campaigns of the account by their ids, in one call; one that the account does not have is
+    /// left out.
+    ///
+    /// # Errors
+    /// When a page cannot be read.
+    pub async fn campaigns(&self, ids: &[&str]) -> Result<Vec<Campaign>, Error> {
+        let path = format!("{}/campaigns", self.account_id());
+        let filter = serde_json::json!([{"field": "id", "operator": "IN", "value": ids}]);
+        let params = [
+            ("fields", "id,name,status,daily_budget,lifetime_budget".to_string()),
+            ("filtering", filter.to_string()),
+            ("limit", ADS_PAGE.to_string()),
+        ];
+        let nodes: Vec<CampaignNode> = self.list(&path, &params).await?;
+        // A server that does not know the filter sends everything.
+        Ok(nodes.into_iter().map(|node| campaign(node, None)).filter(|c| ids.contains(&c.id.as_str())).collect())
+    }
+
     /// Looks for objects of an edge (`ads`, `adsets`) whose name holds a marker: whether a create
     /// whose outcome is unknown happened.
     ///
@@ -175,8 +194,41 @@ impl Client {
     }
 }
 
+/// Says which budgets are no amounts: they are not known, and so not changed.
+fn budgets(node: &AdNode, warnings: &mut Vec<String>) {
+    let adset =
+        node.adset.iter().flat_map(|a| [("ad set", &a.id, &a.daily_budget), ("ad set", &a.id, &a.lifetime_budget)]);
+    let campaign = node
+        .campaign
+        .iter()
+        .flat_map(|c| [("campaign", &c.id, &c.daily_budget), ("campaign", &c.id, &c.lifetime_budget)]);
+    for (kind, id, budget) in adset.chain(campaign) {
+        let Some(budget) = budget.as_ref().filter(|budget| amount(budget).is_none()) else { continue };
+        let id = id.as_deref().unwrap_or_default();
+        let warning =
+            format!("{kind} {id} has the budget {budget}, which is no amount: it is not known, and not changed");
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+}
+
+fn amount(number: &Number) -> Option<Money> {
+    number.whole().filter(|minor| *minor >= 0).map(Money)
+}
+
+fn campaign(node: CampaignNode, id: Option<String>) -> Campaign {
+    Campaign {
+        id: node.id.or(id).unwrap_or_default(),
+        name: node.name,
+        status: node.status.as_deref().and_then(Status::parse),
+        daily_budget: node.daily_budget.as_ref().and_then(amount),
+        lifetime_budget: node.lifetime_budget.as_ref().and_then(amount),
+    }
+}
+
 fn convert(node: AdNode) -> Ad {
-    let money = |number: Option<Number>| number.as_ref().and_then(Number::whole).map(Money);
+    let money = |number: Option<Number>| number.as_ref().and_then(amount);
     let status = |word: Option<String>| word.as_deref().and_then(Status::parse);
     let adset = node.adset.map(|n| AdSet {
         id: n.id.or_else(|| node.adset_id.clone()).unwrap_or_default(),
@@ -186,13 +238,7 @@ fn convert(node: AdNode) -> Ad {
         lifetime_budget: money(n.lifetime_budget),
         learning: n.learning_stage_info.and_then(|l| l.status).map(|s| s == "LEARNING"),
     });
-    let campaign = node.campaign.map(|n| Campaign {
-        id: n.id.or_else(|| node.campaign_id.clone()).unwrap_or_default(),
-        name: n.name,
-        status: status(n.status),
-        daily_budget: money(n.daily_budget),
-        lifetime_budget: money(n.lifetime_budget),
-    });
+    let campaign = node.campaign.map(|n| campaign(n, node.campaign_id.clone()));
     Ad {
         adset_id: node.adset_id.or_else(|| adset.as_ref().map(|a| a.id.clone())),
         campaign_id: node.campaign_id.or_else(|| campaign.as_ref().map(|c| c.id.clone())),

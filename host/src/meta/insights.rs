@@ -3,7 +3,7 @@
 use super::client::Client;
 use super::errors::Error;
 use super::number::Number;
-use crate::domain::{Attribution, Currency, DayFacts, Facts, Money};
+use crate::domain::{Attribution, Currency, DayFacts, Facts, Money, Unusable};
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::json;
@@ -34,22 +34,13 @@ pub enum Span {
     Whole(Date, Date),
 }
 
-/// A row that could not be used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The ad.
-    pub ad_id: String,
-    /// What is wrong with its numbers.
-    pub reason: String,
-}
-
 /// Rows of a question: by ad, and by day where days were asked for.
 #[derive(Clone, Debug, Default)]
 pub struct DayRows {
     /// The usable rows. For a span as one, `date` is its first day.
     pub rows: Vec<DayFacts>,
-    /// Ads whose numbers make no sense: they are held.
-    pub problems: Vec<Problem>,
+    /// Rows whose numbers make no sense: their ads are held.
+    pub unusable: Vec<Unusable>,
     /// Rows that nobody asked for, by date: left out.
     pub stray: usize,
 }
@@ -85,7 +76,7 @@ impl Client {
     /// Reads insights of every ad over a span.
     ///
     /// # Errors
-    /// When a page cannot be read. A row that makes no sense is a [`Problem`], not an error.
+    /// When a page cannot be read. A row that makes no sense is [`Unusable`], not an error.
     pub async fn insights(&self, span: Span, attribution: &Attribution, currency: &Currency) -> Result<DayRows, Error> {
         let path = format!("{}/insights", self.account_id());
         let mut params = vec![
@@ -125,13 +116,13 @@ fn gather(rows: Vec<Row>, span: Span, currency: &Currency) -> DayRows {
                 }
                 if stop.is_some_and(|stop| stop != start) {
                     let reason = format!("a row asked for by day runs from {start} to {}", stop.unwrap_or(start));
-                    out.problems.push(Problem { ad_id, reason });
+                    out.unusable.push(Unusable { ad_id, date: Some(start), reason });
                     continue;
                 }
                 start
             }
-            (Span::Days(..), None, _) => {
-                out.problems.push(Problem { ad_id, reason: "a row by day has no date".into() });
+            (Span::Days(from, _), None, _) => {
+                out.unusable.push(Unusable { ad_id, date: Some(from), reason: "a row by day has no date".into() });
                 continue;
             }
             (Span::Whole(from, _), ..) => from,
@@ -148,7 +139,13 @@ fn gather(rows: Vec<Row>, span: Span, currency: &Currency) -> DayRows {
                     }
                 }
             }
-            Err(reason) => out.problems.push(Problem { ad_id, reason: format!("on {date} {reason}") }),
+            Err(reason) => {
+                let (date, when) = match span {
+                    Span::Days(..) => (Some(date), format!("on {date}")),
+                    Span::Whole(from, to) => (None, format!("from {from} to {to}")),
+                };
+                out.unusable.push(Unusable { ad_id, date, reason: format!("{when} {reason}") });
+            }
         }
     }
     out
@@ -160,8 +157,13 @@ fn facts(row: &Row, currency: &Currency) -> Result<Facts, String> {
         None => Ok(0.0),
     };
     let money = |major: f64, field: &str| currency.from_major(major).ok_or_else(|| format!("{field} is {major}"));
-    let impressions = count(&row.impressions, "impressions")?;
-    let spend = money(count(&row.spend, "spend")?, "spend")?;
+    // Meta sends these two with every row: one without them is no row of nothing.
+    let sent = |number: &Option<Number>, field: &str| match number {
+        Some(number) => number.count(field),
+        None => Err(format!("{field} is missing")),
+    };
+    let impressions = sent(&row.impressions, "impressions")?;
+    let spend = money(sent(&row.spend, "spend")?, "spend")?;
     let link_clicks = match &row.inline_link_clicks {
         Some(number) => number.count("inline_link_clicks")?,
         None => first(&row.actions, &["link_click"])?.unwrap_or(0.0),
@@ -179,7 +181,7 @@ fn facts(row: &Row, currency: &Currency) -> Result<Facts, String> {
         (true, None) => None,
     };
     let plays = total(&row.video_play_actions)?;
-    Ok(Facts {
+    let facts = Facts {
         spend,
         impressions,
         clicks,
@@ -192,7 +194,24 @@ fn facts(row: &Row, currency: &Currency) -> Result<Facts, String> {
         thruplay: total(&row.video_thruplay_watched_actions)?,
         watch_time: plays * total(&row.video_avg_time_watched_actions)?,
         reach: count(&row.reach, "reach")?,
-    })
+    };
+    plausible(&facts).map(|()| facts)
+}
+
+/// Beyond so many, counts have to stand in a proportion; some follow from an impression of another day.
+const FEW: f64 = 100.0;
+
+/// Counts that no ad can have: each action follows from an impression, and few impressions have many.
+fn plausible(facts: &Facts) -> Result<(), String> {
+    let shown = facts.impressions;
+    let too_many = |what: &str, count: f64, most: f64| {
+        if count <= most { Ok(()) } else { Err(format!("{what} are {count} on {shown} impressions")) }
+    };
+    too_many("clicks", facts.clicks, 2.0 * shown + FEW)?;
+    too_many("purchases", facts.purchases, shown + facts.clicks + FEW)?;
+    let steps = 10.0 * (shown + facts.clicks) + FEW;
+    too_many("add-to-carts", facts.add_to_cart, steps)?;
+    too_many("checkouts", facts.initiate_checkout, steps)
 }
 
 /// The value of the first type that is there.

@@ -14,5 +14,5 @@ pub use client::{ApiUsage, Client, Credentials};
 pub use entities::Observed;
 pub use errors::{ApiError, Class, Error};
 pub use http::{Call, HttpTransport, Method, Reply, Transport, TransportError};
-pub use insights::{DayRows, Problem, Span};
+pub use insights::{DayRows, Span};
 pub use writes::{Write, WriteAnswer};

@@ -49,6 +49,15 @@ impl Visitor<'_> for NumberVisitor {
     }
 }
 
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Number::Value(value) => write!(f, "{value}"),
+            Number::Wrong(text) => write!(f, "{text:?}"),
+        }
+    }
+}
+
 impl Number {
     /// The number, if it is one and not negative; else what is wrong with it.
     pub(super) fn count(&self, field: &str) -> Result<f64, String> {

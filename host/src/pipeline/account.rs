@@ -13,8 +13,6 @@ const MONTH: i32 = 30;
 const WEEK: i32 = 7;
 /// Complete days over which the account's safety is judged.
 const RECENT: i32 = 3;
-/// Spend without a purchase says something once it would have paid for a few at break-even.
-const DRY_PURCHASES: f64 = 3.0;
 
 /// What is known of the account as a whole, money in major units.
 #[derive(Clone, Debug)]
@@ -38,7 +36,7 @@ pub struct AccountNumbers {
 
 /// Measures the account.
 #[must_use]
-pub(super) fn measure(observation: &Observation, config: &Config) -> AccountNumbers {
+pub(super) fn measure(observation: &Observation, config: &Config, stages: &[StagePolicy]) -> AccountNumbers {
     let (economics, guard) = (&config.economics, &config.guard);
     let dry_days = guard.stop_days_without_purchase as i32;
     let currency = &observation.account.currency;
@@ -81,12 +79,17 @@ pub(super) fn measure(observation: &Observation, config: &Config) -> AccountNumb
     let recent_cpa = if recent_spend > 0.0 { recent_spend / recent_purchases.max(1.0) } else { f64::NAN };
     let dry_spend = currency.to_major(dry_spend);
     let shown = |major: f64| currency.from_major(major).map_or_else(|| major.to_string(), |m| currency.format(m));
-    let growth_stopped = if dry_purchases <= 0.0 && dry_spend > DRY_PURCHASES * breakeven {
+    // An account that never sold has no break-even of its own: then what the stages aim to pay stands for
+    // it, the most lenient of them.
+    let aims = stages.iter().filter_map(|stage| stage.ready()?.target_cpa);
+    let bearable = if breakeven.is_nan() { aims.fold(f64::NAN, f64::max) } else { breakeven };
+    let enough = guard.stop_min_purchases * bearable;
+    let growth_stopped = if dry_purchases <= 0.0 && dry_spend > enough {
         Some(format!(
             "the account spent {} today and on the {dry_days} days before without a purchase; nothing is made to spend more until one comes",
             shown(dry_spend)
         ))
-    } else if recent_cpa > guard.stop_cpa_ratio * breakeven && recent_spend > DRY_PURCHASES * breakeven {
+    } else if recent_cpa > guard.stop_cpa_ratio * breakeven && recent_spend > enough {
         Some(format!(
             "the account paid {} a purchase over the last {RECENT} days, more than {} times its break-even of {}; nothing is made to spend more until that falls",
             shown(recent_cpa),

@@ -12,7 +12,7 @@ use crate::domain::{Ad, Currency, Verb};
 use crate::features;
 use crate::guard::{AdVerdict, Held, Stopped, Verdicts};
 use crate::ledger::kind;
-use crate::store::{ActionRow, ActionState, PromotionRow};
+use crate::store::{ActionRow, ActionState, PromotionRow, PromotionState};
 use dean_policy::types::{AdDecision, Check, Plan};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -115,13 +115,13 @@ impl Assembly<'_> {
         let decision = made.map(|(decision, _)| decision);
         let held = match (made, &d.fault, &policy.decider) {
             (Some((_, verdict)), ..) => {
-                // A copy goes on over runs; its own state is told with it.
-                let kind = match verdict.verb {
-                    Verb::Pause => Some(kind::PAUSE),
-                    Verb::Resume => Some(kind::RESUME),
-                    _ => None,
+                let not_done = || match verdict.verb {
+                    Verb::Pause => self.not_done(&ad.id, kind::PAUSE),
+                    Verb::Resume => self.not_done(&ad.id, kind::RESUME),
+                    Verb::Promote | Verb::Duplicate => self.not_copied(&ad.id),
+                    Verb::Hold | Verb::Refresh => None,
                 };
-                verdict.held.clone().or_else(|| self.not_done(&ad.id, kind?))
+                verdict.held.clone().or_else(not_done)
             }
             (None, Some(fault), _) => Some(Held { by: "policy".into(), reason: fault.to_string() }),
             (None, None, Decider::Nobody) => Some(Held {
@@ -171,6 +171,21 @@ impl Assembly<'_> {
             columns,
             checks: self.options.explain.then(|| checks.iter().map(|c| rule_check(plan, c)).collect()),
         }
+    }
+
+    /// Why the copy that was to be made in this run was not: one that goes on over runs tells its own state.
+    fn not_copied(&self, ad: &str) -> Option<Held> {
+        let promotion = self.promotions.iter().find(|p| p.source_ad_id == ad && p.started_at == self.observation.at)?;
+        let refused = || {
+            let of_it = |a: &&ActionRow| a.action_id.starts_with(&promotion.promotion_id);
+            self.actions.iter().filter(of_it).find(|a| a.state == ActionState::Failed)?.reason.clone()
+        };
+        let reason = match promotion.state {
+            PromotionState::Failed => promotion.reason.clone(),
+            _ => refused(),
+        }?;
+        let first = reason.lines().next().unwrap_or_default();
+        Some(Held { by: "meta".into(), reason: format!("the copy was refused: {first}") })
     }
 
     /// Why what was judged was not done after all: its write failed, was dropped, or is unknown.
@@ -261,8 +276,9 @@ impl Assembly<'_> {
             }
             None => say("health", "ok", account.status.advice().into(), None),
         }
-        let has_ads =
-            |campaign: &String| self.observation.ads.iter().any(|ad| ad.campaign_id.as_ref() == Some(campaign));
+        if let Some(reason) = &self.background.numbers.growth_stopped {
+            say("guard", "warning", reason.clone(), Some("growth"));
+        }
         for policy in self.runner.policies {
             let next = policy.view.next.as_deref();
             let unwatched = |p: &&StagePolicy| Some(p.view.name.as_str()) == next && p.ready().is_none();
@@ -275,15 +291,18 @@ impl Assembly<'_> {
                 );
                 say("configuration", "warning", message, None);
             }
-            for campaign in policy.view.campaigns.iter().filter(|c| !has_ads(c)) {
+            let is_absent = |campaign: &&String| self.observation.empty_campaigns.get(*campaign) == Some(&None);
+            for campaign in policy.view.campaigns.iter().filter(is_absent) {
                 let stage = &policy.view.name;
-                say(
-                    "configuration",
-                    "warning",
-                    format!("no ad of this account belongs to campaign {campaign} of stage {stage}: is the id right?"),
-                    None,
+                let message = format!(
+                    "campaign {campaign} of stage {stage} is not in this account: its ads are not decided on, and \
+                     nothing is promoted into it; is its id right?"
                 );
+                say("configuration", "warning", message, None);
             }
+        }
+        for sentence in self.runner.effective.without_effect() {
+            say("configuration", "warning", sentence.into(), None);
         }
         for (ad, problem) in &self.observation.problems {
             say("data", "warning", format!("ad {ad} is not decided on: {problem}"), None);

@@ -5,7 +5,7 @@ use super::measure::{StageCohort, cohort};
 use super::observe::Observation;
 use super::policies::StagePolicy;
 use crate::config::Config;
-use crate::domain::{Ad, Currency, Money, Verb};
+use crate::domain::{Ad, Campaign, Currency, Money, Verb};
 use crate::guard::{AdProposal, BudgetProposal, Promotion, Proposals, Situation, StageSituation, Stopped};
 use crate::journal::{Outcome, Record};
 use crate::ledger::{History, hours};
@@ -145,11 +145,10 @@ pub(super) fn situation(
             *budgets.entry(p.to_stage.as_str()).or_default() += Money(p.daily_budget);
         }
     }
-    let takes_promotions =
-        |name: &String| policies.iter().any(|p| &p.view.name == name && !p.view.campaigns.is_empty());
     let holds_budget = |campaign: &String| {
         let ad = observation.ads.iter().find(|ad| ad.campaign_id.as_ref() == Some(campaign));
-        ad.is_some_and(in_shared_campaign)
+        let empty = observation.empty_campaigns.get(campaign).and_then(Option::as_ref);
+        ad.is_some_and(Ad::in_shared_campaign) || empty.is_some_and(Campaign::holds_budget)
     };
     let duplicates = |stage: &str| {
         let made = |p: &&PromotionRow| p.kind == CopyKind::Duplicate && p.started_at >= observation.day_start;
@@ -157,13 +156,18 @@ pub(super) fn situation(
     };
     let stage = |p: &StagePolicy| {
         let name = p.view.name.as_str();
+        let (next, no_next) = match leads_to(observation, policies, p) {
+            Ok(next) => (Some(next), None),
+            Err(why) => (None, Some(why)),
+        };
         let situation = StageSituation {
             live_ads: live.get(name).copied().unwrap_or(0),
             budgets: budgets.get(name).copied().unwrap_or(Money::ZERO),
             cap: p.view.daily_cap.map(money),
             min_budget: money(p.view.min_budget),
             max_budget: money(p.view.max_budget),
-            next: p.view.next.clone().filter(takes_promotions),
+            next,
+            no_next,
             campaign_holds_budget: p.view.campaigns.first().is_some_and(holds_budget),
             duplicates_today: duplicates(name),
             max_duplicates: config.guard.max_duplicates_per_day,
@@ -183,6 +187,22 @@ pub(super) fn situation(
         account_cap: config.guard.account_daily_cap.map(money),
         account_budgets,
         stages: policies.iter().map(stage).collect(),
+    }
+}
+
+/// The stage that promotions out of a stage go into, or why there is none.
+fn leads_to(observation: &Observation, policies: &[StagePolicy], from: &StagePolicy) -> Result<String, String> {
+    let name = &from.view.name;
+    let Some(next) = &from.view.next else {
+        return Err(format!("stage {name} leads nowhere: set stages.{name}.next and the next stage's campaign"));
+    };
+    let campaign = policies.iter().find(|p| &p.view.name == next).and_then(|p| p.view.campaigns.first());
+    let Some(campaign) = campaign else {
+        return Err(format!("stage {next} has no campaign to promote into: set ids.{next}_campaign_id"));
+    };
+    match observation.empty_campaigns.get(campaign) {
+        Some(None) => Err(format!("campaign {campaign} of stage {next} is not in this account: is its id right?")),
+        _ => Ok(next.clone()),
     }
 }
 
@@ -245,8 +265,8 @@ pub(super) fn proposals(
                 hours_since_change: history.hours_since_change(&ad.id, observation.at),
                 promotion: promotion_of(&ad.id, decision.verb),
                 copyable: ad.creative.is_some(),
-                in_shared_campaign: in_shared_campaign(ad),
-                lifetime_budget: has_lifetime_adset(ad),
+                in_shared_campaign: ad.in_shared_campaign(),
+                lifetime_budget: ad.has_lifetime_adset(),
                 resumed: history.of(&ad.id).is_some_and(|c| c.resumes > 0),
                 idle_budget: idle_budget(ad),
                 hours_since_refresh: history.last_refresh(&ad.id).map_or(f64::NAN, |at| hours(at, observation.at)),
@@ -276,15 +296,6 @@ pub(super) fn proposals(
         }
     }
     out
-}
-
-fn in_shared_campaign(ad: &Ad) -> bool {
-    ad.campaign.as_ref().is_some_and(|c| c.holds_budget())
-}
-
-fn has_lifetime_adset(ad: &Ad) -> bool {
-    let budget = ad.adset.as_ref().and_then(|adset| adset.lifetime_budget);
-    !in_shared_campaign(ad) && budget.is_some_and(|m| m > Money::ZERO)
 }
 
 /// The amount of a verb that has one.

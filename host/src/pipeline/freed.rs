@@ -8,6 +8,7 @@ use super::policies::StagePolicy;
 use crate::domain::{Currency, Money, Status};
 use crate::ledger::{History, hours};
 use crate::store::{PromotionRow, PromotionState};
+use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 /// Hours for which budget counts as freed.
@@ -37,24 +38,37 @@ pub(super) fn freed(observation: &Observation, history: &History, promotions: &[
     observation.account.currency.to_major(left.max(Money::ZERO))
 }
 
-/// Hours for which a copy's budget waits to become part of its campaign's.
-const JOINING_HOURS: f64 = 72.0;
+/// Hours for which a copy's budget waits to become part of its campaign's: what a limit cut off one day
+/// follows on the next ones.
+const JOINING_HOURS: f64 = 168.0;
 
-/// Daily budgets with which copies joined campaigns that hold the budget for all, by campaign, since
-/// the campaign's budget last changed.
+/// Daily budgets with which copies joined campaigns that hold the budget for all, by campaign, as far as
+/// the campaign's budget has not risen by them yet.
 #[must_use]
 pub(super) fn joined(
     observation: &Observation,
     history: &History,
     promotions: &[PromotionRow],
 ) -> BTreeMap<String, Money> {
-    let mut joined: BTreeMap<String, Money> = BTreeMap::new();
+    let mut arrivals: BTreeMap<&str, Vec<(Timestamp, Money)>> = BTreeMap::new();
     for p in promotions.iter().filter(|p| p.state == PromotionState::Done) {
-        let hours = hours(p.step_at, observation.at);
-        let changed = history.hours_since_change(&p.campaign_id, observation.at);
-        if hours < JOINING_HOURS && (changed.is_nan() || hours < changed) {
-            *joined.entry(p.campaign_id.clone()).or_default() += Money(p.daily_budget);
+        if hours(p.step_at, observation.at) < JOINING_HOURS {
+            arrivals.entry(&p.campaign_id).or_default().push((p.step_at, Money(p.daily_budget)));
         }
+    }
+    let mut joined = BTreeMap::new();
+    for (campaign, mut arrivals) in arrivals {
+        arrivals.sort();
+        let mut waiting = Money::ZERO;
+        let mut arrivals = arrivals.into_iter().peekable();
+        for (at, rise) in history.rises_of(campaign) {
+            while let Some((_, budget)) = arrivals.next_if(|(arrived, _)| *arrived <= at) {
+                waiting += budget;
+            }
+            waiting = (waiting - rise).max(Money::ZERO);
+        }
+        waiting += arrivals.fold(Money::ZERO, |sum, (_, budget)| sum + budget);
+        joined.insert(campaign.to_string(), waiting);
     }
     joined
 }

@@ -125,6 +125,8 @@ pub(super) struct Background<'a> {
     pub joined: BTreeMap<String, Money>,
     /// The account as a whole.
     pub numbers: &'a AccountNumbers,
+    /// Today's spend by campaign, that of ads which are not decided on among it.
+    spend_today: HashMap<&'a str, Money>,
     /// What every ad did so far; empty while no ad is a copy.
     lives: HashMap<&'a str, Facts>,
 }
@@ -141,7 +143,14 @@ impl<'a> Background<'a> {
     ) -> Self {
         let any_copy = lifecycle.iter().any(|row| row.source_ad_id.is_some());
         let lives = if any_copy { lives(observation) } else { HashMap::new() };
-        Background { lifecycle, history, joined, numbers, lives }
+        let mut spend_today: HashMap<&str, Money> = HashMap::new();
+        for day in observation.days.iter().filter(|day| day.date == observation.today) {
+            let ad = observation.index.get(&day.ad_id).map(|&i| &observation.ads[i]);
+            if let Some(campaign) = ad.and_then(|ad| ad.campaign_id.as_deref()) {
+                *spend_today.entry(campaign).or_default() += day.facts.spend;
+            }
+        }
+        Background { lifecycle, history, joined, numbers, spend_today, lives }
     }
 
     /// What the source of a copy did so far.
@@ -209,6 +218,7 @@ pub(super) fn measure(
             }),
             purchases_at_pause: evidence.map_or(f64::NAN, |e| e.purchases),
             copies_today: history.copies_since(&ad.id, observation.day_start) as f64,
+            copyable: f64::from(ad.creative.is_some() && !ad.in_shared_campaign() && !ad.has_lifetime_adset()),
             hours_since_copy: history.last_copy(&ad.id).map_or(f64::NAN, |at| hours(at, now)),
             hours_since_refresh: history.last_refresh(&ad.id).map_or(f64::NAN, |at| hours(at, now)),
             reach_7d: observation.reach_7d.get(&ad.id).copied().unwrap_or(f64::NAN),
@@ -249,7 +259,9 @@ pub(super) fn measure(
         }
     }
 
-    let context = context(observation, stage, &members, &frame, freed, numbers);
+    let campaigns = stage.view.campaigns.iter().filter_map(|c| background.spend_today.get(c.as_str()));
+    let spend_today = campaigns.fold(Money::ZERO, |sum, spend| sum + *spend);
+    let context = context(observation, stage, &members, spend_today, freed, numbers);
     StageCohort { ads: members, owners, group_of, frame, context }
 }
 
@@ -257,7 +269,7 @@ fn context(
     observation: &Observation,
     stage: &StagePolicy,
     members: &[usize],
-    frame: &Frame,
+    spend_today: Money,
     freed: f64,
     numbers: &AccountNumbers,
 ) -> ContextValues {
@@ -265,7 +277,7 @@ fn context(
     let day_end = local.tomorrow().and_then(|t| t.start_of_day()).map(|t| t.timestamp());
     ContextValues {
         account_spend_today: numbers.spend_today,
-        stage_spend_today: frame.sum(Metric::Spend, 0, 0).iter().sum(),
+        stage_spend_today: observation.account.currency.to_major(spend_today),
         stage_cap: stage.view.daily_cap.unwrap_or(f64::NAN),
         live_ads: members.iter().filter(|i| observation.ads[**i].effective_status.is_active()).count() as f64,
         freed_budget: freed,

@@ -92,13 +92,13 @@ impl Runner<'_> {
 
         self.phase("observe");
         let account = self.client.account().await?;
-        let attribution = &self.effective.config.attribution;
-        let observation = observe::observe(self.client, self.store, self.clock, attribution, account).await?;
+        let config = &self.effective.config;
+        let observation = observe::observe(self.client, self.store, self.clock, config, account).await?;
         timings.lap("observe");
 
         let run_id = self.new_run_id(&observation).await?;
         let mut run = self.begin(&run_id, &observation, options).await?;
-        let numbers = account::measure(&observation, &self.effective.config);
+        let numbers = account::measure(&observation, &self.effective.config, self.policies);
         let implausible = account::implausible(&numbers, self.policies, &observation.account.currency);
         let stopped = self.stopped(&observation.account);
         let stopped = stopped.or(implausible.map(|reason| Stopped { by: "amounts".into(), reason }));

@@ -1,12 +1,13 @@
 //! Observe: the account, its ads and what they did. Reads grow with pages, never with ads.
 
-use crate::domain::{Account, Ad, Attribution, Clock, DayFacts, DayLook, Facts, Lifetime, Money};
+use crate::config::Config;
+use crate::domain::{Account, Ad, Campaign, Clock, Currency, DayFacts, DayLook, Facts, Lifetime, Money, Unusable};
 use crate::features::DAYS;
-use crate::meta::{Client, Error, Problem, Span};
+use crate::meta::{Client, DayRows, Error, Span};
 use crate::store::Store;
 use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Complete days that are read anew on every run: most late conversions fall into them.
 const RECENT_DAYS: i64 = 3;
@@ -37,6 +38,8 @@ pub struct Observation {
     pub lifetimes: Vec<Lifetime>,
     /// How account days looked at each age.
     pub looks: Vec<DayLook>,
+    /// Campaigns of stages that no ad belongs to yet; `None` for one that the account does not have.
+    pub empty_campaigns: BTreeMap<String, Option<Campaign>>,
     /// People reached in the last seven complete days.
     pub reach_7d: HashMap<String, f64>,
     /// Ads whose numbers make no sense: they are held.
@@ -81,9 +84,10 @@ pub(super) async fn observe(
     client: &Client,
     store: &dyn Store,
     clock: &Clock,
-    attribution: &Attribution,
+    config: &Config,
     account: Account,
 ) -> Result<Observation, ObserveError> {
+    let attribution = &config.attribution;
     let at = clock.now();
     let local = at.to_zoned(account.zone.clone());
     let today = local.date();
@@ -92,23 +96,15 @@ pub(super) async fn observe(
 
     let ads = client.ads().await?;
     let mut warnings = ads.warnings;
-    let mut problems = BTreeMap::new();
-    let mut note = |found: Vec<Problem>, stray: usize| {
-        if stray > 0 {
-            warnings.push(format!("{stray} insight row(s) were not asked for and are left out"));
-        }
-        for Problem { ad_id, reason } in found {
-            problems.insert(ad_id, reason);
-        }
-    };
-
     let yesterday = today.saturating_sub(1.days());
     let first_day = today.saturating_sub((DAYS as i64 - 1).days());
     let last = store.last_history(&account.id, &key).await?;
     let is_new_day = last.is_none_or(|at| at.to_zoned(account.zone.clone()).date() != today);
     let from = if is_new_day { first_day } else { today.saturating_sub(RECENT_DAYS.days()) };
-    let recent = client.insights(Span::Days(from, today), attribution, &account.currency).await?;
-    note(recent.problems, recent.stray);
+    let mut recent = client.insights(Span::Days(from, today), attribution, &account.currency).await?;
+    refuse_beyond(most_in_a_day(config, &account.currency), &mut recent, &account.currency);
+    warnings.extend(stray(&recent));
+    store.save_unusable(&account.id, &key, at, Some((from, today)), &recent.unusable).await?;
     store.save_days(&account.id, &key, at, &recent.rows).await?;
     store.save_looks(&account.id, &key, at, &looks(today, &recent.rows)).await?;
 
@@ -116,14 +112,27 @@ pub(super) async fn observe(
         // Up to yesterday: what arrives today between the two reads would be counted twice.
         let whole = Span::Whole(first_ever(&ads.value, &account, yesterday), yesterday);
         let whole = client.insights(whole, attribution, &account.currency).await?;
-        note(whole.problems, whole.stray);
+        warnings.extend(stray(&whole));
+        store.save_unusable(&account.id, &key, at, None, &whole.unusable).await?;
         let complete: Vec<DayFacts> = recent.rows.iter().filter(|day| day.date < today).cloned().collect();
         let lifetimes = before(first_day, &whole.rows, &complete);
         store.save_lifetimes(&account.id, &key, at, &lifetimes).await?;
     }
+    let empty_campaigns = match empty_campaigns(client, config, &ads.value).await {
+        Ok(found) => found,
+        Err(error) => {
+            let error = error.to_string();
+            let first = error.lines().next().unwrap_or_default();
+            warnings.push(format!("whether the account has the campaigns that no ad belongs to is not known: {first}"));
+            BTreeMap::new()
+        }
+    };
     let week = Span::Whole(today.saturating_sub(7.days()), yesterday);
     let reach = client.insights(week, attribution, &account.currency).await?;
-    note(reach.problems, reach.stray);
+    warnings.extend(stray(&reach));
+    // What made no sense when it was last read holds its ad until a usable row comes in its place.
+    let stored = store.unusable(&account.id, &key, first_day).await?;
+    let problems = reach.unusable.into_iter().chain(stored).map(|row| (row.ad_id, row.reason)).collect();
 
     Ok(Observation {
         at,
@@ -133,6 +142,7 @@ pub(super) async fn observe(
         index: ads.value.iter().enumerate().map(|(i, ad)| (ad.id.clone(), i)).collect(),
         ads: ads.value,
         days: store.days_since(&account.id, &key, first_day).await?,
+        empty_campaigns,
         lifetimes: store.lifetimes(&account.id, &key).await?,
         looks: store.looks(&account.id, &key, today.saturating_sub(LAG_DAYS.days())).await?,
         reach_7d: reach.rows.into_iter().map(|row| (row.ad_id, row.facts.reach)).collect(),
@@ -140,6 +150,52 @@ pub(super) async fn observe(
         warnings,
         account,
     })
+}
+
+fn stray(rows: &DayRows) -> Option<String> {
+    (rows.stray > 0).then(|| format!("{} insight row(s) were not asked for and are left out", rows.stray))
+}
+
+/// Looks up the campaigns of stages that no ad belongs to: the id may be wrong, or nothing was promoted yet.
+async fn empty_campaigns(
+    client: &Client,
+    config: &Config,
+    ads: &[Ad],
+) -> Result<BTreeMap<String, Option<Campaign>>, Error> {
+    let used: HashSet<&str> = ads.iter().filter_map(|ad| ad.campaign_id.as_deref()).collect();
+    let stages = config.stages();
+    let of_stages = stages.iter().flat_map(|stage| stage.campaigns.iter().map(String::as_str));
+    let empty: Vec<&str> = of_stages.filter(|id| !used.contains(id)).collect();
+    if empty.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let found = client.campaigns(&empty).await?;
+    let of = |id: &str| found.iter().find(|campaign| campaign.id == id).cloned();
+    Ok(empty.into_iter().map(|id| (id.to_string(), of(id))).collect())
+}
+
+/// Times all caps together that an ad spends in a day only in a wrong number, or in another unit.
+const BEYOND_CAPS: f64 = 100.0;
+
+/// The most that an ad's day can have cost; `None` without caps.
+fn most_in_a_day(config: &Config, currency: &Currency) -> Option<Money> {
+    let caps: Option<Vec<f64>> = config.stages().iter().map(|stage| stage.daily_cap).collect();
+    currency.from_major(caps?.iter().sum::<f64>() * BEYOND_CAPS)
+}
+
+/// Takes out the rows that cost more than a day can cost.
+fn refuse_beyond(most: Option<Money>, rows: &mut DayRows, currency: &Currency) {
+    let Some(most) = most else { return };
+    let DayRows { rows, unusable, .. } = rows;
+    rows.retain(|day| {
+        let spend = day.facts.spend;
+        if spend > most {
+            let (spend, most) = (currency.format(spend), currency.format(most));
+            let reason = format!("on {} spend is {spend}, beyond {most}: {BEYOND_CAPS} times all caps", day.date);
+            unusable.push(Unusable { ad_id: day.ad_id.clone(), date: Some(day.date), reason });
+        }
+        spend <= most
+    });
 }
 
 /// How the account's days look now.

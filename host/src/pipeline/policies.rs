@@ -3,7 +3,7 @@
 use crate::config::{ConfigError, Effective, Node, StageView};
 use crate::features;
 use dean_policy::types::{Param, Plan, Problem, Setting, Value};
-use dean_policy::{Digest, Policy, PrepareError, Reference, Registry, ResolveError};
+use dean_policy::{Digest, Policy, PrepareError, Reference, Registry};
 use std::path::Path;
 
 /// A stage with its policy, ready to decide.
@@ -77,9 +77,9 @@ pub struct Ready {
 /// Loads the policy of every stage and has it check the client's settings.
 ///
 /// # Errors
-/// Every wrong setting with file, line and nearest known name; a policy that there is none of, that
-/// differs from its pin or does not decide for its stage. One that does not load, fails, or asks for a
-/// column that does not exist takes only its own stage out: [`Decider::Broken`].
+/// Every wrong setting with file, line and nearest known name. A policy that is not there, does not load,
+/// differs from its pin, does not decide for the stage, fails, or asks for a column that does not exist
+/// takes nothing but its own stage out: [`Decider::Broken`].
 pub fn prepare(effective: &Effective, registry: &Registry, folder: &Path) -> anyhow::Result<Vec<StagePolicy>> {
     let mut stages = Vec::new();
     let mut errors = Vec::new();
@@ -101,23 +101,23 @@ pub fn prepare(effective: &Effective, registry: &Registry, folder: &Path) -> any
             reference = Reference::File(folder.join(path));
         }
         let pin = view.policy_sha256.as_deref().and_then(Digest::parse);
-        let policy = match registry.resolve(&reference, pin) {
+        let resolved = registry.resolve(&reference, pin).map_err(|error| error.to_string()).and_then(|policy| {
+            if policy.manifest().stages.contains(&view.name) {
+                return Ok(policy);
+            }
+            let decides_for = policy.manifest().stages.join(", ");
+            Err(format!("policy {name} does not decide for stage {}\n  hint: it decides for {decides_for}", view.name))
+        });
+        let policy = match resolved {
             Ok(policy) => policy,
-            // A file that is no policy takes nothing but its own stage out.
-            Err(ResolveError::Load(error)) => {
+            Err(reason) => {
                 unread.push(format!("{}_", view.name));
-                stages.push(StagePolicy { view, decider: Decider::Broken(error.to_string()) });
+                let origin = effective.tree.nearest(&format!("stages.{}.policy", view.name)).origin();
+                let reason = format!("{origin}: {reason}");
+                stages.push(StagePolicy { view, decider: Decider::Broken(reason) });
                 continue;
             }
-            Err(error) => return Err(error.into()),
         };
-        if !policy.manifest().stages.contains(&view.name) {
-            anyhow::bail!(
-                "policy {name} does not decide for stage {}\n  hint: it decides for {}",
-                view.name,
-                policy.manifest().stages.join(", ")
-            );
-        }
         let params = &policy.manifest().params;
         claimed.extend(params.iter().map(|p| p.path.clone()));
         let settings = settings_of(&effective.tree, &view.name, params, &mut errors);

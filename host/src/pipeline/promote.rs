@@ -63,7 +63,7 @@ impl Stagehand<'_> {
     /// # Errors
     /// When the store fails.
     pub(super) async fn advance(&self, p: &mut PromotionRow, seq: usize) -> Result<Steps, StoreError> {
-        let mut steps = Steps { actions: Vec::new(), blocked: None, seq };
+        let mut steps = Steps { actions: Vec::new(), blocked: None, refused: false, seq };
         let before = p.state;
         match p.state {
             PromotionState::Copying => self.copy(p, &mut steps).await?,
@@ -230,9 +230,10 @@ impl Stagehand<'_> {
     }
 
     async fn send(&self, mut action: ActionRow, steps: &mut Steps) -> Result<bool, StoreError> {
-        let blocked = ledger::send_one(self.client, self.store, self.clock, &mut action).await?;
+        let sent = ledger::send_one(self.client, self.store, self.clock, &mut action).await?;
         let done = action.state == ActionState::Done;
-        steps.blocked = steps.blocked.take().or(blocked);
+        steps.blocked = steps.blocked.take().or(sent.blocked);
+        steps.refused = sent.refused;
         steps.actions.push(action);
         Ok(done)
     }
@@ -281,10 +282,10 @@ impl Stagehand<'_> {
         let action = steps.actions.last();
         Ok(match action.map(|a| (a.state, a.answer.clone())) {
             Some((ActionState::Done, Some(created))) => Step::Done(created),
-            Some((ActionState::Failed, _)) if self.waited_too_long(p) => {
+            Some((ActionState::Failed | ActionState::Dropped, _)) if steps.refused || self.waited_too_long(p) => {
                 Step::Failed(action.and_then(|a| a.reason.clone()).unwrap_or_default())
             }
-            // Refused or unknown: the next run looks, and tries again until the time is up.
+            // Unknown, or refused for a passing reason: the next run looks, and tries again until the time is up.
             _ => Step::Wait,
         })
     }
@@ -296,6 +297,8 @@ pub(super) struct Steps {
     pub(super) actions: Vec<ActionRow>,
     /// Why no other write would go through.
     pub(super) blocked: Option<String>,
+    /// Whether Meta will refuse the last action again.
+    refused: bool,
     seq: usize,
 }
 

@@ -228,13 +228,13 @@ pub struct Skip {
 /// Something that a person should know.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Health {
-    /// What says so: `health` for the account, `kill-switch`, `data` or `configuration`.
+    /// What says so: `health` for the account, `kill-switch`, `guard`, `data` or `configuration`.
     pub source: String,
     /// `ok`, `warning` or `critical`.
     pub level: String,
     /// What, and what to do.
     pub message: String,
-    /// What it stops: nothing, or `writes`.
+    /// What it stops: nothing, `growth` or `writes`.
     pub stops: Option<String>,
 }
 

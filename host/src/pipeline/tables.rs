@@ -7,7 +7,7 @@ use super::observe::Observation;
 use super::policies::StagePolicy;
 use super::report::RunReport;
 use crate::domain::{Ad, Facts, Money};
-use crate::features::{self, Metric};
+use crate::features;
 use crate::guard::Situation;
 use crate::ledger::kind;
 use crate::store::tables::{
@@ -106,26 +106,30 @@ impl Learned<'_> {
 
     fn time_series(&self) -> Rows {
         let at = self.observation.at.as_second();
-        let row = |(policy, decided): (&StagePolicy, &Decided)| {
+        // Ads that are not decided on spend too.
+        let mut today: BTreeMap<&str, Facts> = BTreeMap::new();
+        for day in self.observation.days.iter().filter(|day| day.date == self.observation.today) {
+            let ad = self.observation.index.get(&day.ad_id).map(|&i| &self.observation.ads[i]);
+            if let Some(stage) = ad.and_then(|ad| self.stage_name(ad)) {
+                *today.entry(stage).or_default() += &day.facts;
+            }
+        }
+        let row = |policy: &StagePolicy| {
             let name = policy.view.name.as_str();
             let stage = self.situation.stages.get(name);
-            let sum = |metric| decided.stage.frame.sum(metric, 0, 0).iter().sum::<f64>();
+            let today = today.get(name).copied().unwrap_or_default();
             vec![
                 self.account(),
                 name.into(),
                 at.into(),
                 stage.map(|s| i64::from(s.live_ads)).into(),
                 stage.map(|s| s.budgets.0).into(),
-                self.minor(sum(Metric::Spend)),
-                sum(Metric::Purchases).into(),
-                self.minor(sum(Metric::Revenue)),
+                today.spend.0.into(),
+                today.purchases.into(),
+                today.revenue.map(|revenue| revenue.0).into(),
             ]
         };
-        self.policies.iter().zip(self.decided).map(row).collect()
-    }
-
-    fn minor(&self, major: f64) -> Cell {
-        self.observation.account.currency.from_major(major).map(|m| m.0).into()
+        self.policies.iter().map(row).collect()
     }
 
     fn summaries(&self) -> Rows {

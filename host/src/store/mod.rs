@@ -14,7 +14,7 @@ pub use rows::{
 pub use sqlite::SqliteStore;
 pub use tables::{Cell, Table};
 
-use crate::domain::{DayFacts, DayLook, Lifetime};
+use crate::domain::{DayFacts, DayLook, Lifetime, Unusable};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -113,6 +113,21 @@ pub trait Store: Send + Sync {
 
     /// What ads did before the days that are kept.
     async fn lifetimes(&self, account: &str, attribution: &str) -> Result<Vec<Lifetime>, StoreError>;
+
+    /// Writes which rows of the days of a range made no sense (`None`: of what lies before the days that are
+    /// kept), in place of what was known of them.
+    async fn save_unusable(
+        &self,
+        account: &str,
+        attribution: &str,
+        at: Timestamp,
+        days: Option<(Date, Date)>,
+        rows: &[Unusable],
+    ) -> Result<(), StoreError>;
+
+    /// Rows that made no sense when they were last read: of the days from a date on, and of what lies
+    /// before the days that are kept.
+    async fn unusable(&self, account: &str, attribution: &str, from: Date) -> Result<Vec<Unusable>, StoreError>;
 
     /// Writes how account days look now, each in place of the last look at the same age.
     async fn save_looks(

@@ -82,8 +82,11 @@ pub(crate) fn decide(
         } else if down_cpa || down_roas {
             let least = if owner.learning { 1.0 - settings.learning_step } else { 0.0 };
             let left = settings.down_to.max(least).min(1.0 - owner.paused_share);
-            let to = (budget * left).max(settings.down_floor);
-            evaluation.budget(group, to, if down_cpa { rule::DOWN_CPA } else { rule::DOWN_ROAS }, bad);
+            // What joined ads begin with is theirs: a fall of the others does not keep it from them.
+            let to = (budget * left).max(settings.down_floor) + brought;
+            let down = if down_cpa { rule::DOWN_CPA } else { rule::DOWN_ROAS };
+            let (rule, sure) = if to > budget { (rule::JOINED, 1.0 - bad) } else { (down, bad) };
+            evaluation.budget(group, to, rule, sure);
         } else if paused || joins {
             let to = (budget * (1.0 - owner.paused_share) + brought).max(settings.down_floor);
             evaluation.budget(group, to, if to < budget { rule::PAUSED_SHARE } else { rule::JOINED }, 1.0 - bad);

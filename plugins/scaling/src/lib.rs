@@ -163,6 +163,7 @@ fn judge(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> Judg
         .at_least(column::CLICKS, settings.min_clicks)
         .at_least(column::SPEND, settings.min_spend)
         .below_if_known(column::FATIGUE, settings.copy_fatigue)
+        .at_least_if_known(column::COPYABLE, 1.0)
         .at_least_if_known(column::COPIED, settings.copy_days * HOURS_A_DAY)
         .fires();
     let refresh = ad
@@ -213,8 +214,10 @@ fn copy_winners(settings: &Settings, evaluation: &mut Evaluation<'_>, mut winner
     });
     for (rank, (row, refresh)) in winners.into_iter().enumerate() {
         let mut ad = evaluation.ad(row);
-        let within =
-            ad.when(rule::DUPLICATE).below(derived::STAGE_COPIES.of(made + rank as f64), settings.copies_a_day).fires();
+        let within = ad
+            .when(rule::DUPLICATE)
+            .below(derived::COPIES_BEFORE.of(made + rank as f64), settings.copies_a_day)
+            .fires();
         if within {
             let bad = or_even(ad.get(column::P_BAD_7D));
             ad.decide_amount(Verb::Duplicate, settings.copy_budget, rule::DUPLICATE, 1.0 - bad);

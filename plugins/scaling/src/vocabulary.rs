@@ -83,7 +83,7 @@ pub mod column {
         BUDGET = "budget";
         /// 1 while its ad set is learning.
         IN_LEARNING = "in_learning";
-        /// Daily budgets that copies brought along since its owner's last changed.
+        /// Daily budgets that copies brought along and that its owner's has not risen by yet.
         JOINED_BUDGET = "joined_budget";
         /// Hours since Dean paused it.
         HOURS_SINCE_PAUSE = "hours_since_pause";
@@ -93,6 +93,8 @@ pub mod column {
         BUDGET_FELL = "hours_since_budget_fall";
         /// Copies that Dean made of it today.
         COPIES_TODAY = "copies_today";
+        /// 1 when a copy can be made beside it.
+        COPYABLE = "copyable";
         /// Hours since Dean last copied it.
         COPIED = "hours_since_copy";
         /// Hours since Dean last asked for a new creative.
@@ -145,8 +147,8 @@ pub mod derived {
         GOOD_DAYS = "good_days";
         /// Return of the last three days, conversions still to come accounted for.
         SETTLED_ROAS_3D = "settled_roas_3d";
-        /// Copies that the stage made today.
-        STAGE_COPIES = "stage_copies_today";
+        /// Copies that the stage made today, and winners that come before it in line.
+        COPIES_BEFORE = "copies_before_it_today";
         /// Purchases that were reported after Dean paused it.
         LATE_PURCHASES = "late_purchases";
         /// Cost per purchase of all live ads of the owner over three days, conversions still to come

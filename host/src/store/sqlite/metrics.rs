@@ -2,7 +2,7 @@
 //! was read.
 
 use super::read::{FACTS, date, facts, moment};
-use crate::domain::{DayFacts, DayLook, Facts, Lifetime, Money};
+use crate::domain::{DayFacts, DayLook, Facts, Lifetime, Money, Unusable};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, Row, params};
@@ -130,6 +130,49 @@ fn save_facts(
             at.as_second(),
         ])
         .map(|_| ())
+}
+
+pub(super) fn save_unusable(
+    connection: &Connection,
+    account: &str,
+    attribution: &str,
+    at: Timestamp,
+    days: Option<(Date, Date)>,
+    rows: &[Unusable],
+) -> rusqlite::Result<()> {
+    // Dates as texts are in order, and the empty one lies before all of them.
+    let (from, to) = days.map(|(from, to)| (from.to_string(), to.to_string())).unwrap_or_default();
+    connection
+        .prepare_cached(
+            "DELETE FROM unusable_rows
+             WHERE account_id = ?1 AND attribution = ?2 AND date_start BETWEEN ?3 AND ?4",
+        )?
+        .execute(params![account, attribution, from, to])?;
+    let mut statement =
+        connection.prepare_cached("INSERT OR REPLACE INTO unusable_rows VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
+    for row in rows {
+        let date = row.date.map(|date| date.to_string()).unwrap_or_default();
+        statement.execute(params![account, attribution, row.ad_id, date, row.reason, at.as_second()])?;
+    }
+    Ok(())
+}
+
+pub(super) fn unusable(
+    connection: &Connection,
+    account: &str,
+    attribution: &str,
+    from: Date,
+) -> rusqlite::Result<Vec<Unusable>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT ad_id, date_start, reason FROM unusable_rows
+         WHERE account_id = ?1 AND attribution = ?2 AND (date_start = '' OR date_start >= ?3) ORDER BY date_start",
+    )?;
+    let row = |row: &Row<'_>| {
+        let whole = row.get_ref(1)?.as_str()?.is_empty();
+        let date = if whole { None } else { Some(date(row, 1)?) };
+        Ok(Unusable { ad_id: row.get(0)?, date, reason: row.get(2)? })
+    };
+    statement.query_map(params![account, attribution, from.to_string()], row)?.collect()
 }
 
 pub(super) fn save_looks(

@@ -9,7 +9,7 @@ mod tables;
 use super::rows::{ActionRow, ArtifactRow, JournalRow, LifecycleRow, PolicyFaultRow, PromotionRow, RunRow};
 use super::tables::{Cell, Table};
 use super::{AccountLock, Store, StoreError};
-use crate::domain::{DayFacts, DayLook, Lifetime};
+use crate::domain::{DayFacts, DayLook, Lifetime, Unusable};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -25,6 +25,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../migrations/0001_first.sql")),
     M::up(include_str!("../migrations/0002_three_stages.sql")),
     M::up(include_str!("../migrations/0003_tables.sql")),
+    M::up(include_str!("../migrations/0004_unusable.sql")),
 ];
 
 /// Another process writes for milliseconds; longer than this it hangs.
@@ -190,6 +191,23 @@ impl Store for SqliteStore {
 
     async fn lifetimes(&self, account: &str, attribution: &str) -> Result<Vec<Lifetime>, StoreError> {
         self.read("reading lifetimes", |connection| metrics::lifetimes(connection, account, attribution))
+    }
+
+    async fn save_unusable(
+        &self,
+        account: &str,
+        attribution: &str,
+        at: Timestamp,
+        days: Option<(Date, Date)>,
+        rows: &[Unusable],
+    ) -> Result<(), StoreError> {
+        self.write("saving unusable rows", |connection| {
+            metrics::save_unusable(connection, account, attribution, at, days, rows)
+        })
+    }
+
+    async fn unusable(&self, account: &str, attribution: &str, from: Date) -> Result<Vec<Unusable>, StoreError> {
+        self.read("reading unusable rows", |connection| metrics::unusable(connection, account, attribution, from))
     }
 
     async fn save_looks(
