@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use dean::config::{self, Effective, Environment, Sources};
 use dean::domain::Clock;
-use dean::meta::{Call, Client, Credentials, HttpTransport, Reply, Transport, TransportError};
+use dean::meta::{Call, Client, Credentials, HttpTransport, Method, Reply, Transport, TransportError};
 use dean::pipeline::{self, Options, Recent, RunReport, Runner, StagePolicy};
 use dean::store::SqliteStore;
 use dean_policy::{Limits, Registry, Runtime};
@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use tempfile::TempDir;
 
@@ -53,6 +53,30 @@ impl Transport for Losing {
             return Err(TransportError::NoAnswer { host: "test".into(), reason: "the answer was lost".into() });
         }
         Ok(reply)
+    }
+}
+
+/// A way on which a process dies: at its n-th write, before or after the write arrives.
+struct Dying {
+    inner: HttpTransport,
+    writes: AtomicUsize,
+    at: usize,
+    arrives: bool,
+    died: Arc<tokio::sync::Notify>,
+}
+
+#[async_trait]
+impl Transport for Dying {
+    async fn send(&self, call: &Call) -> Result<Reply, TransportError> {
+        let is_last = call.method == Method::Post && self.writes.fetch_add(1, Ordering::Relaxed) + 1 == self.at;
+        if !is_last {
+            return self.inner.send(call).await;
+        }
+        if self.arrives {
+            self.inner.send(call).await?;
+        }
+        self.died.notify_one();
+        std::future::pending().await
     }
 }
 
@@ -98,6 +122,7 @@ pub struct TestAccount {
     /// Where the store lies.
     pub folder: TempDir,
     recent: Recent,
+    died: Arc<tokio::sync::Notify>,
     serving: tokio::task::JoinHandle<std::io::Result<()>>,
 }
 
@@ -140,7 +165,8 @@ impl TestAccount {
         let folder = TempDir::new()?;
         let store = SqliteStore::open(folder.path())?;
         let recent = Recent::default();
-        Ok(TestAccount { server, client, store, clock, effective, policies, folder, recent, serving })
+        let died = Arc::default();
+        Ok(TestAccount { server, client, store, clock, effective, policies, folder, recent, died, serving })
     }
 
     /// One run.
@@ -208,6 +234,43 @@ impl TestAccount {
     #[must_use]
     pub fn refusing(self, refuse: impl Fn(&Call) -> Option<Value> + Send + Sync + 'static) -> Self {
         self.on_the_way(Box::new(refuse), Box::new(|_, _| {}))
+    }
+
+    /// The account with a process that dies at its n-th write: see [`TestAccount::run_or_die`].
+    ///
+    /// # Panics
+    /// When the server's address is none.
+    #[must_use]
+    pub fn dying_at_write(mut self, at: usize, arrives: bool) -> Self {
+        let inner = HttpTransport::new(&self.server.url()).unwrap_or_else(|reason| panic!("{reason}"));
+        let died = Arc::clone(&self.died);
+        let transport = Dying { inner, writes: AtomicUsize::new(0), at, arrives, died };
+        self.client = client(Arc::new(transport), &self.clock, self.client.account_id());
+        self
+    }
+
+    /// One run, or true when the process died in it: nothing after that point happened.
+    ///
+    /// # Panics
+    /// When the run fails.
+    pub async fn run_or_die(&self, options: &Options) -> bool {
+        tokio::select! {
+            done = self.run(options) => {
+                done.unwrap_or_else(|error| panic!("{error:#}"));
+                false
+            }
+            () = self.died.notified() => true,
+        }
+    }
+
+    /// A client whose calls all arrive.
+    ///
+    /// # Panics
+    /// When the server's address is none.
+    #[must_use]
+    pub fn plain_client(&self) -> Client {
+        let transport = HttpTransport::new(&self.server.url()).unwrap_or_else(|reason| panic!("{reason}"));
+        client(Arc::new(transport), &self.clock, self.client.account_id())
     }
 
     fn on_the_way(mut self, instead: Box<Instead>, alter: Box<Alter>) -> Self {

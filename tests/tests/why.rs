@@ -8,13 +8,11 @@ use dean_sim::Params;
 use dean_tests::account::{TestAccount, registry};
 use std::collections::BTreeMap;
 
-/// An account with everything going on, after six days of hourly runs, and the first sentence of each
-/// kind of decision in them.
-async fn lived() -> (TestAccount, BTreeMap<String, String>) {
-    let settings = [("economics.cogs_per_purchase", 15.0.into()), ("stages.testing.daily_cap", 1_000.0.into())];
-    let account = TestAccount::new(3, Params::default(), &settings).await.unwrap();
-    let mut said: BTreeMap<String, String> = BTreeMap::new();
-    for _ in 0..6 * 24 {
+type Said = BTreeMap<String, String>;
+
+/// Runs an account for some days and keeps the first sentence of each kind of decision.
+async fn live(account: &TestAccount, days: u32, said: &mut Said) {
+    for _ in 0..days * 24 {
         let report = account.run(&Options::default()).await.unwrap();
         for d in &report.decisions {
             let rule = d.rule.as_deref().unwrap_or("no rule");
@@ -28,12 +26,44 @@ async fn lived() -> (TestAccount, BTreeMap<String, String>) {
         }
         account.advance(1);
     }
-    (account, said)
+}
+
+/// An account with everything going on, after six days of hourly runs.
+async fn lived(said: &mut Said) -> TestAccount {
+    let settings = [("economics.cogs_per_purchase", 15.0.into()), ("stages.testing.daily_cap", 1_000.0.into())];
+    let account = TestAccount::new(3, Params::default(), &settings).await.unwrap();
+    live(&account, 6, said).await;
+    account
+}
+
+/// An account with small allowances and weak ads, so that much is paused and some of it comes back, and
+/// whose limits are tight.
+async fn tight(said: &mut Said) {
+    let mut settings = vec![
+        ("economics.cogs_per_purchase", 15.0.into()),
+        ("stages.testing.daily_cap", 1_000.0.into()),
+        ("stages.validation.daily_cap", 500.0.into()),
+        ("guard.max_spend_share_per_run", 0.05.into()),
+        ("guard.min_live_ads", 3.into()),
+        ("guard.cooldown_hours", 30.0.into()),
+        ("rules.scaling.refresh.good_days", 2.into()),
+        ("rules.scaling.duplicate.purchases", 2.into()),
+    ];
+    for tier in
+        ["multi_add_to_cart", "two_add_to_carts", "one_add_to_cart", "high_ctr", "good_ctr", "decent_ctr", "poor"]
+    {
+        settings.push((Box::leak(format!("rules.testing.tiers.{tier}").into_boxed_str()), 60.0.into()));
+    }
+    let params = Params { ctr: 0.006, cvr: 0.02, ..Params::default() };
+    let account = TestAccount::new(5, params, &settings).await.unwrap();
+    live(&account, 9, said).await;
 }
 
 #[tokio::test]
 async fn every_kind_of_decision_has_its_sentence() {
-    let (account, said) = lived().await;
+    let mut said = Said::new();
+    let account = lived(&mut said).await;
+    tight(&mut said).await;
     let text: Vec<String> = said.iter().map(|(kind, why)| format!("{kind}\n    {why}")).collect();
     insta::assert_snapshot!("decisions", text.join("\n"));
 

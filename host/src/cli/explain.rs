@@ -4,7 +4,7 @@ use super::context::Context;
 use super::output::{self, Usage};
 use super::{Ended, Global};
 use crate::domain::Currency;
-use crate::pipeline::{self, Explanation, number};
+use crate::pipeline::{self, Explanation, beside, number};
 use crate::store::Store;
 use clap::Args;
 use dean_policy::types::Comparison;
@@ -62,12 +62,14 @@ fn only(e: &mut Explanation, rule: &str) -> Result<(), Usage> {
 fn print(e: &Explanation) {
     let currency = Currency::new(&e.currency);
     if let Some(skip) = &e.skipped {
-        output::line(&format!("{} ({}), run {} as of {}", skip.ad_name, skip.ad_id, e.run_id, e.as_of));
+        let name = output::ad_name(&skip.ad_name);
+        output::line(&format!("{name} ({}), run {} as of {}", skip.ad_id, e.run_id, e.as_of));
         output::line(&format!("\nNot decided on: {}.", skip.reason));
         return;
     }
     let Some(d) = &e.decision else { return };
-    output::line(&format!("{} ({}), stage {}, run {} as of {}", d.ad_name, d.ad_id, d.stage, e.run_id, e.as_of));
+    let name = output::ad_name(&d.ad_name);
+    output::line(&format!("{name} ({}), stage {}, run {} as of {}", d.ad_id, d.stage, e.run_id, e.as_of));
     let dry = if e.dry_run { "In a dry run, so nothing was written: " } else { "" };
     output::line(&format!("\n{dry}{}\n", d.why));
     let mut table = output::table(&["Rule", "Looked at", "Found", "Needs", "Met"]);
@@ -82,7 +84,6 @@ fn print(e: &Explanation) {
         };
         last = &check.rule;
         let column = &check.evidence.column;
-        let show = |value: f64| number(column, value, &currency);
         let sign = match check.evidence.comparison {
             Comparison::Below => "below",
             Comparison::AtMost => "at most",
@@ -92,8 +93,8 @@ fn print(e: &Explanation) {
         table.add_row([
             name,
             column.clone(),
-            show(check.evidence.value.unwrap_or(f64::NAN)),
-            format!("{sign} {}", show(check.evidence.threshold)),
+            beside(column, check.evidence.value.unwrap_or(f64::NAN), check.evidence.threshold, &currency),
+            format!("{sign} {}", number(column, check.evidence.threshold, &currency)),
             if check.met { "yes".into() } else { "no".to_string() },
         ]);
     }

@@ -5,7 +5,7 @@ use super::output::{self, Usage};
 use super::{Ended, Global};
 use crate::demo::{Forecast, forecast};
 use crate::domain::{Currency, Verb};
-use crate::pipeline::{self, Options, Recent, RunReport, Runner};
+use crate::pipeline::{self, Options, Recent, RunReport, Runner, StageReport};
 use clap::Args;
 
 #[derive(Debug, Args)]
@@ -160,6 +160,13 @@ fn print_ahead(ahead: &Forecast, code: &str) {
     ));
 }
 
+/// What a policy wanted for a stage and did not get, and the ads of one that did not answer.
+fn held_back(report: &RunReport, stage: &StageReport) -> usize {
+    let wanted = |d: &&pipeline::Decision| d.rule.is_some() || stage.fault.is_some();
+    let ads = report.decisions.iter().filter(|d| d.stage == stage.name && d.held.is_some()).filter(wanted).count();
+    ads + report.budgets.iter().filter(|b| b.stage == stage.name && b.done.is_none()).count()
+}
+
 fn print(report: &RunReport, explain: bool) {
     let currency = Currency::new(&report.currency);
     let mode = if report.dry_run { " (dry run: nothing was written)" } else { "" };
@@ -180,7 +187,7 @@ fn print(report: &RunReport, explain: bool) {
             stage.ads.to_string(),
             stage.live.to_string(),
             changes.to_string(),
-            of_stage().filter(|d| d.held.is_some() && d.rule.is_some()).count().to_string(),
+            held_back(report, stage).to_string(),
             stage.fault.as_ref().map(|f| format!("policy failed: {f}")).unwrap_or_default(),
         ]);
     }
@@ -192,7 +199,8 @@ fn print(report: &RunReport, explain: bool) {
     for d in report.decisions.iter().filter(shown) {
         let amount = d.done.amount.and_then(|a| currency.from_major(a)).map(|m| format!(" {}", currency.format(m)));
         let verb = format!("{}{}", d.done.verb, amount.unwrap_or_default());
-        decisions.add_row([format!("{}\n{}", d.ad_name, d.ad_id), d.stage.clone(), verb, d.why.clone()]);
+        let name = output::ad_name(&d.ad_name);
+        decisions.add_row([format!("{name}\n{}", d.ad_id), d.stage.clone(), verb, d.why.clone()]);
         rows += 1;
     }
     for b in &report.budgets {
@@ -207,12 +215,18 @@ fn print(report: &RunReport, explain: bool) {
     if rows > 0 {
         output::line(&format!("\n{decisions}"));
     }
+    let name_of = |id: &String| {
+        let decided = report.decisions.iter().map(|d| (&d.ad_id, &d.ad_name));
+        let mut all = decided.chain(report.skipped.iter().map(|s| (&s.ad_id, &s.ad_name)));
+        let name = all.find(|(ad, _)| *ad == id).map(|(_, name)| format!("{} ({id})", output::ad_name(name)));
+        name.unwrap_or_else(|| id.clone())
+    };
     for p in &report.promotions {
-        output::line(&format!("promotion of {} to {}: {}", p.ad_id, p.to_stage, p.note));
+        output::line(&format!("promotion of {} to {}: {}", name_of(&p.ad_id), p.to_stage, p.note));
     }
     if explain {
         for s in &report.skipped {
-            output::line(&format!("not decided on: {} ({}): {}", s.ad_name, s.ad_id, s.reason));
+            output::line(&format!("not decided on: {} ({}): {}", output::ad_name(&s.ad_name), s.ad_id, s.reason));
         }
     }
     for a in report.actions.iter().filter(|a| !matches!(a.state.as_str(), "done" | "planned")) {

@@ -132,7 +132,8 @@ impl Assembly<'_> {
         };
         let done = made.filter(|_| held.is_none()).map_or(Verb::Hold, |(_, verdict)| verdict.verb);
         let has_amount = |verb: Verb| matches!(verb, Verb::Promote | Verb::Duplicate);
-        let of_policy = OfPolicy { plan, currency: self.currency(), checks };
+        let inherits = d.stage.frame.rows()[row].inherited_spend > 0.0;
+        let of_policy = OfPolicy { plan, currency: self.currency(), checks, marks: d.stage.marks(), inherits };
         let story = Story { of_policy, decision, done, held: held.as_ref(), planned: self.options.dry_run };
         let why = match (decision, &held) {
             (None, Some(held)) => format!("Held by {}: {}.", held.by, held.reason),

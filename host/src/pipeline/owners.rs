@@ -38,7 +38,12 @@ impl Assembly<'_> {
         let not_done = verdict.to.and_then(|_| self.not_done(&owner.id, kind::SET_BUDGET));
         let to = verdict.to.filter(|_| not_done.is_none());
         let held = not_done.or_else(|| verdict.held.clone());
-        let of_policy = OfPolicy { plan, currency, checks: &checks };
+        let marks = d.stage.marks();
+        let of_policy = OfPolicy { plan, currency, checks: &checks, marks, inherits: false };
+        let learns = d.stage.ads.iter().zip(&d.stage.group_of).any(|(ad, group)| {
+            let adset = self.observation.ads[*ad].adset.as_ref();
+            *group == decision.group && adset.is_some_and(|adset| adset.learning == Some(true))
+        });
         let story = BudgetStory {
             of_policy,
             decision,
@@ -46,6 +51,7 @@ impl Assembly<'_> {
             to,
             held: held.as_ref(),
             planned: self.options.dry_run,
+            learning_step: learns.then_some(self.runner.effective.config.guard.learning_step),
         };
         Budget {
             owner_id: owner.id.clone(),

@@ -4,6 +4,7 @@ use super::assemble::rule_check;
 use super::report::{Decision, RuleCheck, RunReport, Skip};
 use super::why::{OfPolicy, is_of_owner};
 use crate::domain::Currency;
+use crate::features::Marks;
 use crate::guard;
 use crate::journal::{self, GuardRecord, Outcome, Record};
 use crate::store::{RunRow, Store};
@@ -268,7 +269,10 @@ async fn checks_again(
         .collect();
     let is_shown = |c: &Check| of_ad(c) || (of_owner(c) && about_owner.contains(&c.rule));
     let of_row: Vec<Check> = checks.iter().filter(|c| is_shown(c)).copied().collect();
-    let of_policy = OfPolicy { plan: &record.plan, currency: &Currency::new(currency), checks: &of_row };
+    // A sentence on a rule names the thresholds of its checks, and no others.
+    let marks = Marks { target_cpa: f64::NAN, breakeven_cpa: f64::NAN };
+    let currency = Currency::new(currency);
+    let of_policy = OfPolicy { plan: &record.plan, currency: &currency, checks: &of_row, marks, inherits: false };
     let rule = |(position, rule): (usize, &Rule)| RuleWhy {
         id: rule.id.clone(),
         title: rule.title.clone(),

@@ -3,6 +3,7 @@
 
 use super::words::{self, number, words};
 use crate::domain::{Currency, Money, Verb};
+use crate::features::Marks;
 use crate::guard::Held;
 use dean_policy::types::{AdDecision, BudgetDecision, Check, Comparison, Plan};
 
@@ -37,6 +38,10 @@ pub(super) struct OfPolicy<'a> {
     pub currency: &'a Currency,
     /// All checks of the ad, or those of the owner's rule.
     pub checks: &'a [Check],
+    /// What costs are measured against.
+    pub marks: Marks,
+    /// Whether purchases of the ad's source speak for it too.
+    pub inherits: bool,
 }
 
 /// What a sentence on an ad is made of.
@@ -69,6 +74,8 @@ pub(super) struct BudgetStory<'a> {
     pub held: Option<&'a Held>,
     /// Whether it is only planned: a dry run.
     pub planned: bool,
+    /// The largest step while it is learning, if it is.
+    pub learning_step: Option<f64>,
 }
 
 impl BudgetStory<'_> {
@@ -77,6 +84,8 @@ impl BudgetStory<'_> {
     pub(super) fn sentence(&self) -> String {
         let currency = self.of_policy.currency;
         let because = self.of_policy.because(self.decision.rule, self.decision.confidence);
+        let change = self.of_policy.what_would_change(self.decision.rule).map(|c| format!("; {c}"));
+        let because = format!("{because}{}", change.unwrap_or_default());
         let wanted = currency.from_major(self.decision.amount).unwrap_or(Money::ZERO);
         match (self.to, self.held) {
             (Some(to), held) => {
@@ -89,7 +98,8 @@ impl BudgetStory<'_> {
                 };
                 let from = self.from.map(|m| format!(" from {}", currency.format(m))).unwrap_or_default();
                 let limit = held.map(|h| format!(", {} (it wanted {})", h.reason, currency.format(wanted)));
-                format!("{way}{from} to {}{}: {because}.", currency.format(to), limit.unwrap_or_default())
+                let limit = limit.or_else(|| self.small_step(to)).unwrap_or_default();
+                format!("{way}{from} to {}{limit}: {because}.", currency.format(to))
             }
             (None, Some(held)) => format!(
                 "Held by {}: {}. The policy wanted {}: {because}.",
@@ -99,6 +109,17 @@ impl BudgetStory<'_> {
             ),
             (None, None) => format!("Held: {because}."),
         }
+    }
+}
+
+impl BudgetStory<'_> {
+    /// That a step is as small as it is because the owner learns.
+    fn small_step(&self, to: Money) -> Option<String> {
+        let (step, from) = (self.learning_step?, self.from?);
+        let taken = (to.0 - from.0).abs() as f64 / from.0.max(1) as f64;
+        // Minor units round.
+        let is_largest = (taken - step).abs() * (from.0 as f64) < 1.5;
+        is_largest.then(|| format!(", a step of {:.0} % at most while it is in its learning phase", step * 100.0))
     }
 }
 
@@ -178,11 +199,20 @@ impl OfPolicy<'_> {
             (None, Some(n), Some(spend)) if n < 1.0 => format!("no purchase on {}", money(spend)),
             _ => return None,
         };
+        let mark = |mark: f64, of: &str| {
+            if mark.is_nan() {
+                of.rsplit_once(' ').map_or(of, |(start, _)| start).to_string()
+            } else {
+                format!("{of} {}", money(mark))
+            }
+        };
+        let target = mark(self.marks.target_cpa, "above its target of");
+        let breakeven = mark(self.marks.breakeven_cpa, "above break-even at");
         let chance = |names: &[&str], of: &str| value(names).map(|p| format!(", {:.0} % likely {of}", p * 100.0));
-        let chance = chance(&["p_loss"], "at a loss").or_else(|| {
-            chance(&["p_cpa_above_target", "p_cpa_above_target_7d", "p_cpa_above_target_3d"], "above target")
-        });
-        Some(format!("{sold}{}", chance.unwrap_or_default()))
+        let chance = chance(&["p_loss"], &breakeven)
+            .or_else(|| chance(&["p_cpa_above_target", "p_cpa_above_target_7d", "p_cpa_above_target_3d"], &target));
+        let source = if self.inherits && chance.is_some() { " (what its source sold counts half)" } else { "" };
+        Some(format!("{sold}{}{source}", chance.unwrap_or_default()))
     }
 
     /// Why a rule fired or did not.
@@ -203,17 +233,26 @@ impl OfPolicy<'_> {
         unmet.iter().map(needs).collect::<Vec<_>>().join(", and ")
     }
 
-    /// What would have kept the rule from firing: the check that time alone does not undo.
+    /// What would have kept the rule from firing: the check that time alone does not undo, or else the
+    /// first that is not about how much there is to judge by.
     fn what_would_change(&self, rule: u32) -> Option<String> {
+        let name_of = |c: &Check| self.plan.fact(c.fact).unwrap_or_default();
         let undone = |c: &&Check| c.met && matches!(c.comparison, Comparison::Below | Comparison::AtMost);
-        let check = self.of_rule(rule).find(undone)?;
-        let name = self.plan.fact(check.fact)?;
-        let threshold = self.number(name, check.threshold);
-        let from = match check.comparison {
-            Comparison::Below => format!("{threshold} or more"),
-            _ => format!("more than {threshold}"),
+        let some = |name: &str| ["purchase", "add_to_cart", "late_"].iter().any(|start| name.starts_with(start));
+        let good = |c: &&Check| {
+            let name = name_of(c);
+            c.met && !is_of_amount(name) && !some(name) && c.threshold.abs() > 0.0
         };
-        Some(format!("with {from} {} it would not have", words(name)))
+        let check = self.of_rule(rule).find(undone).or_else(|| self.of_rule(rule).find(good))?;
+        let name = name_of(check);
+        let threshold = self.number(name, check.threshold);
+        let edge = match check.comparison {
+            Comparison::Below => format!("{threshold} or more"),
+            Comparison::AtMost => format!("above {threshold}"),
+            Comparison::AtLeast => format!("below {threshold}"),
+            Comparison::Above => format!("{threshold} or less"),
+        };
+        Some(format!("it would not have with {} {edge}", words(name)))
     }
 
     /// The rule that comes closest to firing, with what it still needs.
@@ -263,13 +302,8 @@ impl OfPolicy<'_> {
             Comparison::AtLeast => "≥",
             Comparison::Above => ">",
         };
-        let (value, threshold) = (self.number(name, check.value), self.number(name, check.threshold));
-        // A value just beside its threshold reads like it: then every digit counts.
-        let value = if value == threshold && (check.value - check.threshold).abs() > 0.0 {
-            format!("{}", check.value)
-        } else {
-            value
-        };
+        let value = words::beside(name, check.value, check.threshold, self.currency);
+        let threshold = self.number(name, check.threshold);
         format!("{} {value} {sign} {threshold}", words(name))
     }
 
@@ -285,10 +319,10 @@ fn told(verb: Verb, planned: bool) -> &'static str {
         (Verb::Pause, true) => "Would be paused",
         (Verb::Resume, false) => "Brought back",
         (Verb::Resume, true) => "Would be brought back",
-        (Verb::Promote, false) => "Promoted",
+        (Verb::Promote, false) => "Promotion begun",
         (Verb::Promote, true) => "Would be promoted",
-        (Verb::Duplicate, false) => "Duplicated",
-        (Verb::Duplicate, true) => "Would be duplicated",
+        (Verb::Duplicate, false) => "Copy begun",
+        (Verb::Duplicate, true) => "Would be copied",
         (Verb::Refresh, false) => "Asked for a new creative",
         (Verb::Refresh, true) => "Would ask for a new creative",
     }

@@ -26,13 +26,74 @@ fn trimmed(value: f64, decimals: usize) -> String {
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
 }
 
+/// Names whose words would not say what they mean.
+const PHRASES: [(&str, &str); 27] = [
+    ("p_cpa_above_target", "chance that its CPA is above target"),
+    ("p_cpa_above_target_3d", "3-day chance that its CPA is above target"),
+    ("p_cpa_above_target_7d", "7-day chance that its CPA is above target"),
+    ("p_cpa_above_target_by_carts", "chance that its CPA is above target, by its add-to-carts"),
+    ("p_cpa_above_breakeven", "chance that its CPA is above break-even"),
+    ("p_cpa_above_breakeven_7d", "7-day chance that its CPA is above break-even"),
+    ("p_ctr_below_account", "chance that it clicks worse than the account"),
+    ("p_loss", "chance that it loses money"),
+    ("bad_cpa_days", "days in a row with a bad CPA"),
+    ("bad_roas_days", "days in a row with a bad ROAS"),
+    ("good_days", "days in a row with a good CPA"),
+    ("settled_roas_3d", "3-day ROAS with late conversions"),
+    ("owner_settled_cpa_3d", "3-day CPA of the budget's ads"),
+    ("owner_settled_roas_3d", "3-day ROAS of the budget's ads"),
+    ("owner_cost_at_least_3d", "3-day cost per purchase of the budget's ads"),
+    ("owner_cost_by_breakeven_ratio", "CPA of the budget's ads as a share of break-even"),
+    ("volatility_roas_7d", "7-day volatility of ROAS"),
+    ("joined_budget", "budgets that copies brought along"),
+    ("paused_share_of_3d", "share of its spend that paused ads had"),
+    ("freed_budget", "budget that nobody spends any more"),
+    ("earned_tier", "allowance earned by add-to-carts"),
+    ("today_by_usual_ctr_ratio", "today's CTR by its usual one"),
+    ("copyable", "whether it can be copied"),
+    ("copies_before_it_today", "copies made today or before it in line"),
+    ("cpa_without_breakeven", "CPA where break-even is not known"),
+    ("purchase_days_in_stage", "days with a purchase in this stage"),
+    ("late_purchases", "purchases reported since it was paused"),
+];
+
 /// A column's name as words.
 pub(super) fn words(name: &str) -> String {
+    if let Some((_, phrase)) = PHRASES.iter().find(|(known, _)| *known == name) {
+        return (*phrase).to_string();
+    }
+    let (of_owner, rest) = name.strip_prefix("owner_").map_or((false, name), |rest| (true, rest));
     let upper = ["ctr", "cpa", "roas", "cpc", "cpm", "aov"];
     let word = |w: &str| if upper.contains(&w) { w.to_uppercase() } else { w.to_string() };
-    // Chances are named p_...
-    let (chance, name) = name.strip_prefix("p_").map_or(("", name), |rest| ("chance of ", rest));
-    format!("{chance}{}", name.split('_').map(word).collect::<Vec<_>>().join(" "))
+    let plain = |name: &str| name.split('_').map(word).collect::<Vec<_>>().join(" ");
+    let days = |window: &str| window.strip_suffix('d').is_some_and(|n| n.parse::<u32>().is_ok());
+    let said = match rest.rsplit_once('_') {
+        Some((what, window)) if days(window) => format!("{}-day {}", window.trim_end_matches('d'), plain(what)),
+        _ => match rest.strip_suffix("_in_stage") {
+            Some(what) => format!("{} in this stage", plain(what)),
+            None => plain(rest),
+        },
+    };
+    let said = said.replace("add to cart", "add-to-carts").replace("cost per add-to-carts", "cost per add-to-cart");
+    if of_owner { format!("{said} of the budget's ads") } else { said }
+}
+
+/// A number in its column's unit, with as many digits as tell it apart from its threshold.
+#[must_use]
+pub fn beside(name: &str, value: f64, threshold: f64, currency: &Currency) -> String {
+    let (shown, edge) = (number(name, value, currency), number(name, threshold, currency));
+    if shown != edge || (value - threshold).abs() <= 0.0 {
+        return shown;
+    }
+    let (factor, unit) = match features::unit(name) {
+        Some("fraction") => (100.0, " %".to_string()),
+        Some("currency") => (1.0, format!(" {}", currency.code())),
+        Some("hours") => (1.0, " h".to_string()),
+        _ => (1.0, String::new()),
+    };
+    let apart = |decimals: &usize| format!("{value:.decimals$}") != format!("{threshold:.decimals$}");
+    let decimals = (3..17).find(apart).unwrap_or(17);
+    format!("{:.decimals$}{unit}", value * factor)
 }
 
 /// A column's name as words, behind a number: one purchase is no purchases.
@@ -42,7 +103,7 @@ fn counted(name: &str, value: f64) -> String {
         return many;
     }
     let one = |word: &str| match word {
-        "purchases" | "impressions" | "clicks" | "days" | "copies" => {
+        "purchases" | "impressions" | "clicks" | "days" | "copies" | "add-to-carts" => {
             word.strip_suffix("ies").map_or_else(|| word[..word.len() - 1].into(), |stem| format!("{stem}y"))
         }
         _ => word.to_string(),
