@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from compute import Columns
-from reading import ATTRIBUTION, FIELDS, SECONDS, WHOLE, described, numbers, program, reach, serving, thresholds
+from reading import ATTRIBUTION, FIELDS, SECONDS, WHOLE, numbers, program, reach, serving, span, table_of, thresholds
 
 # In a day, for the stories of the plans.
 HOURS = 24
@@ -27,7 +27,8 @@ class Plan:
     """An account to make: what the server is started with, what happens to it, and how the program is configured.
 
     A step of `story` is a number of hours that pass, or a function that changes something through the API. The
-    program runs `minutes` after the last of them. `targets` are thresholds of stages that are not left as they are.
+    program runs `minutes` after the last of them. `targets` are thresholds of stages that are not left as they are,
+    `rules` what else its rules.toml says.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Plan:
     zone: str = "Europe/Berlin"
     settings: str = ""
     targets: dict = field(default_factory=dict)
+    rules: str = ""
     breakeven: float | None = None
     cogs: float = 0.0
     minutes: int = 0
@@ -79,22 +81,34 @@ class Account:
         return (self.now - begin) / (end - begin)
 
 
-def explain(graph, plan, now, folder):
-    """A dry run in a fresh folder, every ad with every column."""
-    (folder / "config").mkdir()
-    ids = "".join(f'{stage}_campaign_id = "{campaign}"\n' for stage, campaign in graph.facts["campaigns"].items())
-    (folder / "config" / "dean.toml").write_text(f"[ids]\n{ids}{plan.settings}", encoding="utf-8")
+def configure(folder, plan, settings):
+    """Writes the configuration that the program is run with."""
+    (folder / "config").mkdir(exist_ok=True)
+    (folder / "config" / "dean.toml").write_text(f"{settings}{plan.settings}", encoding="utf-8")
     name = lambda stage: thresholds().get(stage, (f"{stage}_max", None))[0]
-    rules = "".join(f"{name(stage)} = {most}\n" for stage, most in plan.targets.items())
-    (folder / "config" / "rules.toml").write_text(f"[thresholds.cpa]\n{rules}", encoding="utf-8")
+    targets = "".join(f"{name(stage)} = {most}\n" for stage, most in plan.targets.items())
+    (folder / "config" / "rules.toml").write_text(f"[thresholds.cpa]\n{targets}{plan.rules}", encoding="utf-8")
+
+
+def run(graph, now, folder, *words):
+    """What the program reports of a run in a folder that it is configured in."""
     environment = {"PATH": os.environ["PATH"], "META_GRAPH_URL": graph.facts["url"],
                    "FB_AD_ACCOUNT_ID": graph.facts["account"], "FB_ACCESS_TOKEN": graph.facts["token"],
                    "FB_APP_SECRET": graph.facts["app_secret"], "FB_APP_ID": "1"}
-    command = [program(), "--config", folder / "config", "--data-dir", folder / "store", "--json", "run",
-               "--dry-run", "--explain", "--now", now.isoformat().replace("+00:00", "Z")]
+    command = [program(), "--config", folder / "config", "--data-dir", folder / "store", "--json", "run", *words,
+               "--now", now.isoformat().replace("+00:00", "Z")]
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, timeout=SECONDS, check=False)
     assert done.returncode == 0, done.stderr.decode()
     return json.loads(done.stdout)
+
+
+def explained(graph, now, folder):
+    """What a dry run tells of every ad: its columns, the stages of those decided on, and whether it told each once."""
+    report = run(graph, now, folder, "--dry-run", "--explain")
+    told = report["decisions"] + report["skipped"]
+    found = {one["ad_id"]: one["columns"] for one in told}
+    return {"found": found, "decided": {one["ad_id"]: one["stage"] for one in report["decisions"]},
+            "told_once": len(found) == len(told)}
 
 
 def live(plan, folder):
@@ -106,19 +120,18 @@ def live(plan, folder):
         now = graph.now() + timedelta(minutes=plan.minutes)
         today = now.astimezone(ZoneInfo(plan.zone)).date()
         begin = today - timedelta(days=400)
-        span = json.dumps({"since": str(begin), "until": str(today)})
-        rows = graph.rows("insights", level="ad", fields=FIELDS, time_increment=1, time_range=span, **ATTRIBUTION)
+        rows = graph.rows("insights", level="ad", fields=FIELDS, time_increment=1, time_range=span(begin, today),
+                          **ATTRIBUTION)
         minor = 1 if plan.currency in WHOLE else 100
-        ads = pd.DataFrame([described(ad, plan.zone, minor) for ad in graph.ads()]).set_index("id")
+        ads = table_of(graph.ads(), plan.zone, minor)
         yesterday = today - timedelta(days=1)
         weeks, lifetime = reach(graph, today - timedelta(days=7), yesterday), reach(graph, begin, yesterday)
-        report = explain(graph, plan, now, folder)
-    told = report["decisions"] + report["skipped"]
-    found = {one["ad_id"]: one["columns"] for one in told}
+        ids = "".join(f'{stage}_campaign_id = "{campaign}"\n' for stage, campaign in graph.facts["campaigns"].items())
+        configure(folder, plan, f"[ids]\n{ids}")
+        told = explained(graph, now, folder)
     return Account(
         plan=plan, now=now, days=pd.DataFrame([numbers(row) for row in rows]), reach_7d=weeks,
-        reach_lifetime=lifetime, ads=ads, found=found, told_once=len(found) == len(told),
-        decided={one["ad_id"]: one["stage"] for one in report["decisions"]},
+        reach_lifetime=lifetime, ads=ads, **told,
     )
 
 

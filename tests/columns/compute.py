@@ -37,9 +37,13 @@ LEDGER = {
 }
 
 
-def settled(back, share):
-    """Share of the purchases of a day `back` days ago that is reported by now, in an account without history."""
-    at_end = lambda age: 1 - 0.2 * 0.5**age if age < 8 else 1.0
+def usual(age):
+    """Share of a day's purchases that is reported at the end of the day on which it is so old, without history."""
+    return 1 - 0.2 * 0.5**age if age < 8 else 1.0
+
+
+def settled(back, share, at_end):
+    """Share of the purchases of a day `back` days ago that is reported by now, by a curve of whole days."""
     return at_end(0) if back == 0 else at_end(back - 1) + share * (at_end(back) - at_end(back - 1))
 
 
@@ -61,7 +65,28 @@ class Columns:
         self.of_the_ad()
         self.click_through()
         self.fatigue()
+        self.inherited = self.of_sources()
         Posteriors(self)
+        self.ledger()
+
+    def at_end(self, age):
+        """The lag curve; an account without history has the usual one."""
+        return usual(age)
+
+    def in_stage(self):
+        """Sums since an ad entered its stage; in a fresh store it entered when it was created."""
+        return self.over(range(self.settled.size))
+
+    def purchase_days(self):
+        """For every day back, whether it brought a purchase in the stage."""
+        return self.days["purchases"] > 0
+
+    def of_sources(self):
+        """Purchases and spend that speak for a copy because its source brought them: a fresh store knows no copies."""
+        return pd.DataFrame(0.0, self.ads.index, ["purchases", "spend"])
+
+    def ledger(self):
+        """What the ledger alone knows: a fresh one knows nothing."""
         for name, (value, _) in LEDGER.items():
             self.put(name, value)
 
@@ -83,7 +108,8 @@ class Columns:
         self.reach = table("reach").reindex(self.ads.index)
         first = pd.Series({ad: (self.account.today - day).days for ad, day in self.ads["first_day"].items()})
         self.exists = pd.DataFrame({back: first >= back for back in range(longest + 1)})
-        self.settled = pd.Series({back: settled(back, self.account.share_of_today) for back in range(longest + 1)})
+        share = self.account.share_of_today
+        self.settled = pd.Series({back: settled(back, share, self.at_end) for back in range(longest + 1)})
 
     def over(self, backs, tables=None):
         """Sums over days, with the spend that settled purchases belong to."""
@@ -94,10 +120,9 @@ class Columns:
         return sums
 
     def windows(self):
-        whole = range(self.settled.size)
-        spans = {"today": [0], "lifetime": whole, "in_stage": whole}
+        spans = {"today": [0], "lifetime": range(self.settled.size)}
         spans |= {name: range(1, length + 1) for name, length in WINDOWS.items()}
-        self.sums = {name: self.over(backs) for name, backs in spans.items()}
+        self.sums = {name: self.over(backs) for name, backs in spans.items()} | {"in_stage": self.in_stage()}
         for window, sums in self.sums.items():
             for name in METRICS:
                 self.put(f"{name}_{window}", sums[name])
@@ -110,7 +135,7 @@ class Columns:
         until_yesterday = self.sums["lifetime"]["impressions"] - self.days["impressions"][0].fillna(0)
         self.put("frequency_lifetime", until_yesterday / self.account.reach_lifetime)
         self.put("reach_7d", self.account.reach_7d)
-        bought = (self.days["purchases"][range(min(38, self.settled.size))] > 0).sum(axis=1)
+        bought = self.purchase_days()[range(min(38, self.settled.size))].sum(axis=1)
         self.put("purchase_days_in_stage", bought.astype(float))
 
     def single_days(self):

@@ -108,10 +108,12 @@ class Posteriors:
     def purchases(self):
         # Without a purchase nothing can be fitted: the target is the guess, the shape is the penalty's middle.
         prior = self.bought or Gamma(GAMMA_SHAPE, GAMMA_SHAPE * self.target)
+        inherited = self.columns.inherited
         shapes, rates = {}, {}
         for window in ("3d", "7d", "in_stage"):
-            rates[window] = prior.rate + self.sums[window]["settled_spend"]
-            shapes[window] = (prior.shape + self.sums[window]["purchases"]).where(rates[window].notna())
+            rates[window] = prior.rate + inherited["spend"] + self.sums[window]["settled_spend"]
+            shape = prior.shape + inherited["purchases"] + self.sums[window]["purchases"]
+            shapes[window] = shape.where(rates[window].notna())
         for window in ("7d", "in_stage"):
             self.put(f"purchase_shape_{window}", shapes[window])
             self.put(f"purchase_rate_{window}", rates[window])

@@ -108,9 +108,10 @@ def numbers(row):
 def described(ad, zone, minor):
     """What the account's structure says of an ad; a budget is its campaign's or else its ad set's."""
     created = datetime.fromisoformat(ad["created_time"])
-    budget = ad["campaign"].get("daily_budget") or ad["adset"].get("daily_budget")
+    owner = ad["campaign"] if ad["campaign"].get("daily_budget") else ad["adset"]
+    budget = owner.get("daily_budget")
     return {
-        "id": ad["id"], "created": created, "first_day": created.astimezone(ZoneInfo(zone)).date(),
+        "id": ad["id"], "campaign": ad["campaign"]["id"], "campaign_name": ad["campaign"]["name"], "owner": owner["id"], "created": created, "first_day": created.astimezone(ZoneInfo(zone)).date(),
         "status": ad["effective_status"], "stage": STAGES.get(ad["campaign"]["name"]),
         "budget": float(budget) / minor if budget else float("nan"),
         "copyable": float("creative" in ad and not ad["campaign"].get("daily_budget")
@@ -119,10 +120,18 @@ def described(ad, zone, minor):
     }
 
 
+def table_of(ads, zone, minor):
+    """What the account's structure says of its ads, a row each."""
+    return pd.DataFrame([described(ad, zone, minor) for ad in ads]).set_index("id")
+
+
+def span(since, until):
+    return json.dumps({"since": str(since), "until": str(until)})
+
+
 def reach(graph, since, until):
     """People whom each ad reached in a span of days as a whole."""
-    span = json.dumps({"since": str(since), "until": str(until)})
-    rows = graph.rows("insights", level="ad", fields="ad_id,reach", time_range=span, **ATTRIBUTION)
+    rows = graph.rows("insights", level="ad", fields="ad_id,reach", time_range=span(since, until), **ATTRIBUTION)
     return pd.Series({row["ad_id"]: float(row["reach"]) for row in rows}, dtype=float)
 
 

@@ -1,4 +1,4 @@
-;; An answer of forty megabytes for three ads.
+;; An answer of a hundred megabytes for a few ads.
 (func (export "dean:policy/policy@0.1.0#decide") (param i32) (result i32)
-  (drop (call $realloc (i32.const 0) (i32.const 0) (i32.const 8) (i32.const 41943040)))
-  (call $answer (i32.const 65536) (i32.const 1310720)))
+  (drop (call $realloc (i32.const 0) (i32.const 0) (i32.const 8) (i32.const 104857600)))
+  (call $answer (i32.const 65536) (i32.const 3276800)))

@@ -20,6 +20,21 @@ pub fn guest(name: &str) -> anyhow::Result<Artifact> {
     Ok(Artifact::new(name, component(&core(&common, &own)?)?))
 }
 
+/// The honest guest with another body of one of the functions that all share: `describe` or `prepare`.
+///
+/// # Errors
+/// When the text is not WebAssembly or does not fit the contract.
+pub fn honest_but(function: &str, body: &str) -> anyhow::Result<Artifact> {
+    let common = std::fs::read_to_string(root().join("guests/common.wat"))?;
+    let own = std::fs::read_to_string(root().join("guests/honest.wat"))?;
+    let start = format!("(func (export \"dean:policy/policy@0.1.0#{function}\")");
+    let line = common.lines().find(|line| line.starts_with(&start));
+    let line = line.ok_or_else(|| anyhow::anyhow!("the shared part has no {function}"))?;
+    let signature = line.split_once("(i32.const").map_or(line, |(signature, _)| signature);
+    let hostile = common.replace(line, &format!("{signature} {body})"));
+    Ok(Artifact::new(function, component(&core(&hostile, &own)?)?))
+}
+
 /// The core module of the shared part and a file's own.
 ///
 /// # Errors

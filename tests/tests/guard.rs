@@ -321,3 +321,83 @@ fn each_limit_on_an_ad_holds_by_its_name_and_nothing_else_does() {
     full.stages.get_mut("scaling").unwrap().cap = Some(Money(8_750));
     assert_eq!(held_by(&full, promote()), None);
 }
+
+/// A raise of an owner in validation from 100 to 110 that nothing speaks against.
+fn raise() -> BudgetProposal {
+    BudgetProposal {
+        owner_id: "owner".into(),
+        stage: "validation".into(),
+        from: Some(Money(10_000)),
+        to: Money(11_000),
+        day_start: None,
+        hours_since_change: f64::NAN,
+        learning: false,
+        joined: Money::ZERO,
+        kill: false,
+        shared: false,
+    }
+}
+
+/// What becomes of a budget: its new amount if it changes, and the limit that had a say.
+fn judged(situation: &Situation, proposal: BudgetProposal) -> (Option<i64>, Option<String>) {
+    let proposals = Proposals { ads: Vec::new(), budgets: vec![proposal] };
+    let verdict = judge(situation, &proposals).budgets[0].clone();
+    (verdict.to.map(|to| to.0), verdict.held.map(|held| held.by))
+}
+
+#[test]
+fn each_limit_on_a_budget_holds_at_its_edge_by_its_name_and_nothing_else_does() {
+    let by = |proposal| judged(&roomy(), proposal);
+    let limited = |to: i64, by: &str| (Some(to), Some(by.to_string()));
+    let held = |by: &str| (None, Some(by.to_string()));
+    assert_eq!(by(raise()), (Some(11_000), None), "it goes through where nothing speaks against it");
+    assert_eq!(by(BudgetProposal { to: Money(10_000), ..raise() }), held("no-change"));
+    assert_eq!(by(BudgetProposal { from: None, ..raise() }), held("lifetime-budget"));
+    assert_eq!(by(BudgetProposal { shared: true, ..raise() }), held("shared-owner"));
+    assert_eq!(by(BudgetProposal { hours_since_change: 23.99, ..raise() }), held("cooldown"));
+    assert_eq!(by(BudgetProposal { hours_since_change: 24.0, ..raise() }), (Some(11_000), None));
+
+    // +200 % within an account day, counted from what the day began with.
+    let rise = |to, day_start| BudgetProposal { to: Money(to), day_start: Some(Money(day_start)), ..raise() };
+    assert_eq!(by(rise(30_000, 10_000)), (Some(30_000), None));
+    assert_eq!(by(rise(30_001, 10_000)), limited(30_000, "daily-rise"));
+    assert_eq!(by(rise(15_000, 4_000)), limited(12_000, "daily-rise"));
+    assert_eq!(by(rise(15_000, 3_000)), held("daily-rise"), "it rose by more today already");
+
+    // Smallest and largest of the stage.
+    let sized = |from, to| BudgetProposal { from: Some(Money(from)), to: Money(to), ..raise() };
+    assert_eq!(by(sized(40_000, 50_000)), (Some(50_000), None));
+    assert_eq!(by(sized(40_000, 50_001)), limited(50_000, "max-budget"));
+    assert_eq!(by(sized(60_000, 70_000)), held("max-budget"), "a larger one is not taken down by a wish for more");
+    assert_eq!(by(sized(200, 100)), (Some(100), None));
+    assert_eq!(by(sized(200, 99)), limited(100, "min-budget"));
+    assert_eq!(by(sized(90, 50)), held("min-budget"), "nor is a smaller one raised by a wish for less");
+
+    // A fifth while it learns: a larger rise waits, a larger fall is made smaller, one after a kill is not.
+    let learning = |to| BudgetProposal { to: Money(to), learning: true, ..raise() };
+    assert_eq!(by(learning(12_000)), (Some(12_000), None));
+    assert_eq!(by(learning(12_001)), held("learning"));
+    assert_eq!(by(BudgetProposal { joined: Money(5_000), ..learning(17_000) }), (Some(17_000), None));
+    assert_eq!(by(BudgetProposal { joined: Money(5_000), ..learning(17_001) }), held("learning"));
+    assert_eq!(by(learning(8_000)), (Some(8_000), None));
+    assert_eq!(by(learning(7_999)), limited(8_000, "learning"));
+    assert_eq!(by(BudgetProposal { kill: true, ..learning(5_000) }), (Some(5_000), None));
+
+    // Caps, with the 75 % that Meta may overspend: 100 a day now, 17.50 more become 205.62.
+    let capped = |stage: Option<i64>, account: Option<i64>| {
+        let mut situation = roomy();
+        let validation = situation.stages.get_mut("validation").unwrap();
+        (validation.budgets, validation.cap) = (Money(10_000), stage.map(Money));
+        (situation.account_budgets, situation.account_cap) = (Money(10_000), account.map(Money));
+        judged(&situation, raise())
+    };
+    assert_eq!(capped(Some(19_250), None), (Some(11_000), None));
+    assert_eq!(capped(Some(19_248), None), limited(10_998, "stage-cap"));
+    assert_eq!(capped(Some(17_500), None), held("stage-cap"));
+    assert_eq!(capped(None, Some(19_250)), (Some(11_000), None));
+    assert_eq!(capped(None, Some(19_248)), limited(10_998, "stage-cap"));
+
+    let dry = Situation { growth_stopped: Some("nobody buys".into()), ..roomy() };
+    assert_eq!(judged(&dry, raise()), held("account-guard"));
+    assert_eq!(judged(&dry, sized(10_000, 9_000)), (Some(9_000), None), "less may always be spent");
+}

@@ -4,17 +4,19 @@
 #![allow(clippy::unwrap_used)]
 
 use dean_policy::types::{Cohort, Plan, Rule};
-use dean_policy::{Artifact, Fault, Limits, LoadError, Policy, Runtime};
-use dean_tests::guest::{core, guest};
+use dean_policy::{Artifact, Fault, Limits, LoadError, Policy, PrepareError, Runtime};
+use dean_tests::guest::{core, guest, honest_but};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 const DEADLINE: Duration = Duration::from_millis(300);
+/// Room for an answer of a hundred megabytes.
+const MEMORY: usize = 128 << 20;
 
 fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME.get_or_init(|| {
-        let limits = Limits { deadline: DEADLINE, memory_bytes: 64 << 20, ..Limits::default() };
+        let limits = Limits { deadline: DEADLINE, memory_bytes: MEMORY, ..Limits::default() };
         Runtime::new(limits, None).unwrap()
     })
 }
@@ -58,7 +60,7 @@ fn a_guest_that_never_answers_is_stopped_at_its_deadline() {
 
 #[test]
 fn a_guest_that_takes_all_memory_is_stopped() {
-    assert_eq!(fault("greedy"), Fault::Memory(64 << 20));
+    assert_eq!(fault("greedy"), Fault::Memory(MEMORY));
 }
 
 #[test]
@@ -80,6 +82,7 @@ fn answers_that_make_no_sense_are_refused_whole() {
         ("group_out_of_range", "group 1000000"),
         ("rule_out_of_range", "rule 7"),
         ("two_answers", "another one for row 0"),
+        ("two_budgets", "another one for group 0"),
     ] {
         match fault(name) {
             Fault::Nonsense(reason) => assert!(reason.contains(says), "{name}: {reason}"),
@@ -163,6 +166,28 @@ fn a_shipped_policy_refuses_a_cohort_of_another_shape() {
     let plan = policy.prepare("testing", &[]).unwrap();
     let fault = policy.decide("testing", &[], &plan, &mut cohort()).map(|o| o.answer).unwrap_err();
     assert_eq!(fault, Fault::Refused("the cohort's values are not rows x columns of the plan".into()));
+}
+
+const NEVER: &str = "(loop $on (br $on)) (i32.const 256)";
+const PANIC: &str = "(unreachable)";
+const NOWHERE: &str = "(i32.const 2147483632)";
+
+#[test]
+fn a_policy_that_misbehaves_when_it_describes_itself_is_refused_at_load() {
+    for body in [NEVER, PANIC, NOWHERE] {
+        let refused = runtime().load(&honest_but("describe", body).unwrap());
+        assert!(refused.is_err(), "describe {body}");
+    }
+    assert!(runtime().load(&honest_but("describe", "(i32.const 256)").unwrap()).is_ok(), "the honest one is taken");
+}
+
+#[test]
+fn a_policy_that_misbehaves_when_it_reads_settings_is_a_fault() {
+    for body in [NEVER, PANIC, NOWHERE] {
+        let policy = runtime().load(&honest_but("prepare", body).unwrap()).unwrap();
+        let failed = policy.prepare("testing", &[]);
+        assert!(matches!(failed, Err(PrepareError::Fault(_))), "prepare {body}: {failed:?}");
+    }
 }
 
 #[test]

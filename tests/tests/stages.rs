@@ -6,7 +6,8 @@
 
 use dean::domain::Verb;
 use dean::pipeline::Options;
-use dean::store::{ActionState, CopyKind, Store};
+use dean::store::tables::ACCOUNT_HEALTH;
+use dean::store::{ActionState, Cell, CopyKind, Store};
 use dean_sim::{Params, Stage, World};
 use dean_tests::account::TestAccount;
 use serde_json::{Value, json};
@@ -119,4 +120,23 @@ async fn an_account_that_only_loses_is_not_made_to_spend_more() {
         account.advance(1);
     }
     assert!(held > 0, "it had something to hold");
+}
+
+/// The account's cost per purchase over three days, and whether growth is stopped, at a break-even.
+async fn growth_at(breakeven: f64, min_purchases: f64) -> (f64, bool) {
+    let settings = [("economics.breakeven_cpa", json!(breakeven)), ("guard.stop_min_purchases", json!(min_purchases))];
+    let account = TestAccount::new(7, params(), &settings).await.unwrap();
+    let report = account.run(&Options { dry_run: true, ..Options::default() }).await.unwrap();
+    let rows = account.store.rows(&ACCOUNT_HEALTH, account.client.account_id()).await.unwrap();
+    let column = ACCOUNT_HEALTH.columns.iter().position(|name| *name == "cpa_3d").unwrap();
+    let Cell::Real(cpa) = rows[0][column] else { panic!("{:?}", rows[0]) };
+    (cpa, report.health.iter().any(|h| h.stops.as_deref() == Some("growth")))
+}
+
+#[tokio::test]
+async fn growth_stops_at_half_above_breakeven_and_not_before_enough_was_spent() {
+    let (cpa, _) = growth_at(1_000.0, 3.0).await;
+    assert!(growth_at(cpa / 1.5 * 0.999, 3.0).await.1, "beyond 1.5 times break-even");
+    assert!(!growth_at(cpa / 1.5 * 1.001, 3.0).await.1, "short of it");
+    assert!(!growth_at(cpa / 1.5 * 0.999, 1e6).await.1, "little was spent");
 }

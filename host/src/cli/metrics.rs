@@ -31,9 +31,9 @@ pub(super) fn metrics(global: &Global, args: &MetricsArgs) -> anyhow::Result<End
     }
     output::line(&table.to_string());
     if !context.is_empty() {
-        let mut table = output::table(&["Context", "Unit", "What it is"]);
+        let mut table = output::table(&["Context", "Unit", "What it is", "Not known"]);
         for entry in context {
-            table.add_row([entry.name, entry.unit, entry.formula]);
+            table.add_row([entry.name, entry.unit, entry.formula, entry.missing]);
         }
         output::line(&table.to_string());
     }

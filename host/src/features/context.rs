@@ -11,6 +11,8 @@ pub struct ContextEntry {
     pub unit: &'static str,
     /// What it is.
     pub formula: &'static str,
+    /// When its value is not known.
+    pub missing: &'static str,
     #[serde(skip)]
     get: fn(&ContextValues) -> f64,
 }
@@ -46,55 +48,70 @@ pub const STAGE_CONTEXT: &[ContextEntry] = &[
         name: "account_spend_today",
         unit: "currency",
         formula: "spend of all ads today so far",
+        missing: "never",
         get: |c| c.account_spend_today,
     },
     ContextEntry {
         name: "stage_spend_today",
         unit: "currency",
         formula: "spend of the stage's ads today so far",
+        missing: "never",
         get: |c| c.stage_spend_today,
     },
     ContextEntry {
         name: "stage_cap",
         unit: "currency",
         formula: "the most that the stage may spend in a day",
+        missing: "when the stage has no cap",
         get: |c| c.stage_cap,
     },
     ContextEntry {
         name: "live_ads",
         unit: "count",
         formula: "ads of the stage that are delivered",
+        missing: "never",
         get: |c| c.live_ads,
     },
     ContextEntry {
         name: "freed_budget",
         unit: "currency",
         formula: "daily budgets whose last live ad Dean paused in the last 24 hours, and what it lowered budgets by, less what it raised others by and what new copies begin with; offered to the stages from the end of the line back, each time less what the ones before it took",
+        missing: "never",
         get: |c| c.freed_budget,
     },
-    ContextEntry { name: "hour", unit: "hours", formula: "hour of the account day, 0 to 23", get: |c| c.hour },
+    ContextEntry {
+        name: "hour",
+        unit: "hours",
+        formula: "hour of the account day, 0 to 23",
+        missing: "never",
+        get: |c| c.hour,
+    },
     ContextEntry {
         name: "weekday",
         unit: "days",
         formula: "weekday in the account's zone, Monday 0",
+        missing: "never",
         get: |c| c.weekday,
     },
     ContextEntry {
         name: "hours_left_today",
         unit: "hours",
         formula: "hours until the account day ends",
+        missing: "never",
         get: |c| c.hours_left_today,
     },
     ContextEntry {
         name: "target_cpa",
         unit: "currency",
         formula: "the cost per purchase aimed at: the stage's threshold, else break-even",
+        missing: "when the stage has no threshold and break-even is not known",
         get: |c| c.target_cpa,
     },
     ContextEntry {
         name: "breakeven_cpa",
         unit: "currency",
         formula: "BREAKEVEN_CPA, else the account's mean order value less COGS_PER_PURCHASE",
+        missing: "when BREAKEVEN_CPA is not set and the account has no purchase with a value, or orders are worth no more than their goods",
         get: |c| c.breakeven_cpa,
     },
 ];

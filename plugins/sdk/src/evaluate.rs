@@ -14,6 +14,9 @@ pub struct Evaluation<'a> {
     answer: Answer,
 }
 
+/// What is equal but for the rounding of a few divisions.
+const ROUNDING: f64 = 1e-9;
+
 impl<'a> Evaluation<'a> {
     /// An empty answer on a cohort.
     #[must_use]
@@ -47,7 +50,8 @@ impl<'a> Evaluation<'a> {
     /// below `least` of a budget is not worth a change.
     pub fn share_out(&mut self, total: f64, least: f64, rule: Rule, claims: &[Claim]) {
         for (claim, share) in claims.iter().zip(share_out(total, claims)) {
-            if share > 0.0 && share >= claim.budget * least {
+            // What is just the least shall not hang on how its division was rounded.
+            if share > 0.0 && share >= claim.budget * least * (1.0 - ROUNDING) {
                 self.budget(claim.group, claim.budget + share, rule, claim.confidence);
             }
         }

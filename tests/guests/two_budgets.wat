@@ -1,0 +1,10 @@
+;; Two budgets for one owner.
+(func (export "dean:policy/policy@0.1.0#decide") (param i32) (result i32)
+  (f64.store offset=8 (i32.const 8192) (f64.const 50))
+  (f64.store offset=24 (i32.const 8192) (f64.const 1))
+  (f64.store offset=40 (i32.const 8192) (f64.const 60))
+  (f64.store offset=56 (i32.const 8192) (f64.const 1))
+  (drop (call $answer (i32.const 8192) (i32.const 0)))
+  (i32.store (i32.const 4108) (i32.const 8192))
+  (i32.store (i32.const 4112) (i32.const 2))
+  (i32.const 4096))
