@@ -88,6 +88,12 @@ assert demo["simulated"] is True and demo["runs"] == 21 * 24 and len(worlds) == 
 assert demo["kills"] > 0 and demo["promotions"] > 0 and demo["budget_changes"] > 0, demo
 assert sum(w["flips"] for w in worlds) == 0, "a change was taken back within 24 hours"
 assert sum(w["caps_passed"] for w in worlds) == 0, "a stage passed its cap"
+reached = [sum(w["promoted_into"].get(stage, 0) for w in worlds) for stage in ("validation", "scaling")]
+print(f"completed promotions: {reached[0]} into validation, {reached[1]} into scaling")
+assert all(w["promoted_into"].get("validation", 0) > 0 for w in worlds) and reached[1] >= len(worlds)
+follows = [w["winners_share"] - w["winners_share_untouched"] for w in worlds]
+print(f"the winners' share of the last week's spend: {100 * statistics.mean(follows):+.0f} points to the account left alone")
+assert statistics.mean(follows) - 2.093 * statistics.stdev(follows) / len(follows) ** 0.5 > 0, follows
 for other in ("untouched", "thresholds"):
     gain = [w["profit"]["dean"] - w["profit"][other] for w in worlds]
     # Student's t for 20 worlds.

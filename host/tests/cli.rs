@@ -295,3 +295,25 @@ fn in_the_background_a_run_that_fails_is_told_and_the_end_is_asked_for() {
     assert_eq!(said.code, 2);
     assert!(said.stderr.contains("--every has to be"), "{}", said.stderr);
 }
+
+#[test]
+fn the_demo_runs_by_the_rules_that_it_is_given() {
+    let profit = |files: &[(&str, &[u8])]| {
+        let folder = folder(files);
+        let said = dean(folder.path(), &[], &["--json", "demo", "--worlds", "1", "--days", "3", "--ads", "20"]);
+        assert_eq!(said.code, 0, "{}", said.stderr);
+        let demo: serde_json::Value = serde_json::from_str(&said.stdout).unwrap();
+        let kept = &demo["daily_caps"];
+        (demo["worlds"][0]["profit"]["dean"].as_f64().unwrap(), kept["testing"].as_f64(), kept["scaling"].as_f64())
+    };
+    let (plain, testing, scaling) = profit(&[]);
+    assert_eq!((testing, scaling), (Some(1_000.0), Some(5_000.0)));
+    let own = b"[stages.testing]\ndaily_cap = 77.0\n\n[guard]\nmin_live_ads = 1000\n";
+    let (held, testing, scaling) = profit(&[("config/dean.toml", own)]);
+    assert_eq!((testing, scaling), (Some(77.0), Some(5_000.0)));
+    assert!((plain - held).abs() > 1.0, "under a guard that pauses nothing: {plain}, {held}");
+
+    let wrong = folder(&[("config/rules.toml", b"[testing.quick_kil]\nspend = 30\n")]);
+    let said = dean(wrong.path(), &[], &["demo", "--worlds", "1", "--days", "1"]);
+    assert_eq!((said.code, said.stdout.as_str()), (2, ""), "{}", said.stderr);
+}

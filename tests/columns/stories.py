@@ -22,36 +22,36 @@ EAGER = """
 [thresholds.roas]
 testing_min = 0.5
 validation_min = 1.0
-scaling_kill_min = 0.7
+scaling_kill_min = 0.6
 [testing]
 minimum = { impressions = 50, spend = 3.0 }
 fairness.spend = 20.0
 no_add_to_cart.spend = 20.0
-tiers = { multi_add_to_cart = 60.0, two_add_to_carts = 50.0, one_add_to_cart = 40.0, high_ctr = 35.0, good_ctr = 32.0, decent_ctr = 30.0, poor = 25.0 }
+tiers = { multi_add_to_cart = 90.0, two_add_to_carts = 80.0, one_add_to_cart = 70.0, high_ctr = 60.0, good_ctr = 55.0, decent_ctr = 50.0, poor = 40.0 }
 reinvest = { daily_budget = 80.0, cooldown_hours = 6.0 }
 [validation]
-tiers = { multi_add_to_cart = 70.0, two_add_to_carts = 60.0, one_add_to_cart = 50.0, usual = 40.0, poor = 30.0 }
+tiers = { multi_add_to_cart = 160.0, two_add_to_carts = 140.0, one_add_to_cart = 120.0, usual = 90.0, poor = 50.0 }
 minimum = { impressions = 200, clicks = 5, spend = 10.0 }
-promote = { purchases = 1, purchase_days = 1, cpa_below = 90.0, roas_above = 0.5, daily_budget = 40.0 }
+promote = { purchases = 4, purchase_days = 2, cpa_below = 60.0, roas_above = 0.8, daily_budget = 20.0 }
 reinvest.cooldown_hours = 6.0
 [scaling]
-kill = { cpa_days = 1, roas_days = 1, probability = 0.4 }
+kill = { cpa_days = 2, roas_days = 2 }
 minimum = { impressions = 300, clicks = 10, spend = 10.0, day_spend = 5.0 }
-scale_up = { strong_cpa = 35.0, good_cpa = 45.0, strong_roas = 2.0, good_roas = 1.2, cooldown_hours = 6.0, largest_volatility = 5.0 }
-scale_down = { cpa_above = 50.0, roas_below = 1.0, cooldown_hours = 12.0, smallest_probability_of_bad_cost = 0.2 }
+scale_up = { strong_cpa = 20.0, good_cpa = 30.0, strong_roas = 3.0, good_roas = 1.8, strong_step = 0.3, good_step = 0.2, cooldown_hours = 10.0, largest_volatility = 5.0 }
+scale_down = { cpa_above = 32.0, roas_below = 1.6, to = 0.8, cooldown_hours = 12.0, smallest_probability_of_bad_cost = 0.05 }
 pacing = { freeze_above = 50.0, freeze_long_above = 50.0 }
-duplicate = { purchases = 2, cpa_max = 60.0, days_between = 2, fatigue_below = 1.0, daily_budget = 60.0 }
-refresh = { good_days = 1, cpa_max = 60.0, days_between = 2 }
+duplicate = { purchases = 3, cpa_max = 50.0, days_between = 2, fatigue_below = 1.0, daily_budget = 60.0 }
+refresh = { good_days = 1, cpa_max = 40.0, days_between = 2 }
 """
 GUARD = """
 [guard]
 cooldown_hours = 4.0
-max_spend_share_per_run = 0.6
 stop_cpa_ratio = 100.0
 stop_min_purchases = 1000.0
 max_duplicates_per_day = 2
 """
-TARGETS = {"testing": 60.0, "validation": 50.0, "scaling": 60.0}
+CAPS = {"testing": 1e6, "validation": 950.0, "scaling": 2200.0}
+TARGETS = {"testing": 50.0, "validation": 40.0, "scaling": 50.0}
 
 
 @dataclass
@@ -74,7 +74,8 @@ def placed(stages, ids):
     for place, (stage, names) in enumerate(stages.items()):
         ahead = next((later for later in list(stages)[place + 1:] if stages[later]), "")
         campaigns = ", ".join(f'"{ids[name]}"' for name in names)
-        lines.append(f'[stages.{stage}]\ncampaigns = [{campaigns}]\nnext = "{ahead}"\ndaily_cap = 1e6\nmin_budget = 1.0\n')
+        lines.append(f'[stages.{stage}]\ncampaigns = [{campaigns}]\nnext = "{ahead}"\n'
+                     f"daily_cap = {CAPS[stage]}\nmin_budget = 1.0\nmax_budget = 900.0\n")
     return "".join(lines)
 
 
@@ -112,15 +113,39 @@ def lived(story, folder):
     return moments, chronicle
 
 
+def new_ads(*places):
+    """Copies ads of testing by hand, each into its own ad set: they are Dean's to test, and no copies of its own."""
+    def step(graph, chronicle):
+        ads = chronicle.ads.index[chronicle.ads["stage"] == "testing"]
+        for place in places:
+            graph.change(f"{ads[place]}/copies", status_option="ACTIVE")
+    return step
+
+
+def on_again(graph, chronicle):
+    """Switches on by hand what Dean paused first."""
+    graph.change(next(iter(chronicle.paused)), status="ACTIVE")
+
+
+def by_hand(minor):
+    """Gives the ad set of the last live ad with a budget of its own another budget by hand."""
+    def step(graph, chronicle):
+        live = chronicle.ads[(chronicle.ads["status"] == "ACTIVE") & (chronicle.ads["copyable"] == 1)]
+        graph.change(live["owner"].iloc[-1], daily_budget=minor)
+    return step
+
+
 AS_SHIPPED = {"testing": ("Testing",), "validation": ("Validation",), "scaling": ("Scaling",)}
 STORIES = [
-    Story("euro", seed=11, ads=48, story=(), targets=TARGETS, settings=GUARD, rules=EAGER, hours=12 * HOURS + 16,
-          stages={0: AS_SHIPPED, 6 * HOURS + 11: AS_SHIPPED | {"validation": (), "scaling": ("Scaling", "Validation")}},
-          looks=(4 * HOURS + 9, 6 * HOURS + 14, 12 * HOURS + 15)),
-    Story("yen", seed=12, ads=48, story=(), targets=TARGETS, settings=GUARD, rules=EAGER, hours=12 * HOURS + 16,
+    Story("euro", seed=11, ads=40, story=(), targets=TARGETS, settings=GUARD, rules=EAGER, hours=12 * HOURS + 16,
+          stages={0: AS_SHIPPED, 4 * HOURS + 11: AS_SHIPPED | {"validation": (), "scaling": ("Scaling", "Validation")}},
+          client={3 * HOURS: new_ads(0, 5, 9), 8 * HOURS: new_ads(1, 6, 10), 10 * HOURS: on_again, 12 * HOURS + 12: by_hand(4700)},
+          looks=(1 * HOURS + 10, 4 * HOURS + 14, 12 * HOURS + 15)),
+    Story("yen", seed=12, ads=40, story=(), targets=TARGETS, settings=GUARD, rules=EAGER, hours=12 * HOURS + 16,
           currency="JPY", zone="Asia/Tokyo",
-          stages={0: AS_SHIPPED},
-          looks=(4 * HOURS + 9, 6 * HOURS + 14, 12 * HOURS + 15)),
+          stages={0: AS_SHIPPED | {"testing": ("Testing", "Brand")}, 9 * HOURS + 8: AS_SHIPPED | {"validation": ("Validation", "Brand")}},
+          client={3 * HOURS: new_ads(0, 5, 9), 8 * HOURS: new_ads(1, 6, 10), 10 * HOURS: on_again, 11 * HOURS: new_ads(0, 5, 9)},
+          looks=(2 * HOURS + 10, 9 * HOURS + 13, 12 * HOURS + 15)),
 ]
 
 

@@ -4,7 +4,7 @@
 // A test that unwraps says what it expects by failing.
 #![allow(clippy::unwrap_used)]
 
-use dean::domain::{Currency, Facts, Money};
+use dean::domain::{Currency, Facts};
 use dean::features::{self, Basis, Frame, LagCurve, Marks, Row, Totals};
 use dean_policy::types::{Answer, Cohort, Kind, Setting, Value, Verb};
 use dean_policy::{Policy, shipped};

@@ -307,6 +307,14 @@ impl World {
         days.filter(|day| day.date == date).map(|day| day.spend).sum()
     }
 
+    /// What was spent from a day on, minor units: on ads that earn in truth, and altogether.
+    #[must_use]
+    pub fn spend_on_winners_since(&self, date: Date) -> (i64, i64) {
+        let spent = |ad: &Ad| ad.days.iter().filter(|d| d.date >= date).map(|d| d.spend).sum::<i64>();
+        let earns = |ad: &&Ad| self.truth(ad.id).is_some_and(|truth| truth.margin > 0.0);
+        (self.ads.iter().filter(earns).map(spent).sum(), self.ads.iter().map(spent).sum())
+    }
+
     /// Profit from a moment on, in minor units, once everything has settled: revenue of all
     /// purchases that are never withdrawn, less goods and spend.
     #[must_use]

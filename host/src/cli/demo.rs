@@ -3,11 +3,12 @@
 use super::context::data_dir_only;
 use super::output::{self, Usage};
 use super::{Ended, Global};
-use crate::demo::{self, DemoReport, Spread};
+use crate::demo::{self, DemoReport, Rules, Spread};
 use clap::Args;
 use dean_policy::{Limits, Registry, Runtime};
 use dean_sim::Params;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -41,6 +42,7 @@ pub(super) async fn demo(global: &Global, args: DemoArgs) -> anyhow::Result<Ende
         let _ = std::fs::remove_file(folder.join(name));
     }
     let registry = Registry::new(Runtime::new(Limits::default(), Some(&data_dir.join("cache")))?);
+    let rules = Rules { folder: global.config.clone(), profile: global.profile.clone(), client: global.client.clone() };
     let params = Params { ads: args.ads, ..Params::default() };
     let hours = u64::from(args.days) * 24;
     let bar =
@@ -51,7 +53,7 @@ pub(super) async fn demo(global: &Global, args: DemoArgs) -> anyhow::Result<Ende
     let progress = |hours: u64| bar.inc(hours);
 
     // One thread lives the first world through HTTP, others take the next seeds in process.
-    let first = demo::live_through_http(params.clone(), args.seed, args.days, &folder, &registry, &progress);
+    let first = demo::live_through_http(params.clone(), args.seed, args.days, &folder, &rules, &registry, &progress);
     let next = AtomicU64::new(1);
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get());
     let handle = tokio::runtime::Handle::current();
@@ -63,7 +65,8 @@ pub(super) async fn demo(global: &Global, args: DemoArgs) -> anyhow::Result<Ende
                 if world >= args.worlds {
                     return anyhow::Ok(worlds);
                 }
-                let lived = demo::live_in_process(params.clone(), args.seed + world, args.days, &registry, &progress);
+                let lived =
+                    demo::live_in_process(params.clone(), args.seed + world, args.days, &rules, &registry, &progress);
                 worlds.push((world, handle.block_on(lived)?.report));
             }
         };
@@ -86,6 +89,7 @@ pub(super) async fn demo(global: &Global, args: DemoArgs) -> anyhow::Result<Ende
         days: args.days,
         ads: args.ads,
         currency: params.currency.clone(),
+        daily_caps: first.daily_caps,
         worlds,
         runs: first.runs,
         decisions: first.decisions,
@@ -126,6 +130,25 @@ fn print(report: &DemoReport) {
         report.budget_changes,
         report.api.reads,
         report.api.writes
+    ));
+    let caps = report.daily_caps.iter().filter_map(|(stage, cap)| Some(format!("{stage} {:.0}", (*cap)?)));
+    let into = report.worlds.iter().flat_map(|w| &w.promoted_into);
+    let into = into.fold(BTreeMap::<&str, usize>::new(), |mut sums, (stage, n)| {
+        *sums.entry(stage).or_default() += n;
+        sums
+    });
+    let into: Vec<String> = into.iter().map(|(stage, n)| format!("{n} into {stage}")).collect();
+    output::line(&format!(
+        "At most a day ({}): {}. Completed promotions, all worlds: {}.",
+        report.currency,
+        caps.collect::<Vec<_>>().join(", "),
+        if into.is_empty() { "none".into() } else { into.join(", ") },
+    ));
+    let mean = |get: fn(&demo::WorldReport) -> f64| report.worlds.iter().map(get).sum::<f64>() / worlds as f64 * 100.0;
+    output::line(&format!(
+        "Of the last week's spend, ads that earn in truth had {:.0} % with Dean, {:.0} % left alone.",
+        mean(|w| w.winners_share),
+        mean(|w| w.winners_share_untouched)
     ));
     for example in &report.examples {
         output::line(&format!("  e.g. {example}"));

@@ -4,7 +4,7 @@ use super::context::Context;
 use super::output::{self, Usage};
 use super::{Ended, Global};
 use crate::domain::Currency;
-use crate::pipeline::{self, Explanation, beside, number};
+use crate::pipeline::{self, Explanation, beside, number, plain_name};
 use crate::store::Store;
 use clap::Args;
 use dean_policy::types::Comparison;
@@ -62,13 +62,13 @@ fn only(e: &mut Explanation, rule: &str) -> Result<(), Usage> {
 fn print(e: &Explanation) {
     let currency = Currency::new(&e.currency);
     if let Some(skip) = &e.skipped {
-        let name = output::ad_name(&skip.ad_name);
+        let name = plain_name(&skip.ad_name);
         output::line(&format!("{name} ({}), run {} as of {}", skip.ad_id, e.run_id, e.as_of));
         output::line(&format!("\nNot decided on: {}.", skip.reason));
         return;
     }
     let Some(d) = &e.decision else { return };
-    let name = output::ad_name(&d.ad_name);
+    let name = plain_name(&d.ad_name);
     output::line(&format!("{name} ({}), stage {}, run {} as of {}", d.ad_id, d.stage, e.run_id, e.as_of));
     let dry = if e.dry_run { "In a dry run, so nothing was written: " } else { "" };
     output::line(&format!("\n{dry}{}\n", d.why));

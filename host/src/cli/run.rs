@@ -5,7 +5,7 @@ use super::output::{self, Usage};
 use super::{Ended, Global};
 use crate::demo::{Forecast, forecast};
 use crate::domain::{Currency, Verb};
-use crate::pipeline::{self, Options, Recent, RunReport, Runner, StageReport};
+use crate::pipeline::{self, Options, Recent, RunReport, Runner, StageReport, plain_name};
 use clap::Args;
 
 #[derive(Debug, Args)]
@@ -199,7 +199,7 @@ fn print(report: &RunReport, explain: bool) {
     for d in report.decisions.iter().filter(shown) {
         let amount = d.done.amount.and_then(|a| currency.from_major(a)).map(|m| format!(" {}", currency.format(m)));
         let verb = format!("{}{}", d.done.verb, amount.unwrap_or_default());
-        let name = output::ad_name(&d.ad_name);
+        let name = plain_name(&d.ad_name);
         decisions.add_row([format!("{name}\n{}", d.ad_id), d.stage.clone(), verb, d.why.clone()]);
         rows += 1;
     }
@@ -218,7 +218,7 @@ fn print(report: &RunReport, explain: bool) {
     let name_of = |id: &String| {
         let decided = report.decisions.iter().map(|d| (&d.ad_id, &d.ad_name));
         let mut all = decided.chain(report.skipped.iter().map(|s| (&s.ad_id, &s.ad_name)));
-        let name = all.find(|(ad, _)| *ad == id).map(|(_, name)| format!("{} ({id})", output::ad_name(name)));
+        let name = all.find(|(ad, _)| *ad == id).map(|(_, name)| format!("{} ({id})", plain_name(name)));
         name.unwrap_or_else(|| id.clone())
     };
     for p in &report.promotions {
@@ -226,7 +226,7 @@ fn print(report: &RunReport, explain: bool) {
     }
     if explain {
         for s in &report.skipped {
-            output::line(&format!("not decided on: {} ({}): {}", output::ad_name(&s.ad_name), s.ad_id, s.reason));
+            output::line(&format!("not decided on: {} ({}): {}", plain_name(&s.ad_name), s.ad_id, s.reason));
         }
     }
     for a in report.actions.iter().filter(|a| !matches!(a.state.as_str(), "done" | "planned")) {

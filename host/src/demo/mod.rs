@@ -13,6 +13,8 @@ pub use world::{FirstWorld, InProcess, demo_config, live_in_process, live_throug
 
 use crate::domain::Currency;
 use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// What a demo found.
 #[derive(Clone, Debug, Serialize)]
@@ -25,6 +27,8 @@ pub struct DemoReport {
     pub ads: usize,
     /// The currency of all money, in major units.
     pub currency: String,
+    /// What each stage may spend in a day.
+    pub daily_caps: BTreeMap<String, Option<f64>>,
     /// The worlds.
     pub worlds: Vec<WorldReport>,
     /// Hourly runs of the first world.
@@ -57,6 +61,24 @@ pub struct WorldReport {
     pub flips: usize,
     /// Days on which a stage spent more than its cap. None is meant to happen.
     pub caps_passed: usize,
+    /// Promotions that Dean completed, by the stage that they went into.
+    pub promoted_into: BTreeMap<String, usize>,
+    /// Share of the last seven days' spend that went to ads which earn in truth, run by Dean.
+    pub winners_share: f64,
+    /// The same where the account is left alone.
+    pub winners_share_untouched: f64,
+}
+
+/// Where the rules come from that Dean runs a world by, as on a real account; campaigns, account and the
+/// cost of goods are the simulated ones.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// The folder of `dean.toml` and `rules.toml`. What is not there is not read.
+    pub folder: PathBuf,
+    /// A profile of `profiles/`.
+    pub profile: Option<String>,
+    /// A client of `clients/`.
+    pub client: Option<String>,
 }
 
 /// Profit of one world by who ran it.

@@ -2,6 +2,7 @@
 //! would have: except for the last, who has the truth.
 
 use super::Profit;
+use crate::config::Config;
 use dean_sim::{Stage, World};
 use jiff::civil::Date;
 
@@ -32,8 +33,19 @@ const STEP: f64 = 0.2;
 /// The most that stages may spend in a day, major units: the same limits as Dean's.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Caps {
+    pub testing: f64,
     pub validation: f64,
     pub scaling: f64,
+}
+
+impl Caps {
+    /// Those of a configuration; a stage without one has no end.
+    pub(super) fn of(config: &Config) -> Self {
+        let stages = config.stages();
+        let cap =
+            |name: &str| stages.iter().find(|s| s.name == name).and_then(|s| s.daily_cap).unwrap_or(f64::INFINITY);
+        Caps { testing: cap("testing"), validation: cap("validation"), scaling: cap("scaling") }
+    }
 }
 
 /// Lives through hours, and gives the profit at the end of each day since `since`, major units.
@@ -106,10 +118,23 @@ fn step(world: &mut World, id: u64, margin: f64, room: f64) {
     }
 }
 
-/// The profit of the rivals in one world.
-pub(super) fn compare(world: &World, days: u32, since: Date, caps: Caps) -> (Profit, [Vec<f64>; 3]) {
-    let run = |rival| live(world.clone(), rival, days, since, caps).1;
-    let daily = [Rival::Untouched, Rival::Thresholds, Rival::Truth].map(run);
+/// What became of one world in other hands.
+#[derive(Debug)]
+pub(super) struct Compared {
+    /// The profit of each.
+    pub profit: Profit,
+    /// Day by day: untouched, thresholds, truth.
+    pub daily: [Vec<f64>; 3],
+    /// The world that was left alone, at its end.
+    pub untouched: World,
+}
+
+/// Lives one world in the hands of the rivals.
+pub(super) fn compare(world: &World, days: u32, since: Date, caps: Caps) -> Compared {
+    let run = |rival| live(world.clone(), rival, days, since, caps);
+    let (untouched, alone) = run(Rival::Untouched);
+    let daily = [alone, run(Rival::Thresholds).1, run(Rival::Truth).1];
     let last = |i: usize| daily[i].last().copied().unwrap_or(0.0);
-    (Profit { dean: 0.0, untouched: last(0), thresholds: last(1), truth: last(2) }, daily)
+    let profit = Profit { dean: 0.0, untouched: last(0), thresholds: last(1), truth: last(2) };
+    Compared { profit, daily, untouched }
 }

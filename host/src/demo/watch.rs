@@ -1,12 +1,12 @@
 //! What a world is watched for while Dean runs it: changes that take back another, and caps.
 
-use super::world::{SCALING_CAP, TESTING_CAP, VALIDATION_CAP};
+use super::rivals::Caps;
 use crate::ledger::kind;
 use crate::pipeline::RunReport;
 use dean_sim::{Stage, World};
 use jiff::Timestamp;
 use jiff::civil::Date;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// A change that is taken back within this time is a flip.
 const FLIP_HOURS: f64 = 24.0;
@@ -18,12 +18,17 @@ pub(super) struct Watch {
     pub flips: usize,
     /// Days on which a stage spent more than its cap.
     pub caps_passed: usize,
+    /// Completed promotions by the stage that they went into.
+    pub promoted_into: BTreeMap<String, usize>,
     last: HashMap<(String, bool), (Timestamp, bool)>,
 }
 
 impl Watch {
     /// Looks at what a run did.
     pub(super) fn note(&mut self, report: &RunReport) {
+        for p in report.promotions.iter().filter(|p| p.state == "done") {
+            *self.promoted_into.entry(p.to_stage.clone()).or_default() += 1;
+        }
         let Ok(now) = report.as_of.parse::<Timestamp>() else { return };
         for action in report.actions.iter().filter(|a| a.state == "done") {
             // Whether it is about money, and whether it gives or takes.
@@ -46,10 +51,11 @@ impl Watch {
     }
 
     /// Looks at what a world spent on a day that is over.
-    pub(super) fn day_over(&mut self, world: &World, day: Date) {
-        let major = world.params().minor_units() as f64 * world.params().price_level;
-        let caps = [(Stage::Testing, TESTING_CAP), (Stage::Validation, VALIDATION_CAP), (Stage::Scaling, SCALING_CAP)];
-        let passed = |(stage, cap): &(Stage, f64)| world.spend_on(*stage, day) as f64 / major > *cap;
+    pub(super) fn day_over(&mut self, world: &World, day: Date, caps: &Caps) {
+        let minor = world.params().minor_units() as f64;
+        let caps =
+            [(Stage::Testing, caps.testing), (Stage::Validation, caps.validation), (Stage::Scaling, caps.scaling)];
+        let passed = |(stage, cap): &(Stage, f64)| world.spend_on(*stage, day) as f64 / minor > *cap;
         self.caps_passed += caps.iter().filter(|c| passed(c)).count();
     }
 }

@@ -1,8 +1,8 @@
 //! Dean in a simulated world: the same pipeline, store and policies as on a real account.
 
-use super::rivals;
+use super::rivals::{self, Caps};
 use super::watch::Watch;
-use super::{Daily, Profit, WorldReport};
+use super::{Daily, Profit, Rules, WorldReport};
 use crate::config::{self, Effective, Environment, Sources};
 use crate::domain::{Clock, Verb};
 use crate::meta::{self, ApiUsage, Call, Client, Credentials, HttpTransport, Reply, Transport, TransportError};
@@ -14,6 +14,7 @@ use dean_sim::{Graph, Params, Stage, World};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::json;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,10 +22,13 @@ const VERSION: &str = "v26.0";
 const TOKEN: &str = "simulated-token";
 const SECRET: &str = "simulated-secret";
 
-/// What a stage may spend in a day in the demo: its world is larger than the defaults' account.
-pub(super) const VALIDATION_CAP: f64 = 2_000.0;
-pub(super) const SCALING_CAP: f64 = 5_000.0;
-pub(super) const TESTING_CAP: f64 = 1_000.0;
+/// What a stage may spend in a day in the demo unless the configuration says so: its world is larger than
+/// the account that the shipped caps are for.
+const CAPS: [(&str, f64); 3] = [
+    ("stages.testing.daily_cap", 1_000.0),
+    ("stages.validation.daily_cap", 2_000.0),
+    ("stages.scaling.daily_cap", 5_000.0),
+];
 
 /// A simulated account in this process: the same requests and answers as over HTTP.
 #[derive(Clone, Debug)]
@@ -54,28 +58,30 @@ impl Transport for InProcess {
     }
 }
 
-/// The configuration of a simulated account: the defaults, with its campaigns.
+/// The configuration of a simulated account: rules as they are given, with its campaigns.
 ///
 /// # Errors
-/// When the policies' settings are refused, which would be a mistake in this program.
-pub fn demo_config(world: &World) -> anyhow::Result<Effective> {
+/// When the configuration is refused.
+pub fn demo_config(world: &World, rules: &Rules) -> anyhow::Result<Effective> {
+    let mut sources = Sources {
+        folder: rules.folder.clone(),
+        profile: rules.profile.clone(),
+        client: rules.client.clone(),
+        environment: Environment::default(),
+        flags: Vec::new(),
+    };
+    let own = config::load(&sources)?;
     let id = |stage| json!(world.campaign(stage).to_string());
-    let flags = [
+    let mut flags = vec![
         ("account.id", json!(format!("act_{}", world.account()))),
         ("ids.testing_campaign_id", id(Stage::Testing)),
         ("ids.validation_campaign_id", id(Stage::Validation)),
         ("ids.scaling_campaign_id", id(Stage::Scaling)),
-        ("stages.testing.daily_cap", json!(TESTING_CAP)),
-        ("stages.validation.daily_cap", json!(VALIDATION_CAP)),
-        ("stages.scaling.daily_cap", json!(SCALING_CAP)),
         ("economics.cogs_per_purchase", json!(world.params().cogs * world.params().price_level)),
     ];
-    let sources = Sources {
-        environment: Environment::default(),
-        flags: flags.into_iter().map(|(key, value)| (key.to_string(), value, "demo")).collect(),
-        client: None,
-        ..Sources::default()
-    };
+    let unset = CAPS.iter().filter(|(key, _)| own.tree.at(key).is_none());
+    flags.extend(unset.map(|(key, cap)| (*key, json!(cap * world.params().price_level))));
+    sources.flags = flags.into_iter().map(|(key, value)| (key.to_string(), value, "demo")).collect();
     Ok(config::load(&sources)?)
 }
 
@@ -98,6 +104,8 @@ fn clock_of(world: &World) -> Clock {
 pub struct FirstWorld {
     /// The comparison.
     pub report: WorldReport,
+    /// What each stage may spend in a day.
+    pub daily_caps: BTreeMap<String, Option<f64>>,
     /// Profit day by day.
     pub daily: Vec<Daily>,
     /// Hourly runs.
@@ -125,12 +133,13 @@ pub async fn live_through_http(
     seed: u64,
     days: u32,
     folder: &Path,
+    rules: &Rules,
     registry: &Registry,
     progress: &(dyn Fn(u64) + Sync),
 ) -> anyhow::Result<FirstWorld> {
     let world = World::new(seed, params);
     let start = world.clone();
-    let (clock, effective) = (clock_of(&world), demo_config(&world)?);
+    let (clock, effective) = (clock_of(&world), demo_config(&world, rules)?);
     let (server, serving) = dean_sim::serve(new_graph(world), 0).await?;
     let serving = tokio::spawn(serving);
     let transport = Arc::new(HttpTransport::new(&server.url()).map_err(anyhow::Error::msg)?);
@@ -147,7 +156,7 @@ pub async fn live_through_http(
         live(
             &start,
             days,
-            &Setting { client: &client, store: &store, clock: &clock, effective: &effective, registry, folder },
+            &Setting { rules, client: &client, store: &store, clock: &clock, effective: &effective, registry, folder },
             &advance,
             &look,
         )
@@ -165,12 +174,13 @@ pub async fn live_in_process(
     params: Params,
     seed: u64,
     days: u32,
+    rules: &Rules,
     registry: &Registry,
     progress: &(dyn Fn(u64) + Sync),
 ) -> anyhow::Result<FirstWorld> {
     let world = World::new(seed, params);
     let start = world.clone();
-    let (clock, effective) = (clock_of(&world), demo_config(&world)?);
+    let (clock, effective) = (clock_of(&world), demo_config(&world, rules)?);
     let account = InProcess(Arc::new(Mutex::new(new_graph(world))));
     let client = client(Arc::new(account.clone()), &clock, &start);
     let store = SqliteStore::in_memory()?;
@@ -182,12 +192,20 @@ pub async fn live_in_process(
     };
     let look = || account.graph().world().clone();
     let nowhere = Path::new("no-such-folder");
-    let setting =
-        Setting { client: &client, store: &store, clock: &clock, effective: &effective, registry, folder: nowhere };
+    let setting = Setting {
+        rules,
+        client: &client,
+        store: &store,
+        clock: &clock,
+        effective: &effective,
+        registry,
+        folder: nowhere,
+    };
     live(&start, days, &setting, &advance, &look).await
 }
 
 struct Setting<'a> {
+    rules: &'a Rules,
     client: &'a Client,
     store: &'a dyn Store,
     clock: &'a Clock,
@@ -203,7 +221,10 @@ async fn live(
     advance: &(dyn Fn() -> i64 + Sync),
     look: &(dyn Fn() -> World + Sync),
 ) -> anyhow::Result<FirstWorld> {
-    let policies = pipeline::prepare(setting.effective, setting.registry, setting.folder)?;
+    let policies = pipeline::prepare(setting.effective, setting.registry, &setting.rules.folder)?;
+    if let Some(reason) = policies.iter().find_map(|policy| policy.broken()) {
+        anyhow::bail!("a policy cannot be used: {reason}");
+    }
     let recent = Recent::default();
     let runner = Runner {
         client: setting.client,
@@ -216,6 +237,7 @@ async fn live(
         recent: &recent,
     };
     let since = start.today();
+    let caps = Caps::of(&setting.effective.config);
     let minor = start.params().minor_units() as f64;
     let mut seen = Seen::default();
     let mut watch = Watch::default();
@@ -229,20 +251,33 @@ async fn live(
         if hour % 24 == 23 {
             let world = look();
             dean.push(world.profit_since(since) as f64 / minor);
-            watch.day_over(&world, world.today().yesterday()?);
+            watch.day_over(&world, world.today().yesterday()?, &caps);
         }
     }
-    let (mut profits, rivals) =
-        rivals::compare(start, days, since, rivals::Caps { validation: VALIDATION_CAP, scaling: SCALING_CAP });
-    profits.dean = dean.last().copied().unwrap_or(0.0);
+    let compared = rivals::compare(start, days, since, caps);
+    let profit = Profit { dean: dean.last().copied().unwrap_or(0.0), ..compared.profit };
+    let last_week = compared.untouched.today().checked_sub(jiff::Span::new().days(7))?;
+    let share = |world: &World| {
+        let (winners, all) = world.spend_on_winners_since(last_week);
+        winners as f64 / all.max(1) as f64
+    };
     let day = |i: usize| -> anyhow::Result<Daily> {
         let date = since.checked_add(jiff::Span::new().days(i as i64))?;
-        let at = |r: usize| rivals[r][i];
+        let at = |r: usize| compared.daily[r][i];
         let profit = Profit { dean: dean[i], untouched: at(0), thresholds: at(1), truth: at(2) };
         Ok(Daily { date: date.to_string(), profit })
     };
     Ok(FirstWorld {
-        report: WorldReport { seed: start.seed(), profit: profits, flips: watch.flips, caps_passed: watch.caps_passed },
+        report: WorldReport {
+            seed: start.seed(),
+            profit,
+            flips: watch.flips,
+            caps_passed: watch.caps_passed,
+            promoted_into: watch.promoted_into,
+            winners_share: share(&look()),
+            winners_share_untouched: share(&compared.untouched),
+        },
+        daily_caps: setting.effective.config.stages().into_iter().map(|s| (s.name, s.daily_cap)).collect(),
         daily: (0..dean.len()).map(day).collect::<anyhow::Result<_>>()?,
         runs: seen.runs,
         decisions: seen.decisions,
@@ -280,7 +315,7 @@ impl Seen {
                 _ => continue,
             };
             self.kills += usize::from(decision.done.verb == Verb::Pause);
-            self.examples[example] = Some(format!("{}: {}", decision.ad_name, decision.why));
+            self.examples[example] = Some(format!("{}: {}", pipeline::plain_name(&decision.ad_name), decision.why));
         }
     }
 }

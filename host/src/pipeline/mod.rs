@@ -26,7 +26,7 @@ pub use replay::{Explanation, Replay, RuleWhy, explain, replay};
 pub use report::{
     Action, Budget, Decision, Evidence, Final, Health, Owner, Promotion, RuleCheck, RunReport, Skip, StageReport,
 };
-pub use words::{beside, number};
+pub use words::{beside, number, plain_name};
 
 use crate::config::Effective;
 use crate::domain::{Account, Clock};

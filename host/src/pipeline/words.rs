@@ -147,3 +147,27 @@ pub(super) fn needs(name: &str, check: &Check, currency: &Currency) -> String {
         }
     }
 }
+
+/// An ad's name without the marks by which the ledger finds copies again.
+#[must_use]
+pub fn plain_name(name: &str) -> String {
+    let mut shown = String::with_capacity(name.len());
+    let mut rest = name;
+    while let Some((before, mark)) = rest.split_once(" [dean:") {
+        shown.push_str(before);
+        rest = mark.split_once(']').map_or("", |(_, after)| after);
+    }
+    shown + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain_name;
+
+    #[test]
+    fn a_copy_of_a_copy_has_its_first_name() {
+        assert_eq!(plain_name("Ad 002 [dean:p0e.ad] [dean:pc4.ad]"), "Ad 002");
+        assert_eq!(plain_name("Ad [new] 3"), "Ad [new] 3");
+        assert_eq!(plain_name("Ad 7 [dean:p0e.ad] - Copy"), "Ad 7 - Copy");
+    }
+}

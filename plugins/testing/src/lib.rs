@@ -39,6 +39,8 @@ pub mod column {
         CPA = "cpa_in_stage";
         /// Return on ad spend; not known where the account reports no revenue.
         ROAS = "roas_in_stage";
+        /// Revenue; not known where purchases come without a value.
+        REVENUE = "revenue_in_stage";
         /// How likely the true cost per purchase is above target, given all evidence.
         P_CPA_ABOVE_TARGET = "p_cpa_above_target";
         /// The same as add-to-carts foretell it.
@@ -118,7 +120,7 @@ pub mod rule {
         EXONERATED = "late-conversions", "Late conversions speak for it",
             "Brings back an ad that was paused when purchases reported since then show a good cost.";
         REINVEST = "reinvest", "Freed budget to what sells",
-            "Tops up the budget of an ad set whose ads sell, out of budget that nobody spends any more.";
+            "Tops up the budget of an ad set whose ads sell, out of budget that nobody spends any more, in proportion to return.";
     }
 }
 
@@ -191,7 +193,7 @@ fn reinvest(settings: &Settings, evaluation: &mut Evaluation<'_>, stays: impl Fn
     let table = evaluation.table();
     let groups = Groups::of(table, column::SPEND, stays);
     let learning = groups.any(column::IN_LEARNING);
-    let purchases = groups.sum(column::PURCHASES);
+    let [purchases, revenue, spend] = [column::PURCHASES, column::REVENUE, column::SPEND].map(|c| groups.sum(c));
     let mut winners = Vec::new();
     for (group, lead) in groups.leads() {
         let sold = purchases[group as usize];
@@ -208,7 +210,10 @@ fn reinvest(settings: &Settings, evaluation: &mut Evaluation<'_>, stays: impl Fn
             let most = settings.reinvest_budget - budget;
             let most = if learning[group as usize] { most.min(budget * settings.learning_step) } else { most };
             let confidence = 1.0 - or_even(ad.get(column::P_CPA_ABOVE_TARGET));
-            winners.push(Claim { group, budget, weight: sold, most, confidence });
+            // In proportion to return; where none is known, as much as a promotion asks for.
+            let roas = revenue[group as usize] / spend[group as usize];
+            let weight = if roas > 0.0 { roas } else { settings.roas_min };
+            winners.push(Claim { group, budget, weight, most, confidence });
         }
     }
     evaluation.share_out(table.context(context::FREED_BUDGET), 0.0, rule::REINVEST, &winners);
