@@ -65,7 +65,7 @@ class Chronicle:
     entries: dict = field(default_factory=dict)
     done: list = field(default_factory=list)
     paused: dict = field(default_factory=dict)
-    resumed: dict = field(default_factory=dict)
+    by_hand: set = field(default_factory=set)
     copy_budgets: dict = field(default_factory=dict)
     source_of: dict = field(default_factory=dict)
     joined: list = field(default_factory=list)
@@ -108,7 +108,7 @@ class Chronicle:
 
     def in_stage(self, ad):
         """What an ad did since it entered its stage."""
-        return (self.days_of(ad).sum() - self.entries[ad].before.sum()).clip(lower=0.0)
+        return self.days_of(ad).subtract(self.entries[ad].before, fill_value=0.0).sum().clip(lower=0.0)
 
     def hear(self, report, now):
         """Notes what a run says that it did; `see` has to come before, for the ads as it found them."""
@@ -131,8 +131,6 @@ class Chronicle:
             self.paused[done.target] = Pause(done.at, so_far["spend"], so_far["purchases"], handed_over)
         elif done.kind in ("resume", "activate"):
             self.paused.pop(done.target, None)
-            if done.kind == "resume":
-                self.resumed[done.target] = done.at
 
     def times(self, kinds, target):
         """When something of some kinds was done to a target, oldest first."""

@@ -23,25 +23,52 @@ EAGER = """
 testing_min = 0.5
 validation_min = 1.0
 scaling_kill_min = 0.6
+
 [testing]
 minimum = { impressions = 50, spend = 3.0 }
 fairness.spend = 20.0
 no_add_to_cart.spend = 20.0
-tiers = { multi_add_to_cart = 90.0, two_add_to_carts = 80.0, one_add_to_cart = 70.0, high_ctr = 60.0, good_ctr = 55.0, decent_ctr = 50.0, poor = 40.0 }
 reinvest = { daily_budget = 80.0, cooldown_hours = 6.0 }
+[testing.tiers]
+multi_add_to_cart = 90.0
+two_add_to_carts = 80.0
+one_add_to_cart = 70.0
+high_ctr = 60.0
+good_ctr = 55.0
+decent_ctr = 50.0
+poor = 40.0
+
 [validation]
-tiers = { multi_add_to_cart = 160.0, two_add_to_carts = 140.0, one_add_to_cart = 120.0, usual = 90.0, poor = 50.0 }
 minimum = { impressions = 200, clicks = 5, spend = 10.0 }
 promote = { purchases = 4, purchase_days = 2, cpa_below = 60.0, roas_above = 0.8, daily_budget = 20.0 }
 reinvest.cooldown_hours = 6.0
+[validation.tiers]
+multi_add_to_cart = 160.0
+two_add_to_carts = 140.0
+one_add_to_cart = 120.0
+usual = 90.0
+
 [scaling]
-kill = { cpa_days = 2, roas_days = 2 }
 minimum = { impressions = 300, clicks = 10, spend = 10.0, day_spend = 5.0 }
-scale_up = { strong_cpa = 20.0, good_cpa = 30.0, strong_roas = 3.0, good_roas = 1.8, strong_step = 0.3, good_step = 0.2, cooldown_hours = 10.0, largest_volatility = 5.0 }
-scale_down = { cpa_above = 32.0, roas_below = 1.6, to = 0.8, cooldown_hours = 12.0, smallest_probability_of_bad_cost = 0.05 }
+kill.roas_days = 2
 pacing = { freeze_above = 50.0, freeze_long_above = 50.0 }
 duplicate = { purchases = 3, cpa_max = 50.0, days_between = 2, fatigue_below = 1.0, daily_budget = 60.0 }
 refresh = { good_days = 1, cpa_max = 40.0, days_between = 2 }
+[scaling.scale_up]
+strong_cpa = 20.0
+good_cpa = 30.0
+strong_roas = 3.0
+good_roas = 1.3
+strong_step = 0.3
+good_step = 0.2
+cooldown_hours = 10.0
+largest_volatility = 5.0
+[scaling.scale_down]
+cpa_above = 32.0
+roas_below = 1.2
+to = 0.8
+cooldown_hours = 12.0
+smallest_probability_of_bad_cost = 0.05
 """
 GUARD = """
 [guard]
@@ -131,6 +158,7 @@ def by_hand(minor):
     """Gives the ad set of the last live ad with a budget of its own another budget by hand."""
     def step(graph, chronicle):
         live = chronicle.ads[(chronicle.ads["status"] == "ACTIVE") & (chronicle.ads["copyable"] == 1)]
+        chronicle.by_hand.add(live["owner"].iloc[-1])
         graph.change(live["owner"].iloc[-1], daily_budget=minor)
     return step
 

@@ -5,7 +5,8 @@
 
 use dean::pipeline::Options;
 use dean::store::tables::{
-    ACCOUNT_HEALTH, CREATIVE_INTELLIGENCE, DAILY_SUMMARIES, META_CREATIVES, SYSTEM_HEALTH, TABLES, TIME_SERIES_DATA,
+    ACCOUNT_HEALTH, CREATIVE_INTELLIGENCE, DAILY_SUMMARIES, LEARNING_EVENTS, META_CREATIVES, PERFORMANCE_PATTERNS,
+    SYSTEM_HEALTH, TABLES, TIME_SERIES_DATA,
 };
 use dean::store::{Cell, Store, Table};
 use dean_sim::{Params, Stage};
@@ -87,6 +88,19 @@ async fn the_tables_agree_with_the_account_and_with_each_other() {
     ranks.sort_by(f64::total_cmp);
     assert_eq!(ranks, (1..=ranked.len()).map(|rank| rank as f64).collect::<Vec<_>>());
 
+    let learned = rows(&account, &LEARNING_EVENTS).await;
+    let of = |kind: &str| learned.iter().filter(|row| row["kind"] == kind.into()).count();
+    let ended = promotions.iter().filter(|p| !p.state.is_open()).count();
+    assert_eq!(of("promotion"), ended, "each promotion that ended is an event, once");
+    assert!(of("prior") >= 4 && of("lag") >= 6, "two days, and two priors and three shares on each");
+    let patterns = rows(&account, &PERFORMANCE_PATTERNS).await;
+    for kind in ["ctr", "add_to_cart"] {
+        let of_kind = || patterns.iter().filter(|row| row["kind"] == kind.into());
+        let sum = |column: &str| of_kind().map(|row| number(&row[column])).sum::<f64>();
+        assert!(sum("ads") <= report.ads as f64 && sum("ads") > 10.0, "{kind}");
+        let total = ranked.iter().map(|row| number(&row["spend"])).sum::<f64>();
+        assert!((sum("spend") - total).abs() < 0.5, "{kind}: {} and {total}", sum("spend"));
+    }
     assert_eq!(rows(&account, &ACCOUNT_HEALTH).await.len(), 49, "a row a run");
     let health = rows(&account, &SYSTEM_HEALTH).await;
     assert!(health.iter().any(|row| row["component"] == "policy scaling".into() && row["status"] == "ok".into()));

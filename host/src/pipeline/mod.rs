@@ -8,6 +8,7 @@ mod freed;
 mod measure;
 mod observe;
 mod owners;
+mod patterns;
 mod policies;
 mod promote;
 mod remember;

@@ -11,8 +11,8 @@ use crate::features;
 use crate::guard::Situation;
 use crate::ledger::kind;
 use crate::store::tables::{
-    ACCOUNT_HEALTH, CREATIVE_INTELLIGENCE, Cell, DAILY_SUMMARIES, FATIGUE_ANALYSIS, META_CREATIVES, SYSTEM_HEALTH,
-    TEMPORAL_ANALYSIS, TIME_SERIES_DATA,
+    ACCOUNT_HEALTH, CREATIVE_INTELLIGENCE, Cell, DAILY_SUMMARIES, FATIGUE_ANALYSIS, LEARNING_EVENTS, META_CREATIVES,
+    PERFORMANCE_PATTERNS, SYSTEM_HEALTH, TEMPORAL_ANALYSIS, TIME_SERIES_DATA,
 };
 use crate::store::{ActionRow, ActionState, LifecycleRow, Store, StoreError, Table};
 use jiff::civil::Date;
@@ -36,7 +36,7 @@ pub(super) struct Learned<'a> {
     pub report: &'a RunReport,
 }
 
-type Rows = Vec<Vec<Cell>>;
+pub(super) type Rows = Vec<Vec<Cell>>;
 
 impl Learned<'_> {
     /// Writes all of it.
@@ -50,12 +50,14 @@ impl Learned<'_> {
             (&DAILY_SUMMARIES, self.summaries()),
             (&ACCOUNT_HEALTH, vec![self.account_health()]),
             (&SYSTEM_HEALTH, self.system_health()),
+            (&LEARNING_EVENTS, self.learning_events()),
         ];
         // These look at complete days, which are the same until the next one ends.
         if self.observation.new_day {
             tables.push((&FATIGUE_ANALYSIS, self.fatigue()));
             tables.push((&CREATIVE_INTELLIGENCE, self.creative_intelligence()));
             tables.push((&TEMPORAL_ANALYSIS, self.weekdays()));
+            tables.push((&PERFORMANCE_PATTERNS, self.performance_patterns()));
         }
         for (table, rows) in tables {
             store.upsert(table, &rows).await?;
@@ -63,11 +65,11 @@ impl Learned<'_> {
         Ok(())
     }
 
-    fn account(&self) -> Cell {
+    pub(super) fn account(&self) -> Cell {
         self.observation.account.id.as_str().into()
     }
 
-    fn today(&self) -> Cell {
+    pub(super) fn today(&self) -> Cell {
         self.observation.today.to_string().into()
     }
 

@@ -200,8 +200,36 @@ pub const SYSTEM_HEALTH: Table = Table {
     columns: &["account_id", "run_id", "component", "status", "message", "value"],
 };
 
+/// What was learned of the account, and how promotions and policies ended.
+pub const LEARNING_EVENTS: Table = Table {
+    name: "learning_events",
+    key: 4,
+    columns: &["account_id", "observed_at", "kind", "subject", "value", "detail"],
+};
+
+/// How ads that are alike did over their lives.
+pub const PERFORMANCE_PATTERNS: Table = Table {
+    name: "performance_patterns",
+    key: 3,
+    columns: &[
+        "account_id",
+        "kind",
+        "bucket",
+        "ads",
+        "promoted",
+        "paused",
+        "spend",
+        "impressions",
+        "clicks",
+        "add_to_cart",
+        "purchases",
+        "revenue",
+        "as_of",
+    ],
+};
+
 /// All of them.
-pub const TABLES: [&Table; 8] = [
+pub const TABLES: [&Table; 10] = [
     &META_CREATIVES,
     &FATIGUE_ANALYSIS,
     &CREATIVE_INTELLIGENCE,
@@ -210,4 +238,6 @@ pub const TABLES: [&Table; 8] = [
     &TEMPORAL_ANALYSIS,
     &ACCOUNT_HEALTH,
     &SYSTEM_HEALTH,
+    &LEARNING_EVENTS,
+    &PERFORMANCE_PATTERNS,
 ];
