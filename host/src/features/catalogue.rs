@@ -110,6 +110,9 @@ const OF_THE_AD: [OfTheAd; 19] = [
     ("reach_7d", "count", "people reached in the last seven complete account days", |r| r.reach_7d),
 ];
 
+/// What the ledger, or what Meta sent, always says of an ad.
+const ALWAYS_KNOWN: [&str; 5] = ["changes_24h", "paused_by_dean", "copies_today", "copyable", "joined_budget"];
+
 const NEVER: &str = "never; 0 when nothing happened";
 const BEFORE_IT_EXISTED: &str = "on days before the ad existed";
 const NO_DENOMINATOR: &str = "when the denominator is 0";
@@ -171,7 +174,8 @@ pub fn catalogue() -> Vec<Entry> {
         add(format!("volatility_{name}_7d"), "ratio", formula, FEW_DAYS, Column::Week(Shape::Volatility, base));
     }
     for (name, unit, doc, get) in OF_THE_AD {
-        add(name.into(), unit, doc.into(), "when Meta or the ledger does not say", Column::OfTheAd(get));
+        let missing = if ALWAYS_KNOWN.contains(&name) { "never" } else { "when Meta or the ledger does not say" };
+        add(name.into(), unit, doc.into(), missing, Column::OfTheAd(get));
     }
     add("status".into(), "text", "Meta's effective status".into(), "never", Column::Status);
     for (name, unit, formula, missing, column) in others() {

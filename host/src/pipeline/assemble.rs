@@ -9,7 +9,7 @@ use super::report::{
 use super::why::{OfPolicy, Story};
 use super::{Decider, Options, Runner, StagePolicy, moment, promote};
 use crate::domain::{Ad, Currency, Verb};
-use crate::features;
+use crate::features::{self, ContextValues};
 use crate::guard::{AdVerdict, Held, Stopped, Verdicts};
 use crate::ledger::kind;
 use crate::store::{ActionRow, ActionState, PromotionRow, PromotionState};
@@ -72,6 +72,7 @@ impl Assembly<'_> {
                 ads: d.stage.ads.len(),
                 live: d.stage.ads.iter().filter(|i| self.observation.ads[**i].effective_status.is_active()).count(),
                 fault: d.fault.as_ref().map(ToString::to_string),
+                context: self.options.explain.then(|| context(&d.stage.context)),
             }
         };
         self.runner.policies.iter().zip(self.decided).map(stage).collect()
@@ -322,6 +323,11 @@ struct Scene<'a> {
     plan: &'a Plan,
     row: usize,
     checks: &'a [Check],
+}
+
+fn context(values: &ContextValues) -> BTreeMap<String, Option<f64>> {
+    let value = |name: &str| values.get(name).and_then(known);
+    features::STAGE_CONTEXT.iter().map(|entry| (entry.name.to_string(), value(entry.name))).collect()
 }
 
 fn owner(ad: &Ad) -> Option<Owner> {

@@ -253,6 +253,7 @@ impl Runner<'_> {
             d.checks = None;
         });
         kept.skipped.iter_mut().for_each(|s| s.columns = None);
+        kept.stages.iter_mut().for_each(|s| s.context = None);
         run.report = Some(kept.pack()?);
         Ok(self.store.save_run(run).await?)
     }

@@ -64,6 +64,9 @@ pub struct StageReport {
     pub live: usize,
     /// How its policy failed, if it did: its ads were held.
     pub fault: Option<String>,
+    /// Numbers of the account and the stage, null where not known; only with `--explain`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<BTreeMap<String, Option<f64>>>,
 }
 
 /// What was decided on an ad.
