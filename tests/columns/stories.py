@@ -77,7 +77,7 @@ stop_cpa_ratio = 100.0
 stop_min_purchases = 1000.0
 max_duplicates_per_day = 2
 """
-CAPS = {"testing": 1e6, "validation": 950.0, "scaling": 2200.0}
+CAPS = {"testing": 1e6, "validation": 950.0, "scaling": 3500.0}
 TARGETS = {"testing": 50.0, "validation": 40.0, "scaling": 50.0}
 
 
