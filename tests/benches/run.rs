@@ -3,7 +3,7 @@
 //! `cargo bench -p dean-tests --bench run` prints medians; the run goes through HTTP to a simulated
 //! account in the same process, so its reads hold the server's time too.
 
-use dean::domain::{Currency, Facts, Money};
+use dean::domain::{Before, Currency, Facts, Money};
 use dean::features::{self, Basis, DAYS, Frame, LagCurve, Marks, Row, Totals};
 use dean::pipeline::Options;
 use dean::store::Store;
@@ -78,7 +78,7 @@ fn row() -> Row {
         reach_7d: never,
         inherited_purchases: 0.0,
         inherited_spend: 0.0,
-        before_stage: Facts::default(),
+        before_stage: Before::default(),
     }
 }
 

@@ -65,7 +65,7 @@ class Chronicle:
     entries: dict = field(default_factory=dict)
     done: list = field(default_factory=list)
     paused: dict = field(default_factory=dict)
-    by_hand: set = field(default_factory=set)
+    by_hand: dict = field(default_factory=dict)
     copy_budgets: dict = field(default_factory=dict)
     source_of: dict = field(default_factory=dict)
     joined: list = field(default_factory=list)
@@ -82,8 +82,10 @@ class Chronicle:
                           **ATTRIBUTION)
         read = [numbers(row) for row in rows]
         self.rows |= {(row["ad"], row["day"]): row for row in read}
-        by_day = pd.DataFrame(read).groupby("day")[["spend", "purchases"]].sum()
-        self.looks |= {(day, (today - day).days): tuple(sums) for day, sums in zip(by_day.index, by_day.to_numpy())}
+        for day in {row["day"] for row in read}:
+            of_day = [row for row in read if row["day"] == day]
+            self.looks[day, (today - day).days] = tuple(sum(row[name] for row in of_day)
+                                                        for name in ("spend", "purchases"))
         self.read_on = today
         self.see(graph, now)
         if first_of_day:
@@ -136,18 +138,30 @@ class Chronicle:
         """When something of some kinds was done to a target, oldest first."""
         return [done.at for done in self.done if done.target == target and done.kind in kinds]
 
+    def copied_beside(self, now):
+        """Whether a winner of scaling was copied at this moment."""
+        return any(self.ads["stage"].get(done.target) == "scaling" for done in self.done
+                   if done.at == now and done.kind == "copy-ad")
+
+    def joined_while_rising(self, now):
+        """Whether a copy joined a campaign in the run in which its budget rose."""
+        return any(at == now and to > before for joined, campaign, _ in self.joined if joined == now
+                   for at, before, to in self.steps(campaign))
+
     def steps(self, owner):
         """Changes of an owner's daily budget, oldest first: when, from what, to what."""
         money = lambda text: float(text) / self.minor
         return [(done.at, money(done.before), money(done.to)) for done in self.done
                 if done.target == owner and done.kind == "set-budget"]
 
-    def joined_budget(self, owner, now):
-        """Budgets that copies brought along into a campaign, as far as it has not risen by them since."""
-        arrivals = [(at, 1, budget) for at, campaign, budget in self.joined
+    def joined_budget(self, owner, now, rises_first=True):
+        """Budgets that copies brought along into a campaign, as far as it has not risen by them since.
+
+        Within a run budgets are set before copies are found to deliver.
+        """
+        arrivals = [(at, rises_first, budget) for at, campaign, budget in self.joined
                     if campaign == owner and now - at < JOINING]
-        # Within a run budgets are set before copies are found to deliver.
-        rises = [(at, 0, before - to) for at, before, to in self.steps(owner) if to > before]
+        rises = [(at, not rises_first, before - to) for at, before, to in self.steps(owner) if to > before]
         waiting = 0.0
         for _, _, budget in sorted(arrivals + rises):
             waiting = max(0.0, waiting + budget)

@@ -102,19 +102,20 @@ class Lived(Columns):
         """What the ledger knows of one ad and the owner of its budget."""
         chronicle, now, owner = self.chronicle, self.account.now, self.ads["owner"][ad]
         changed, pause, entry = chronicle.times(CHANGES, ad), chronicle.paused.get(ad), self.entries.get(ad)
+        by_rule = pause if pause and not pause.by_handing_over else None
         copied, steps = chronicle.times({"copy-ad"}, ad), chronicle.steps(owner)
         return {
             "hours_in_stage": self.hours_since(entry and entry.at),
             "hours_since_change": self.hours_since(changed),
             "changes_24h": sum(now - at < timedelta(hours=24) for at in changed),
-            "hours_since_budget_change": self.hours_since([at for at, *_ in steps]),
+            "hours_since_budget_change": self.hours_since(chronicle.times({"activate", "set-budget"}, owner)),
             "hours_since_budget_fall": self.hours_since([at for at, before, to in steps if to < before]),
             "budget_day_start": chronicle.morning.get(owner, np.nan),
             "joined_budget": chronicle.joined_budget(owner, now),
             "paused_by_dean": pause is not None,
             "hours_since_pause": self.hours_since(pause and pause.at),
-            "cpa_at_pause": pause.spend / pause.purchases if pause and pause.purchases else np.nan,
-            "purchases_at_pause": pause.purchases if pause else np.nan,
+            "cpa_at_pause": by_rule.spend / by_rule.purchases if by_rule and by_rule.purchases else np.nan,
+            "purchases_at_pause": by_rule.purchases if by_rule else np.nan,
             "copies_today": sum(chronicle.today(at) == self.account.today for at in copied),
             "hours_since_copy": self.hours_since(copied),
             "hours_since_refresh": self.hours_since(chronicle.times({"refresh"}, ad)),

@@ -59,12 +59,12 @@ class Graph:
     def rows(self, edge, **parameters):
         """Every row of an edge of the account, over all its pages."""
         url, rows = f"{self.root}/{self.facts['account']}/{edge}", []
-        page = self.call("GET", url, limit=200, **parameters)
+        page = self.call("GET", url, limit=500, **parameters)
         while True:
             rows += page["data"]
             if "next" not in page.get("paging", {}):
                 return rows
-            page = self.call("GET", url, limit=200, **parameters, after=page["paging"]["cursors"]["after"])
+            page = self.call("GET", url, limit=500, **parameters, after=page["paging"]["cursors"]["after"])
 
     def ads(self):
         return self.rows("ads", fields=AD)
@@ -111,7 +111,8 @@ def described(ad, zone, minor):
     owner = ad["campaign"] if ad["campaign"].get("daily_budget") else ad["adset"]
     budget = owner.get("daily_budget")
     return {
-        "id": ad["id"], "campaign": ad["campaign"]["id"], "campaign_name": ad["campaign"]["name"], "owner": owner["id"], "created": created, "first_day": created.astimezone(ZoneInfo(zone)).date(),
+        "id": ad["id"], "campaign": ad["campaign"]["id"], "campaign_name": ad["campaign"]["name"], "owner": owner["id"],
+        "created": created, "first_day": created.astimezone(ZoneInfo(zone)).date(),
         "status": ad["effective_status"], "stage": STAGES.get(ad["campaign"]["name"]),
         "budget": float(budget) / minor if budget else float("nan"),
         "copyable": float("creative" in ad and not ad["campaign"].get("daily_budget")

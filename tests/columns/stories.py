@@ -1,11 +1,15 @@
 """The accounts that Dean runs for days, as fixtures: what it is told to do, what the client does meanwhile, and the
 moments at which its columns are looked at.
 
-Both are lived through at once, since most of the time goes by in the program.
+All are lived through at once, since most of the time goes by in the program.
 """
 
+import os
 import pathlib
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -52,8 +56,14 @@ usual = 90.0
 minimum = { impressions = 300, clicks = 10, spend = 10.0, day_spend = 5.0 }
 kill.roas_days = 2
 pacing = { freeze_above = 50.0, freeze_long_above = 50.0 }
-duplicate = { purchases = 3, cpa_max = 50.0, days_between = 2, fatigue_below = 1.0, daily_budget = 60.0 }
 refresh = { good_days = 1, cpa_max = 40.0, days_between = 2 }
+[scaling.duplicate]
+purchases = 3
+cpa_max = 50.0
+most_a_day = 50
+days_between = 2
+fatigue_below = 1.0
+daily_budget = 60.0
 [scaling.scale_up]
 strong_cpa = 20.0
 good_cpa = 30.0
@@ -85,14 +95,16 @@ TARGETS = {"testing": 50.0, "validation": 40.0, "scaling": 50.0}
 class Story(Plan):
     """A plan that is lived through hour by hour, with a run in each of `hours`.
 
-    From an hour of `stages` on, campaigns belong to stages as it says; at an hour of `client` the client changes
-    something by hand before the run; at the hours of `looks` every column is looked at after it.
+    From an hour of `stages` on, campaigns belong to stages as it says; at an hour of `client` something happens
+    before the run. Every column is looked at after the runs at the hours of `looks`, and when each
+    of `when` holds for the first time.
     """
 
     hours: int = 0
     stages: dict = field(default_factory=dict)
     client: dict = field(default_factory=dict)
     looks: tuple = ()
+    when: tuple = (Chronicle.copied_beside, Chronicle.joined_while_rising)
 
 
 def placed(stages, ids):
@@ -112,29 +124,33 @@ def moment(graph, story, chronicle, now, folder):
     today = chronicle.today(now)
     yesterday, begin = today - timedelta(days=1), today - timedelta(days=400)
     account = Moment(
-        plan=replace(story, name=f"{story.name} on {now:%d %b %H:%M}"), now=now, days=pd.DataFrame(list(chronicle.rows.values())),
+        plan=replace(story, name=f"{story.name} on {now:%d %b %H:%M}"), now=now,
+        days=pd.DataFrame(list(chronicle.rows.values())),
         reach_7d=reach(graph, today - timedelta(days=7), yesterday), reach_lifetime=reach(graph, begin, yesterday),
-        ads=chronicle.ads, chronicle=chronicle, **explained(graph, now, folder),
+        ads=chronicle.ads, chronicle=deepcopy(chronicle), **explained(graph, now, folder),
     )
     return account, Lived(account)
 
 
 def lived(story, folder):
     """Lives through a story; the moments that were looked at, and the chronicle."""
-    folder, moments = pathlib.Path(folder), []
+    folder.mkdir()
+    moments, awaited = [], list(story.when)
     with serving(story, folder) as graph:
         chronicle = Chronicle(story.zone, 1 if story.currency in WHOLE else 100, {})
         ids = {ad["campaign"]["name"]: ad["campaign"]["id"] for ad in graph.ads()}
         for hour in range(story.hours):
-            now = graph.now()
             if hour in story.stages:
                 chronicle.stages = story.stages[hour]
                 configure(folder, story, placed(chronicle.stages, ids))
             if hour in story.client:
                 story.client[hour](graph, chronicle)
+            now = graph.now()
             chronicle.look(graph, now)
             chronicle.hear(run(graph, now, folder), now)
-            if hour in story.looks:
+            come = [holds for holds in awaited if holds(chronicle, now)]
+            awaited = [holds for holds in awaited if holds not in come]
+            if come or hour in story.looks:
                 moments.append(moment(graph, story, chronicle, now, folder))
             graph.advance(1)
     return moments, chronicle
@@ -155,32 +171,67 @@ def on_again(graph, chronicle):
 
 
 def by_hand(minor):
-    """Gives the ad set of the last live ad with a budget of its own another budget by hand."""
+    """Gives an ad set, whose budget Dean did not change today, another one by hand."""
     def step(graph, chronicle):
         live = chronicle.ads[(chronicle.ads["status"] == "ACTIVE") & (chronicle.ads["copyable"] == 1)]
-        chronicle.by_hand.add(live["owner"].iloc[-1])
-        graph.change(live["owner"].iloc[-1], daily_budget=minor)
+        rested = [owner for owner in live["owner"] if chronicle.read_on not in
+                  [chronicle.today(at) for at, *_ in chronicle.steps(owner)]]
+        chronicle.by_hand[rested[0]] = chronicle.read_on
+        graph.change(rested[0], daily_budget=minor)
     return step
 
 
 AS_SHIPPED = {"testing": ("Testing",), "validation": ("Validation",), "scaling": ("Scaling",)}
-STORIES = [
-    Story("euro", seed=11, ads=40, story=(), targets=TARGETS, settings=GUARD, rules=EAGER, hours=12 * HOURS + 16,
-          stages={0: AS_SHIPPED, 4 * HOURS + 11: AS_SHIPPED | {"validation": (), "scaling": ("Scaling", "Validation")}},
-          client={3 * HOURS: new_ads(0, 5, 9), 8 * HOURS: new_ads(1, 6, 10), 10 * HOURS: on_again, 12 * HOURS + 12: by_hand(4700)},
-          looks=(1 * HOURS + 10, 4 * HOURS + 14, 12 * HOURS + 15)),
-    Story("yen", seed=12, ads=40, story=(), targets=TARGETS, settings=GUARD, rules=EAGER, hours=12 * HOURS + 16,
-          currency="JPY", zone="Asia/Tokyo",
-          stages={0: AS_SHIPPED | {"testing": ("Testing", "Brand")}, 9 * HOURS + 8: AS_SHIPPED | {"validation": ("Validation", "Brand")}},
-          client={3 * HOURS: new_ads(0, 5, 9), 8 * HOURS: new_ads(1, 6, 10), 10 * HOURS: on_again, 11 * HOURS: new_ads(0, 5, 9)},
-          looks=(2 * HOURS + 10, 9 * HOURS + 13, 12 * HOURS + 15)),
-]
+# In one account a whole campaign, full of live ads, goes from validation to scaling; in the other a small one goes
+# from testing to validation.
+EURO = Story(
+    "euro", seed=26, ads=40, story=(), targets=TARGETS, settings=GUARD, rules=EAGER, hours=12 * HOURS + 16,
+    stages={0: AS_SHIPPED, 4 * HOURS + 11: AS_SHIPPED | {"validation": (), "scaling": ("Scaling", "Validation")}},
+    client={3 * HOURS: new_ads(0, 5, 9), 8 * HOURS: new_ads(1, 6, 10), 10 * HOURS: on_again,
+            12 * HOURS + 12: by_hand(4700)},
+    looks=(4 * HOURS + 14, 12 * HOURS + 15),
+)
+YEN = Story(
+    "yen", seed=12, ads=40, story=(), targets=TARGETS, settings=GUARD, rules=EAGER, hours=12 * HOURS + 16,
+    currency="JPY", zone="Asia/Tokyo",
+    stages={0: AS_SHIPPED | {"testing": ("Testing", "Brand")},
+            9 * HOURS + 8: AS_SHIPPED | {"validation": ("Validation", "Brand")}},
+    client={2 * HOURS + 17: new_ads(0, 5, 9), 7 * HOURS + 17: new_ads(1, 6, 10), 10 * HOURS: on_again,
+            10 * HOURS + 17: new_ads(0, 5, 9)},
+    looks=(1 * HOURS + 10, 9 * HOURS + 13, 12 * HOURS + 15),
+)
+# A campaign leaves its stage for some hours and comes back.
+THERE_AND_BACK = Story(
+    "back", seed=3, ads=12, story=(), settings=GUARD, hours=9, looks=(8,),
+    stages={0: AS_SHIPPED, 2: AS_SHIPPED | {"testing": (), "validation": ("Validation", "Testing")}, 5: AS_SHIPPED},
+)
+# Dean rests for a month after a few hours.
+RESTED = Story(
+    "rested", seed=3, ads=24, story=(), targets=TARGETS, settings=GUARD, rules=EAGER, hours=8, looks=(7,),
+    stages={0: AS_SHIPPED}, client={7: lambda graph, _: graph.advance(31 * HOURS)},
+)
+
+
+@contextmanager
+def quick_folder():
+    """A folder in memory where there is one: what a run waits for is the disk."""
+    memory = "/dev/shm"
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        yield pathlib.Path(folder)
 
 
 @pytest.fixture(scope="session")
-def stories(tmp_path_factory):
-    """Every story, lived through: its moments and its chronicle."""
+def stories():
+    """Every story by its name, lived through: the moments that were looked at, and the chronicle."""
     if not program():
         pytest.fail("DEAN_BIN does not name the program")
-    with ThreadPoolExecutor() as both:
-        return list(both.map(lived, STORIES, [tmp_path_factory.mktemp(story.name) for story in STORIES]))
+    told = (EURO, YEN, THERE_AND_BACK, RESTED)
+    with quick_folder() as folder, ThreadPoolExecutor(len(told)) as all_at_once:
+        return {story.name: ended for story, ended in
+                zip(told, all_at_once.map(lambda story: lived(story, folder / story.name), told))}
+
+
+@pytest.fixture(scope="session")
+def moments(stories):
+    """Every moment of the two long stories, with its columns."""
+    return stories["euro"][0] + stories["yen"][0]

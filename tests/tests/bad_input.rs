@@ -4,7 +4,7 @@
 // A test that unwraps says what it expects by failing.
 #![allow(clippy::unwrap_used)]
 
-use dean::domain::{Currency, Facts, Money};
+use dean::domain::{Before, Currency, Facts, Money};
 use dean::features::{self, Basis, Frame, LagCurve, Marks, Row, Totals};
 use dean::meta::Call;
 use dean::pipeline::{Options, RunReport};
@@ -248,7 +248,7 @@ fn revenue_without_purchases_and_absurd_days_make_no_number_that_is_none() {
         reach_7d: never,
         inherited_purchases: 0.0,
         inherited_spend: 0.0,
-        before_stage: Facts::default(),
+        before_stage: Before::default(),
     };
     let revenue = Facts { spend: Money(5_000), revenue: Some(Money(9_000)), impressions: 1.0, ..Facts::default() };
     let unvalued = Facts { spend: Money(5_000), revenue: None, purchases: 2.0, ..Facts::default() };

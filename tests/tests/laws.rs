@@ -4,7 +4,7 @@
 // A test that unwraps says what it expects by failing.
 #![allow(clippy::unwrap_used)]
 
-use dean::domain::{Currency, Facts};
+use dean::domain::{Before, Currency, Facts};
 use dean::features::{self, Basis, Frame, LagCurve, Marks, Row, Totals};
 use dean_policy::types::{Answer, Cohort, Kind, Setting, Value, Verb};
 use dean_policy::{Policy, shipped};
@@ -98,7 +98,7 @@ fn row(ad: &Ad, scale: i64) -> Row {
         reach_7d: never,
         inherited_purchases: 0.0,
         inherited_spend: 0.0,
-        before_stage: Facts::default(),
+        before_stage: Before::default(),
     }
 }
 

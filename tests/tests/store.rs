@@ -66,7 +66,9 @@ fn run(id: &str, as_of: i64) -> RunRow {
 async fn conformance(store: &dyn Store) {
     days_replace_what_was_known(store).await;
     attributions_are_never_mixed(store).await;
-    lives_are_kept_from_their_first_row(store).await;
+    a_life_in_a_stage_is_its_last_one(store).await;
+    the_morning_s_budgets_are_those_of_the_first_look(store).await;
+    of_long_ago_the_last_action_of_each_kind_is_known(store).await;
     runs_are_found_by_their_beginning(store).await;
     actions_keep_their_state_and_order(store).await;
     what_is_kept_comes_back(store).await;
@@ -119,18 +121,50 @@ async fn attributions_are_never_mixed(store: &dyn Store) {
     assert!(store.lifetimes(ACCOUNT, "x").await.unwrap().is_empty());
 }
 
-async fn lives_are_kept_from_their_first_row(store: &dyn Store) {
-    let row = |entered| LifecycleRow {
+async fn a_life_in_a_stage_is_its_last_one(store: &dyn Store) {
+    let row = |stage: &str, entered| LifecycleRow {
         account_id: ACCOUNT.into(),
         ad_id: "a".into(),
-        stage: "testing".into(),
+        stage: stage.into(),
         entered_at: at(entered),
         before: None,
         source_ad_id: None,
     };
-    store.add_lifecycle(&[row(1)]).await.unwrap();
-    store.add_lifecycle(&[row(2)]).await.unwrap();
-    assert_eq!(store.lifecycle(ACCOUNT).await.unwrap(), [row(1)]);
+    store.save_lifecycle(&[row("testing", 1), row("validation", 2)]).await.unwrap();
+    store.save_lifecycle(&[row("testing", 3)]).await.unwrap();
+    assert_eq!(store.lifecycle(ACCOUNT).await.unwrap(), [row("validation", 2), row("testing", 3)], "the newest last");
+}
+
+async fn the_morning_s_budgets_are_those_of_the_first_look(store: &dyn Store) {
+    let (first, second) = (date(2026, 6, 1), date(2026, 6, 2));
+    let budgets = |pairs: &[(&str, i64)]| pairs.iter().map(|(o, m)| ((*o).to_string(), Money(*m))).collect();
+    store.save_morning_budgets(ACCOUNT, first, &budgets(&[("a", 100), ("b", 200)])).await.unwrap();
+    store.save_morning_budgets(ACCOUNT, first, &budgets(&[("a", 150)])).await.unwrap();
+    assert_eq!(store.morning_budgets(ACCOUNT, first).await.unwrap(), budgets(&[("a", 100), ("b", 200)]));
+    assert_eq!(store.morning_budgets(ACCOUNT, second).await.unwrap(), budgets(&[]));
+    store.save_morning_budgets(ACCOUNT, second, &budgets(&[("a", 150)])).await.unwrap();
+    assert_eq!(store.morning_budgets(ACCOUNT, second).await.unwrap(), budgets(&[("a", 150)]));
+    assert_eq!(store.morning_budgets(ACCOUNT, first).await.unwrap(), budgets(&[]), "earlier days are forgotten");
+}
+
+async fn of_long_ago_the_last_action_of_each_kind_is_known(store: &dyn Store) {
+    let of = |id: &str, seq: i64, kind: &str, target: &str, state, planned| {
+        let (kind, target_id) = (kind.into(), target.into());
+        ActionRow { kind, target_id, account_id: "act_old".into(), ..action(id, seq, state, planned) }
+    };
+    let done = ActionState::Done;
+    let rows = [
+        of("o1", 1, "pause", "7", done, 10),
+        of("o2", 2, "pause", "7", done, 20),
+        of("o3", 3, "resume", "7", done, 15),
+        of("o4", 4, "pause", "8", done, 12),
+        of("o5", 5, "pause", "8", ActionState::Failed, 30),
+        of("o6", 6, "pause", "8", done, 50),
+    ];
+    store.save_actions(&rows).await.unwrap();
+    let ids: Vec<String> =
+        store.last_actions_before("act_old", at(40)).await.unwrap().into_iter().map(|a| a.action_id).collect();
+    assert_eq!(ids, ["o4", "o3", "o2"], "what failed did nothing, and what came later is not long ago");
 }
 
 async fn runs_are_found_by_their_beginning(store: &dyn Store) {

@@ -72,6 +72,15 @@ impl AddAssign<&Facts> for Facts {
     }
 }
 
+/// What an ad had done when it entered a stage.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Before {
+    /// Over its whole life.
+    pub life: Facts,
+    /// On the account day on which it entered.
+    pub day: Facts,
+}
+
 /// One account day of one ad.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DayFacts {

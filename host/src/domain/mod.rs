@@ -12,5 +12,5 @@ pub use ad::{Ad, AdSet, BudgetOwner, Campaign, Creative, EffectiveStatus, OwnerK
 pub use attribution::Attribution;
 pub use clock::Clock;
 pub use dean_policy::types::Verb;
-pub use facts::{DayFacts, DayLook, Evidence, Facts, Lifetime, Unusable};
+pub use facts::{Before, DayFacts, DayLook, Evidence, Facts, Lifetime, Unusable};
 pub use money::{Currency, Money};

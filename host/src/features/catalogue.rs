@@ -60,7 +60,12 @@ type OfTheAd = (&'static str, &'static str, &'static str, fn(&Row) -> f64);
 
 const OF_THE_AD: [OfTheAd; 19] = [
     ("age_hours", "hours", "hours since the ad was created", |r| r.age_hours),
-    ("hours_in_stage", "hours", "hours since the ad entered its stage", |r| r.hours_in_stage),
+    (
+        "hours_in_stage",
+        "hours",
+        "hours since the ad entered its stage: was created in it, or was seen in it after another one",
+        |r| r.hours_in_stage,
+    ),
     ("budget", "currency", "daily budget of its owner (ad set or campaign); not known for a lifetime budget", |r| {
         r.budget
     }),
@@ -72,7 +77,7 @@ const OF_THE_AD: [OfTheAd; 19] = [
     (
         "hours_since_budget_change",
         "hours",
-        "hours since Dean last changed the daily budget of its owner; not known when it never did",
+        "hours since Dean last changed the daily budget of its owner, or switched the owner on; not known when it never did",
         |r| r.hours_since_budget_change,
     ),
     (
@@ -81,19 +86,37 @@ const OF_THE_AD: [OfTheAd; 19] = [
         "hours since Dean last lowered the daily budget of its owner; not known when it never did",
         |r| r.hours_since_budget_fall,
     ),
-    ("budget_day_start", "currency", "daily budget of its owner when the account day began", |r| r.budget_day_start),
+    (
+        "budget_day_start",
+        "currency",
+        "daily budget of its owner at the first run of the account day; not known for one that was made since",
+        |r| r.budget_day_start,
+    ),
     (
         "joined_budget",
         "currency",
-        "daily budgets with which copies joined its owner, a campaign that holds the budget for all, in the last 168 hours, less what that budget rose by since each",
+        "daily budgets with which copies joined its owner, a campaign that holds the budget for all, in the last 168 hours, as far as that budget has not risen by them since; a copy joins when it delivers",
         |r| r.joined_budget,
     ),
-    ("paused_by_dean", "flag", "1 when Dean paused it", |r| r.paused_by_dean),
+    (
+        "paused_by_dean",
+        "flag",
+        "1 when the last that Dean did to its status was to pause it, whoever switched it on since",
+        |r| r.paused_by_dean,
+    ),
     ("hours_since_pause", "hours", "hours since Dean paused it", |r| r.hours_since_pause),
-    ("cpa_at_pause", "currency", "cost per purchase in its stage when Dean paused it", |r| r.cpa_at_pause),
-    ("purchases_at_pause", "count", "purchases in its stage that were reported when Dean paused it", |r| {
-        r.purchases_at_pause
-    }),
+    (
+        "cpa_at_pause",
+        "currency",
+        "cost per purchase in its stage when a rule of Dean's paused it; not known when its copy took its place",
+        |r| r.cpa_at_pause,
+    ),
+    (
+        "purchases_at_pause",
+        "count",
+        "purchases in its stage that were reported when a rule of Dean's paused it; not known when its copy took its place",
+        |r| r.purchases_at_pause,
+    ),
     ("copies_today", "count", "copies that Dean made of it this account day", |r| r.copies_today),
     (
         "copyable",

@@ -189,9 +189,8 @@ impl Column {
             Column::PurchaseDays => {
                 let mut counts = vec![0.0; frame.ads()];
                 for day in 0..super::DAYS {
-                    let purchases = frame.day(Metric::Purchases, day);
-                    for (ad, count) in counts.iter_mut().enumerate() {
-                        *count += f64::from(day <= frame.rows()[ad].stage_days && purchases[ad] > 0.0);
+                    for (count, purchases) in counts.iter_mut().zip(frame.day_in_stage(Metric::Purchases, day)) {
+                        *count += f64::from(purchases > 0.0);
                     }
                 }
                 counts

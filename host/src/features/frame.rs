@@ -1,6 +1,7 @@
 //! Everything measured of the ads of one stage, by metric and day.
 
-use crate::domain::{Currency, Facts, Lifetime};
+use crate::domain::{Before, Currency, Facts, Lifetime};
+use std::cmp::Ordering;
 
 /// Complete account days that are kept, and today at position 0: thirty for the longest window, and
 /// a week more that late conversions may still change.
@@ -87,8 +88,11 @@ pub struct Row {
     /// The spend that they took, major units.
     pub inherited_spend: f64,
     /// What it had done in other stages before it entered this one.
-    pub before_stage: Facts,
+    pub before_stage: Before,
 }
+
+/// What is equal but for the rounding of a sum over some weeks of days.
+const ROUNDING: f64 = 1e-12;
 
 /// How much a copy's source says about the copy: half of what it says about itself, since another ad
 /// set delivers to others, and ten purchases at most, so that what the copy does soon outweighs it. This
@@ -225,11 +229,25 @@ impl Frame {
     pub fn in_stage(&self, metric: Metric) -> Vec<f64> {
         let mut sums = self.lifetime(metric);
         for (sum, row) in sums.iter_mut().zip(&self.rows) {
-            let rest = *sum - self.values(&row.before_stage)[metric as usize];
-            // Not `max`, which would make nothing known into zero.
-            *sum = if rest < 0.0 { 0.0 } else { rest };
+            let rest = *sum - self.values(&row.before_stage.life)[metric as usize];
+            // What rounding leaves of a sum is nothing. Not `max`, which would make nothing known into zero.
+            *sum = if rest < *sum * ROUNDING { 0.0 } else { rest };
         }
         sums
+    }
+
+    /// A metric on one day, as far as it lies in the ad's present stage; NaN where the ad did not exist yet.
+    #[must_use]
+    pub fn day_in_stage(&self, metric: Metric, day: usize) -> Vec<f64> {
+        let mut values = self.day(metric, day);
+        for (value, row) in values.iter_mut().zip(&self.rows) {
+            match day.cmp(&row.stage_days) {
+                Ordering::Less => {}
+                Ordering::Equal => *value -= self.values(&row.before_stage.day)[metric as usize],
+                Ordering::Greater => *value = 0.0,
+            }
+        }
+        values
     }
 
     /// People reached on one day.

@@ -45,7 +45,9 @@ impl Window {
             Window::Day(1) => "yesterday".into(),
             Window::Day(n) => format!("the complete account day {n} days ago"),
             Window::Lifetime => "the ad's whole life".into(),
-            Window::InStage => "the time since it entered its stage".into(),
+            Window::InStage => {
+                "the time since it entered its stage: its whole life less what was reported of it then".into()
+            }
         }
     }
 
@@ -84,11 +86,13 @@ impl Window {
         for day in days {
             let missing = 1.0 - basis.settled(day);
             if missing > 0.0 {
-                let spend = frame.day(Metric::Spend, day);
-                for (ad, sum) in sums.iter_mut().enumerate() {
-                    let in_window = self != Window::InStage || day <= frame.rows()[ad].stage_days;
-                    if in_window && spend[ad].is_finite() {
-                        *sum = (*sum - spend[ad] * missing).max(0.0);
+                let in_stage = self == Window::InStage;
+                let of_day = |frame: &Frame| {
+                    if in_stage { frame.day_in_stage(Metric::Spend, day) } else { frame.day(Metric::Spend, day) }
+                };
+                for (sum, spend) in sums.iter_mut().zip(of_day(frame)) {
+                    if spend.is_finite() {
+                        *sum = (*sum - spend * missing).max(0.0);
                     }
                 }
             }

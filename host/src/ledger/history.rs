@@ -1,4 +1,4 @@
-//! What Dean changed before, by target: cooldowns, pauses of its own, budgets at the day's beginning.
+//! What Dean changed before, by target: cooldowns, pauses of its own, steps of budgets.
 
 use super::kind;
 use crate::domain::{Evidence, Money};
@@ -25,7 +25,6 @@ pub struct Changes {
 #[derive(Clone, Debug, Default)]
 pub struct History {
     by_target: HashMap<String, Changes>,
-    first_budget: HashMap<String, (Timestamp, Money)>,
     copies: HashMap<String, Vec<Timestamp>>,
     refreshes: HashMap<String, Timestamp>,
     budget_steps: Vec<BudgetStep>,
@@ -41,9 +40,9 @@ struct BudgetStep {
 }
 
 impl History {
-    /// The history of actions, oldest first. `day_start` is when the account day began.
+    /// The history of actions, oldest first.
     #[must_use]
-    pub fn new(actions: &[ActionRow], day_start: Timestamp) -> Self {
+    pub fn new(actions: &[ActionRow]) -> Self {
         let mut history = History::default();
         for action in actions.iter().filter(|a| a.state == ActionState::Done) {
             let at = action.finished_at.unwrap_or(action.planned_at);
@@ -67,9 +66,6 @@ impl History {
                 kind::SET_BUDGET => {
                     let from = action.from_value.as_deref().and_then(|v| v.parse().ok()).map(Money);
                     if let (Some(from), Ok(to)) = (from, action.to_value.parse().map(Money)) {
-                        if at >= day_start {
-                            history.first_budget.entry(action.target_id.clone()).or_insert((at, from));
-                        }
                         let owner = action.target_id.clone();
                         history.budget_steps.push(BudgetStep { at, owner, by: to - from });
                         if to < from {
@@ -107,12 +103,6 @@ impl History {
     pub fn changes_24h(&self, target: &str, now: Timestamp) -> usize {
         let recent = |c: &Changes| c.at.iter().filter(|at| hours(**at, now) < 24.0).count();
         self.of(target).map_or(0, recent)
-    }
-
-    /// The daily budget that an owner began the account day with, if Dean changed it today.
-    #[must_use]
-    pub fn budget_at_day_start(&self, owner: &str) -> Option<Money> {
-        self.first_budget.get(owner).map(|(_, budget)| *budget)
     }
 
     /// When a copy was last made of a source.

@@ -282,7 +282,7 @@ pub(super) fn proposals(
                 stage: policy.view.name.clone(),
                 from: owner.daily,
                 to: currency.from_major(decision.amount).unwrap_or(Money::ZERO),
-                day_start: history.budget_at_day_start(&owner.id),
+                day_start: observation.morning_budgets.get(&owner.id).copied(),
                 hours_since_change: history.hours_since_change(&owner.id, observation.at),
                 learning,
                 joined: joined.get(&owner.id).copied().unwrap_or(Money::ZERO),

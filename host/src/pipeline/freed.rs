@@ -62,7 +62,8 @@ pub(super) fn joined(
         let mut waiting = Money::ZERO;
         let mut arrivals = arrivals.into_iter().peekable();
         for (at, rise) in history.rises_of(campaign) {
-            while let Some((_, budget)) = arrivals.next_if(|(arrived, _)| *arrived <= at) {
+            // A run sets budgets before it finds that a copy delivers.
+            while let Some((_, budget)) = arrivals.next_if(|(arrived, _)| *arrived < at) {
                 waiting += budget;
             }
             waiting = (waiting - rise).max(Money::ZERO);

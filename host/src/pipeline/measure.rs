@@ -3,7 +3,7 @@
 use super::account::AccountNumbers;
 use super::observe::Observation;
 use super::policies::{Ready, StagePolicy};
-use crate::domain::{BudgetOwner, Currency, Evidence, Facts, Money, OwnerKind};
+use crate::domain::{Before, BudgetOwner, Currency, Evidence, Facts, Money, OwnerKind};
 use crate::features::{self, ContextValues, DAYS, Frame, Marks, Metric, Row};
 use crate::ledger::{History, hours};
 use crate::store::{CopyKind, LifecycleRow, PromotionRow, PromotionState};
@@ -209,7 +209,7 @@ pub(super) fn measure(
             hours_since_budget_change: history.hours_since_change(&owner.id, now),
             hours_since_budget_fall: history.hours_since_fall(&owner.id, now),
             changes_24h: history.changes_24h(&ad.id, now) as f64,
-            budget_day_start: major(history.budget_at_day_start(&owner.id).or(owner.daily)),
+            budget_day_start: major(observation.morning_budgets.get(&owner.id).copied()),
             joined_budget: major(joined.get(&owner.id).copied().or(Some(Money::ZERO))),
             paused_by_dean: f64::from(paused.is_some()),
             hours_since_pause: paused.map_or(f64::NAN, |at| hours(at, now)),
@@ -346,9 +346,9 @@ pub(super) fn everybody(members: &[Vec<usize>], skipped: &[Skipped]) -> Vec<Vec<
     all
 }
 
-/// Rows for ads that are seen in a stage for the first time. An ad cannot change its campaign, so it
-/// entered when it was created, unless its campaign was given to another stage meanwhile: then it
-/// enters now, with a clean clock.
+/// Rows for ads that are seen in a stage for the first time, or again after another one. An ad cannot change
+/// its campaign, so it entered when it was created, unless its campaign was given to another stage
+/// meanwhile: then it enters now, with a clean clock.
 #[must_use]
 pub(super) fn newcomers(
     observation: &Observation,
@@ -359,20 +359,19 @@ pub(super) fn newcomers(
 ) -> Vec<LifecycleRow> {
     let source_of: HashMap<&str, &str> =
         promotions.iter().filter_map(|p| Some((p.ad_id.as_deref()?, p.source_ad_id.as_str()))).collect();
-    let mut known: HashMap<&str, Vec<&str>> = HashMap::new();
-    for row in lifecycle {
-        known.entry(row.ad_id.as_str()).or_default().push(row.stage.as_str());
-    }
+    // Oldest first, so that the last one stays.
+    let last_stage: HashMap<&str, &str> =
+        lifecycle.iter().map(|row| (row.ad_id.as_str(), row.stage.as_str())).collect();
     let mut rows = Vec::new();
     let mut lives = None;
     for (stage, members) in stages.iter().zip(members) {
         for &i in members {
             let ad = &observation.ads[i];
-            let before = known.get(ad.id.as_str());
-            if before.is_some_and(|stages| stages.contains(&stage.view.name.as_str())) {
+            let last = last_stage.get(ad.id.as_str());
+            if last == Some(&stage.view.name.as_str()) {
                 continue;
             }
-            let moved = before.is_some();
+            let moved = last.is_some();
             rows.push(LifecycleRow {
                 account_id: observation.account.id.clone(),
                 ad_id: ad.id.clone(),
@@ -381,8 +380,10 @@ pub(super) fn newcomers(
                 // Plain numbers always have a JSON form.
                 before: moved.then(|| {
                     let lives = lives.get_or_insert_with(|| self::lives(observation));
-                    let so_far = lives.get(ad.id.as_str()).copied().unwrap_or_default();
-                    serde_json::to_string(&so_far).unwrap_or_default()
+                    let life = lives.get(ad.id.as_str()).copied().unwrap_or_default();
+                    let today = observation.days.iter().find(|d| d.ad_id == ad.id && d.date == observation.today);
+                    let day = today.map(|day| day.facts).unwrap_or_default();
+                    serde_json::to_string(&Before { life, day }).unwrap_or_default()
                 }),
                 source_ad_id: source_of.get(ad.id.as_str()).map(|source| (*source).to_string()),
             });

@@ -77,7 +77,8 @@ pub struct Options {
     pub explain: bool,
 }
 
-/// How far back changes matter: the longest cooldown that can be configured.
+/// How far back every change matters: the longest cooldown that can be configured. Of what was done before,
+/// the last of each kind is known.
 const HISTORY_DAYS: i64 = 30;
 
 impl Runner<'_> {
@@ -110,8 +111,9 @@ impl Runner<'_> {
             ledger::reconcile(self.client, self.store, self.clock, &observation.ads).await?;
         }
         let since = observation.at.checked_sub((HISTORY_DAYS * 24).hours())?;
-        let actions = self.store.actions_since(&observation.account.id, since).await?;
-        let history = History::new(&actions, observation.day_start);
+        let mut actions = self.store.last_actions_before(&observation.account.id, since).await?;
+        actions.extend(self.store.actions_since(&observation.account.id, since).await?);
+        let history = History::new(&actions);
         let mut promotions = self.store.promotions(&observation.account.id).await?;
         timings.lap("reconcile");
 
@@ -276,7 +278,7 @@ impl Runner<'_> {
     ) -> anyhow::Result<Vec<crate::store::LifecycleRow>> {
         let mut lifecycle = self.store.lifecycle(&observation.account.id).await?;
         let new = measure::newcomers(observation, self.policies, members, &lifecycle, promotions);
-        self.store.add_lifecycle(&new).await?;
+        self.store.save_lifecycle(&new).await?;
         lifecycle.extend(new);
         Ok(lifecycle)
     }

@@ -34,6 +34,8 @@ pub struct Observation {
     pub index: HashMap<String, usize>,
     /// Days of all ads, as far back as features look.
     pub days: Vec<DayFacts>,
+    /// Daily budgets of owners at the first look on the account day.
+    pub morning_budgets: BTreeMap<String, Money>,
     /// What ads did before those days.
     pub lifetimes: Vec<Lifetime>,
     /// How account days looked at each age.
@@ -127,6 +129,11 @@ pub(super) async fn observe(
             BTreeMap::new()
         }
     };
+    if is_new_day {
+        let owners = ads.value.iter().filter_map(Ad::budget_owner);
+        let budgets = owners.filter_map(|owner| Some((owner.id, owner.daily?))).collect();
+        store.save_morning_budgets(&account.id, today, &budgets).await?;
+    }
     let week = Span::Whole(today.saturating_sub(7.days()), yesterday);
     let reach = client.insights(week, attribution, &account.currency).await?;
     warnings.extend(stray(&reach));
@@ -143,6 +150,7 @@ pub(super) async fn observe(
         ads: ads.value,
         days: store.days_since(&account.id, &key, first_day).await?,
         empty_campaigns,
+        morning_budgets: store.morning_budgets(&account.id, today).await?,
         lifetimes: store.lifetimes(&account.id, &key).await?,
         looks: store.looks(&account.id, &key, today.saturating_sub(LAG_DAYS.days())).await?,
         reach_7d: reach.rows.into_iter().map(|row| (row.ad_id, row.facts.reach)).collect(),

@@ -14,10 +14,11 @@ pub use rows::{
 pub use sqlite::SqliteStore;
 pub use tables::{Cell, Table};
 
-use crate::domain::{DayFacts, DayLook, Lifetime, Unusable};
+use crate::domain::{DayFacts, DayLook, Lifetime, Money, Unusable};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use thiserror::Error;
 
@@ -129,6 +130,18 @@ pub trait Store: Send + Sync {
     /// before the days that are kept.
     async fn unusable(&self, account: &str, attribution: &str, from: Date) -> Result<Vec<Unusable>, StoreError>;
 
+    /// Writes the daily budgets that owners have at the first look on an account day, in place of those of
+    /// earlier days; what is known of the day already is left as it is.
+    async fn save_morning_budgets(
+        &self,
+        account: &str,
+        date: Date,
+        budgets: &BTreeMap<String, Money>,
+    ) -> Result<(), StoreError>;
+
+    /// The daily budgets of owners at the first look on an account day.
+    async fn morning_budgets(&self, account: &str, date: Date) -> Result<BTreeMap<String, Money>, StoreError>;
+
     /// Writes how account days look now, each in place of the last look at the same age.
     async fn save_looks(
         &self,
@@ -159,8 +172,8 @@ pub trait Store: Send + Sync {
     /// The lives of an account's ads, one row an ad and stage.
     async fn lifecycle(&self, account: &str) -> Result<Vec<LifecycleRow>, StoreError>;
 
-    /// Adds rows of lives; one that is there already is left as it is.
-    async fn add_lifecycle(&self, rows: &[LifecycleRow]) -> Result<(), StoreError>;
+    /// Writes rows of lives, each in place of an earlier time in the same stage.
+    async fn save_lifecycle(&self, rows: &[LifecycleRow]) -> Result<(), StoreError>;
 
     /// Writes a run, in place of what was known of it.
     async fn save_run(&self, run: &RunRow) -> Result<(), StoreError>;
@@ -179,6 +192,9 @@ pub trait Store: Send + Sync {
 
     /// Actions of an account planned since a moment, oldest first.
     async fn actions_since(&self, account: &str, since: Timestamp) -> Result<Vec<ActionRow>, StoreError>;
+
+    /// The last done action of each kind on each target that was planned before a moment, oldest first.
+    async fn last_actions_before(&self, account: &str, before: Timestamp) -> Result<Vec<ActionRow>, StoreError>;
 
     /// Actions of an account whose outcome is open, oldest first.
     async fn open_actions(&self, account: &str) -> Result<Vec<ActionRow>, StoreError>;

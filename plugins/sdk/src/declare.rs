@@ -20,10 +20,11 @@ pub struct Context(pub u32);
 pub struct Derived(pub u32);
 
 impl Derived {
-    /// The fact with the value that was computed for one ad.
+    /// The fact with the value that was computed for one ad. What is not finite, because it was divided by
+    /// nothing, is not known.
     #[must_use]
     pub fn of(self, value: f64) -> Computed {
-        Computed(self, value)
+        Computed(self, if value.is_finite() { value } else { f64::NAN })
     }
 }
 

@@ -20,3 +20,9 @@ CREATE TABLE performance_patterns (
     purchases REAL, revenue INTEGER, as_of TEXT,
     PRIMARY KEY (account_id, kind, bucket)
 ) WITHOUT ROWID;
+
+-- Daily budgets at the first look on an account day: what a day's rise is counted from.
+CREATE TABLE morning_budgets (
+    account_id TEXT NOT NULL, owner_id TEXT NOT NULL, date TEXT NOT NULL, daily_budget INTEGER NOT NULL,
+    PRIMARY KEY (account_id, owner_id, date)
+) WITHOUT ROWID;

@@ -23,9 +23,9 @@ pub(super) fn lifecycle(connection: &Connection, account: &str) -> rusqlite::Res
     statement.query_map([account], row)?.collect()
 }
 
-pub(super) fn add_lifecycle(connection: &Connection, rows: &[LifecycleRow]) -> rusqlite::Result<()> {
+pub(super) fn save_lifecycle(connection: &Connection, rows: &[LifecycleRow]) -> rusqlite::Result<()> {
     let mut statement =
-        connection.prepare_cached("INSERT INTO ad_lifecycle VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING")?;
+        connection.prepare_cached("INSERT OR REPLACE INTO ad_lifecycle VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
     for row in rows {
         statement.execute(params![
             row.account_id,
@@ -87,6 +87,20 @@ pub(super) fn actions_since(
         "SELECT {ACTION} FROM actions WHERE account_id = ?1 AND planned_at >= ?2 ORDER BY planned_at, run_id, seq"
     ))?;
     statement.query_map(params![account, since.as_second()], action_row)?.collect()
+}
+
+pub(super) fn last_actions_before(
+    connection: &Connection,
+    account: &str,
+    before: Timestamp,
+) -> rusqlite::Result<Vec<ActionRow>> {
+    // SQLite takes the other columns from the row that has the largest value.
+    let mut statement = connection.prepare_cached(&format!(
+        "SELECT {ACTION}, MAX(planned_at) FROM actions
+         WHERE account_id = ?1 AND planned_at < ?2 AND state = 'done' GROUP BY target_id, kind
+         ORDER BY planned_at, run_id, seq"
+    ))?;
+    statement.query_map(params![account, before.as_second()], action_row)?.collect()
 }
 
 pub(super) fn open_actions(connection: &Connection, account: &str) -> rusqlite::Result<Vec<ActionRow>> {

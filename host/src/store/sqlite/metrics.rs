@@ -6,6 +6,7 @@ use crate::domain::{DayFacts, DayLook, Facts, Lifetime, Money, Unusable};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::collections::BTreeMap;
 
 pub(super) fn save_days(
     connection: &Connection,
@@ -173,6 +174,34 @@ pub(super) fn unusable(
         Ok(Unusable { ad_id: row.get(0)?, date, reason: row.get(2)? })
     };
     statement.query_map(params![account, attribution, from.to_string()], row)?.collect()
+}
+
+pub(super) fn save_morning_budgets(
+    connection: &Connection,
+    account: &str,
+    date: Date,
+    budgets: &BTreeMap<String, Money>,
+) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("DELETE FROM morning_budgets WHERE account_id = ?1 AND date <> ?2")?
+        .execute(params![account, date.to_string()])?;
+    let mut statement =
+        connection.prepare_cached("INSERT INTO morning_budgets VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING")?;
+    for (owner, budget) in budgets {
+        statement.execute(params![account, owner, date.to_string(), budget.0])?;
+    }
+    Ok(())
+}
+
+pub(super) fn morning_budgets(
+    connection: &Connection,
+    account: &str,
+    date: Date,
+) -> rusqlite::Result<BTreeMap<String, Money>> {
+    let mut statement = connection
+        .prepare_cached("SELECT owner_id, daily_budget FROM morning_budgets WHERE account_id = ?1 AND date = ?2")?;
+    let row = |row: &Row<'_>| Ok((row.get(0)?, Money(row.get(1)?)));
+    statement.query_map(params![account, date.to_string()], row)?.collect()
 }
 
 pub(super) fn save_looks(

@@ -9,12 +9,13 @@ mod tables;
 use super::rows::{ActionRow, ArtifactRow, JournalRow, LifecycleRow, PolicyFaultRow, PromotionRow, RunRow};
 use super::tables::{Cell, Table};
 use super::{AccountLock, Store, StoreError};
-use crate::domain::{DayFacts, DayLook, Lifetime, Unusable};
+use crate::domain::{DayFacts, DayLook, Lifetime, Money, Unusable};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::{Connection, ErrorCode};
 use rusqlite_migration::{M, Migrations};
+use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
@@ -210,6 +211,21 @@ impl Store for SqliteStore {
         self.read("reading unusable rows", |connection| metrics::unusable(connection, account, attribution, from))
     }
 
+    async fn save_morning_budgets(
+        &self,
+        account: &str,
+        date: Date,
+        budgets: &BTreeMap<String, Money>,
+    ) -> Result<(), StoreError> {
+        self.write("saving the morning's budgets", |connection| {
+            metrics::save_morning_budgets(connection, account, date, budgets)
+        })
+    }
+
+    async fn morning_budgets(&self, account: &str, date: Date) -> Result<BTreeMap<String, Money>, StoreError> {
+        self.read("reading the morning's budgets", |connection| metrics::morning_budgets(connection, account, date))
+    }
+
     async fn save_looks(
         &self,
         account: &str,
@@ -248,8 +264,8 @@ impl Store for SqliteStore {
         self.read("reading lives of ads", |connection| ledger::lifecycle(connection, account))
     }
 
-    async fn add_lifecycle(&self, rows: &[LifecycleRow]) -> Result<(), StoreError> {
-        self.write("saving lives of ads", |connection| ledger::add_lifecycle(connection, rows))
+    async fn save_lifecycle(&self, rows: &[LifecycleRow]) -> Result<(), StoreError> {
+        self.write("saving lives of ads", |connection| ledger::save_lifecycle(connection, rows))
     }
 
     async fn save_run(&self, run: &RunRow) -> Result<(), StoreError> {
@@ -274,6 +290,10 @@ impl Store for SqliteStore {
 
     async fn actions_since(&self, account: &str, since: Timestamp) -> Result<Vec<ActionRow>, StoreError> {
         self.read("reading actions", |connection| ledger::actions_since(connection, account, since))
+    }
+
+    async fn last_actions_before(&self, account: &str, before: Timestamp) -> Result<Vec<ActionRow>, StoreError> {
+        self.read("reading earlier actions", |connection| ledger::last_actions_before(connection, account, before))
     }
 
     async fn open_actions(&self, account: &str) -> Result<Vec<ActionRow>, StoreError> {
