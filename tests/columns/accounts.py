@@ -57,6 +57,7 @@ class Account:
     ads: pd.DataFrame
     found: dict
     decided: dict
+    context: dict
     told_once: bool
 
     @property
@@ -103,11 +104,13 @@ def run(graph, now, folder, *words):
 
 
 def explained(graph, now, folder):
-    """What a dry run tells of every ad: its columns, the stages of those decided on, and whether it told each once."""
+    """What a dry run tells: the columns of every ad, the stages of those decided on, whether it told each once, and
+    the context of every stage."""
     report = run(graph, now, folder, "--dry-run", "--explain")
     told = report["decisions"] + report["skipped"]
     found = {one["ad_id"]: one["columns"] for one in told}
     return {"found": found, "decided": {one["ad_id"]: one["stage"] for one in report["decisions"]},
+            "context": {stage["name"]: stage["context"] for stage in report["stages"]},
             "told_once": len(found) == len(told)}
 
 

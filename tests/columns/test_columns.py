@@ -5,12 +5,14 @@ Run with: DEAN_BIN=path/to/dean python -m pytest tests/columns
 
 import math
 from collections import Counter
+from datetime import datetime, time, timedelta, timezone
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from accounts import Plan, accounts, another  # noqa: F401; a conftest here would hide that of tests/recorded
 from compute import LEDGER, Columns
-from reading import catalogue, program, thresholds
+from reading import catalogue, context_catalogue, program, thresholds
 
 EXACT, FITTED = 1e-9, 1e-4
 # Below this a number is 0: slopes of level series, and probabilities that nobody tells apart.
@@ -159,3 +161,37 @@ def test_a_stage_aims_at_its_own_threshold(another):
     account = another(Plan("aimed", seed=14, ads=20, story=(9,), targets={"validation": 20.0}))
     assert "validation" in account.decided.values()
     check("p_cpa_above_target", [(account, Columns(account))], decided=True)
+
+
+CAPS = {"testing": 100.0, "validation": 400.0, "scaling": 2500.0}
+
+
+def expected_context(account, columns, stage):
+    """Numbers of the account and a stage, from the rows that the server sent; NaN where not known."""
+    today, of_stage = columns.days["spend"][0], account.ads["stage"] == stage
+    month = list(range(1, 31))
+    revenue, purchases = (columns.every[name][month].sum(axis=1, skipna=False) for name in ("revenue", "purchases"))
+    valued = revenue.notna()
+    bought = purchases[valued].sum()
+    margin = revenue[valued].sum() / bought - account.plan.cogs if bought else math.nan
+    breakeven = account.plan.breakeven or (margin if margin > 0 else math.nan)
+    midnight = datetime.combine(account.today + timedelta(days=1), time(), ZoneInfo(account.plan.zone))
+    return {
+        "account_spend_today": columns.every["spend"][0].sum(), "stage_spend_today": today[of_stage].sum(),
+        "stage_cap": CAPS[stage], "freed_budget": 0.0, "hour": account.local.hour, "weekday": account.local.weekday(),
+        "live_ads": ((account.ads["status"] == "ACTIVE") & of_stage).sum(),
+        "hours_left_today": (midnight.astimezone(timezone.utc) - account.now).total_seconds() / 3600,
+        "target_cpa": account.targets.get(stage, breakeven), "breakeven_cpa": breakeven,
+    }
+
+
+def test_the_context_of_every_stage(accounts):
+    told_of = [one["name"] for one in context_catalogue()]
+    assert all(one["missing"] for one in context_catalogue())
+    for account, columns in accounts:
+        assert sorted(account.context) == ["scaling", "testing", "validation"]
+        for stage, told in account.context.items():
+            expected = expected_context(account, columns, stage)
+            assert sorted(told) == sorted(expected) == sorted(told_of)
+            for name, value in expected.items():
+                assert same(name, known(float(value)), told[name]), (account.plan.name, stage, name, value, told[name])
