@@ -150,7 +150,13 @@ async fn the_morning_s_budgets_are_those_of_the_first_look(store: &dyn Store) {
 async fn of_long_ago_the_last_action_of_each_kind_is_known(store: &dyn Store) {
     let of = |id: &str, seq: i64, kind: &str, target: &str, state, planned| {
         let (kind, target_id) = (kind.into(), target.into());
-        ActionRow { kind, target_id, account_id: "act_old".into(), ..action(id, seq, state, planned) }
+        ActionRow {
+            kind,
+            target_id,
+            run_id: "old".into(),
+            account_id: "act_old".into(),
+            ..action(id, seq, state, planned)
+        }
     };
     let done = ActionState::Done;
     let rows = [

@@ -192,7 +192,6 @@ impl Runner<'_> {
 
         self.phase("learn");
         report.timings_ms = timings.so_far(started);
-        let mut actions = actions;
         actions.extend(done);
         let learned = tables::Learned {
             observation: &observation,
