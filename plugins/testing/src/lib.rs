@@ -292,14 +292,18 @@ fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> 
         .below(earned, 1.0)
         .fires();
     let used_up = ad.when(rule::ALLOWANCE).at_least(column::SPEND, allowance).below(column::PURCHASES, 1.0).fires();
+    // An allowance is what an ad may spend without a purchase. One that sells is judged by its cost.
     let costly = ad
         .when(rule::COSTLY)
         .at_least(column::PURCHASES, 1.0)
-        .at_least(column::SPEND, allowance)
+        .at_least(column::SPEND, settings.costly_spend.max(settings.fair_spend).max(settings.min_spend))
         .above(column::CPA, settings.cpa_max)
         .at_least(column::P_CPA_ABOVE_TARGET, settings.costly_probability)
         .fires();
 
+    // Add-to-carts promote as long as nothing ends the ad: what has used up its allowance has had its chance.
+    // Within it they count for more than a dear purchase.
+    let costly = costly && !strong_carts;
     let ends = [
         (hopeless, rule::QUICK, clicks_worse),
         (below_floor, rule::CTR_FLOOR, clicks_worse),
@@ -313,7 +317,6 @@ fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> 
         ad.decide_amount(Verb::Promote, settings.promote_budget, rule::PURCHASE, 1.0 - above);
         return false;
     }
-    // Add-to-carts promote as long as nothing ends the ad: what has used up its allowance has had its chance.
     match end {
         None if strong_carts => {
             ad.decide_amount(Verb::Promote, settings.promote_budget, rule::ADD_TO_CARTS, 1.0 - above_by_carts);

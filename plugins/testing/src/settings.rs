@@ -66,6 +66,8 @@ dean_policy_sdk::settings! {
         learning_step: number("reinvest.learning_step", "fraction", 0.2, 0.01, 10.0),
         /// How likely the cost per purchase has to be above target before an ad with purchases is paused.
         costly_probability: number("costly.probability", "fraction", 0.9, 0.5, 1.0),
+        /// Spend below which no ad with purchases is paused for their cost.
+        costly_spend: number("costly.spend", "currency", 75.0, 0.0, 1_000_000_000.0),
     }
 }
 
