@@ -138,6 +138,7 @@ fn judge(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> Judg
         .when(rule::BAD_CPA)
         .at_least(bad_cpa, settings.kill_cpa_days)
         .at_least(column::P_BAD_3D, settings.kill_probability)
+        .at_least_if_known(column::P_BAD_7D, settings.kill_week)
         .at_least(column::IMPRESSIONS, settings.min_impressions)
         .at_least(column::SPEND, settings.min_spend)
         .fires();
@@ -145,6 +146,7 @@ fn judge(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> Judg
         .when(rule::BAD_ROAS)
         .at_least(bad_roas, settings.kill_roas_days)
         .below(settled, settings.kill_roas)
+        .at_least_if_known(column::P_BAD_7D, settings.kill_week)
         .at_least(column::IMPRESSIONS, settings.min_impressions)
         .at_least(column::SPEND, settings.min_spend)
         .fires();
@@ -163,6 +165,7 @@ fn judge(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> Judg
         .at_least(column::CLICKS, settings.min_clicks)
         .at_least(column::SPEND, settings.min_spend)
         .below_if_known(column::FATIGUE, settings.copy_fatigue)
+        .below(bad_cpa, settings.kill_cpa_days)
         .at_least_if_known(column::COPYABLE, 1.0)
         .at_least_if_known(column::COPIED, settings.copy_days * HOURS_A_DAY)
         .fires();
