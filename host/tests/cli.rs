@@ -308,7 +308,7 @@ fn the_demo_runs_by_the_rules_that_it_is_given() {
     };
     let (plain, testing, scaling) = profit(&[]);
     assert_eq!((testing, scaling), (Some(1_000.0), Some(5_000.0)));
-    let own = b"[stages.testing]\ndaily_cap = 77.0\n\n[guard]\nmin_live_ads = 1000\n";
+    let own = b"[stages.testing]\ndaily_cap = 77.0\n\n[guard]\nmin_live_ads = 1000\nlast_ad_confidence = 2.0\n";
     let (held, testing, scaling) = profit(&[("config/dean.toml", own)]);
     assert_eq!((testing, scaling), (Some(77.0), Some(5_000.0)));
     assert!((plain - held).abs() > 1.0, "under a guard that pauses nothing: {plain}, {held}");

@@ -1,7 +1,7 @@
 """What Dean did to an account and saw of it, kept from outside while it runs: the reports of its runs and the answers
 of the server. Dean's own store is never opened.
 
-A run reads the days of the last three days anew, and on the first run of an account day all 38 that it looks at; the
+A run reads the days of the last week anew, and on the first run of an account day all 38 that it looks at; the
 same is read here beside it, so that what it knows of a day is known.
 """
 
@@ -13,7 +13,7 @@ import pandas as pd
 
 from reading import ATTRIBUTION, FIELDS, METRICS, numbers, span, table_of
 
-DAYS_READ, READ_ANEW = 38, 3
+DAYS_READ, READ_ANEW = 38, 7
 # What changes an ad or an ad set; a copy changes nothing of its source, and who asks for a creative changes nothing.
 CHANGES = {"pause", "resume", "activate", "archive", "set-budget"}
 JOINING = timedelta(hours=168)

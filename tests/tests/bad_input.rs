@@ -109,26 +109,26 @@ fn skipped<'a>(report: &'a RunReport, ad: &str) -> Option<&'a str> {
 
 #[tokio::test]
 async fn a_day_that_makes_no_sense_holds_its_ad_until_a_usable_one_comes() {
-    let account = TestAccount::new(7, Params { ads: 20, ..Params::default() }, &[]).await.unwrap();
+    let account = TestAccount::new(7, Params { ads: 20, history_days: 14, ..Params::default() }, &[]).await.unwrap();
     let dry = Options { dry_run: true, explain: true, ..Options::default() };
     let report = account.run(&dry).await.unwrap();
     let spent = |d: &&dean::pipeline::Decision| {
-        d.columns.as_ref().unwrap()["spend_d6"].as_ref().and_then(Value::as_f64).is_some_and(|spend| spend > 0.0)
+        d.columns.as_ref().unwrap()["spend_d9"].as_ref().and_then(Value::as_f64).is_some_and(|spend| spend > 0.0)
     };
     let ad = report.decisions.iter().find(spent).unwrap().ad_id.clone();
     let today = account.clock.now().to_zoned(jiff::tz::TimeZone::get(&report.timezone).unwrap()).date();
-    let sixth = (today - jiff::Span::new().days(5)).to_string();
+    let ninth = (today - jiff::Span::new().days(9)).to_string();
     drop(account);
 
     // Only the first run of an account day reads as far back.
     let broken = Arc::new(AtomicBool::new(true));
     let (is_broken, of) = (Arc::clone(&broken), ad.clone());
-    let account = TestAccount::new(7, Params { ads: 20, ..Params::default() }, &[]).await.unwrap();
+    let account = TestAccount::new(7, Params { ads: 20, history_days: 14, ..Params::default() }, &[]).await.unwrap();
     let account = account.altering(move |call, body| {
         for row in of_ad(call, body, &of) {
             if is_broken.load(Ordering::Relaxed)
-                && row["date_start"] == sixth.as_str()
-                && row["date_stop"] == sixth.as_str()
+                && row["date_start"] == ninth.as_str()
+                && row["date_stop"] == ninth.as_str()
             {
                 row["spend"] = json!("-55.00");
             }

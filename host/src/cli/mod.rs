@@ -99,7 +99,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("error: no threads: {error}");
+            output::tell(&format!("error: no threads: {error}"));
             return ExitCode::from(1);
         }
     };

@@ -50,10 +50,15 @@ pub(super) fn error(global: &Global, error: &anyhow::Error) {
             text.push_str(&format!("\n  because: {cause}"));
         }
     }
-    eprintln!("error: {text}");
+    tell(&format!("error: {text}"));
     if global.json {
         json(&serde_json::json!({"error": {"message": text, "exit_code": exit_code(error)}}));
     }
+}
+
+/// Writes a line for a person to stderr. Whoever stopped listening keeps nobody from working.
+pub(super) fn tell(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 /// Prints a value as one JSON document.

@@ -131,7 +131,7 @@ async fn once(global: &Global, args: &RunArgs) -> anyhow::Result<Ended> {
         ahead.iter().for_each(|ahead| print_ahead(ahead, &report.currency));
     }
     if let Some(why) = report.unhealthy() {
-        eprintln!("error: nothing can be written to {}: {why}", report.account);
+        output::tell(&format!("error: nothing can be written to {}: {why}", report.account));
         return Ok(Ended::Failed);
     }
     Ok(if report.complete() { Ended::Done } else { Ended::InPart })

@@ -72,6 +72,7 @@ pub(super) fn values(tree: &Node, config: &Config) -> Result<(), ConfigError> {
         "has to be above 0 and at most 1",
         "0.3 is 30 %",
     );
+    require(guard.last_ad_confidence >= 0.0, "guard.last_ad_confidence", "has to be at least 0", "0.9 is 90 % sure");
     require(share(guard.learning_step), "guard.learning_step", "has to be above 0 and at most 1", "0.2 is 20 %");
     require(guard.max_daily_rise > 0.0, "guard.max_daily_rise", "has to be above 0", "2 is +200 %");
     require(

@@ -124,6 +124,8 @@ pub struct Guard {
     pub max_spend_share_per_run: f64,
     /// Ads of a stage that stay live whatever their numbers.
     pub min_live_ads: u32,
+    /// How sure a policy has to be to pause one of them all the same; above 1 for never.
+    pub last_ad_confidence: f64,
     /// The step of a daily budget, as a share of what it was, above which an owner that is learning waits.
     pub learning_step: f64,
     /// The largest rise of a daily budget within one account day, as a share of what it began the day with.
@@ -149,6 +151,7 @@ impl Default for Guard {
             cooldown_hours: 24.0,
             max_spend_share_per_run: 0.3,
             min_live_ads: 1,
+            last_ad_confidence: 0.9,
             learning_step: 0.2,
             max_daily_rise: 2.0,
             account_daily_cap: None,

@@ -30,6 +30,8 @@ pub struct Situation {
     pub max_spend_share: f64,
     /// Ads of a stage that stay live.
     pub min_live_ads: u32,
+    /// How sure a policy has to be to pause one of them all the same.
+    pub last_ad_confidence: f64,
     /// The step above which an owner that is learning waits.
     pub learning_step: f64,
     /// The largest rise of a budget within a day.

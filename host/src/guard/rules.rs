@@ -176,10 +176,16 @@ impl<'a> Bench<'a> {
     fn pause(&mut self, p: &AdProposal) -> Result<(), Held> {
         let least = self.situation.min_live_ads;
         let live = self.live.get(p.stage.as_str()).copied().unwrap_or(0);
-        if p.live && live <= least {
+        // A loss that is all but certain goes on for nobody's sake.
+        let sure = self.situation.last_ad_confidence;
+        if p.live && live <= least && p.confidence < sure {
             return Err(held(
                 "last-live-ad",
-                format!("stage {} would be left with fewer than {least} live ad(s)", p.stage),
+                format!(
+                    "stage {} would be left with fewer than {least} live ad(s), which takes being {:.0} % sure",
+                    p.stage,
+                    sure * 100.0
+                ),
             ));
         }
         let stopped = self.stopped_spend + p.daily_spend.max(0.0);

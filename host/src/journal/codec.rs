@@ -9,7 +9,7 @@ use dean_policy::types::{Cohort, Plan, Setting};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-/// 3: the guard's record knows why a stage leads nowhere.
+/// 3: the guard's record knows why a stage leads nowhere, and how sure ends a last ad.
 const VERSION: u8 = 3;
 /// Fast, and within a few percent of the levels that take ten times as long on this data.
 const ZSTD_LEVEL: i32 = 3;

@@ -181,6 +181,7 @@ pub(super) fn situation(
         cooldown_hours: config.guard.cooldown_hours,
         max_spend_share: config.guard.max_spend_share_per_run,
         min_live_ads: config.guard.min_live_ads,
+        last_ad_confidence: config.guard.last_ad_confidence,
         learning_step: config.guard.learning_step,
         max_daily_rise: config.guard.max_daily_rise,
         account_daily_spend: numbers.daily_spend,

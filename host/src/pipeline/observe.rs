@@ -9,8 +9,9 @@ use jiff::civil::Date;
 use jiff::{Timestamp, ToSpan};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-/// Complete days that are read anew on every run: most late conversions fall into them.
-const RECENT_DAYS: i64 = 3;
+/// Complete days that are read anew on every run: nearly all late conversions fall into them, and a week is
+/// what most rules look at.
+const RECENT_DAYS: i64 = 7;
 
 /// Account days from whose growth the lag of conversions is learned.
 const LAG_DAYS: i64 = 60;

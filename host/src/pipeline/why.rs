@@ -188,17 +188,20 @@ impl OfPolicy<'_> {
             names.iter().filter_map(of).find(|value| !value.is_nan())
         };
         let money = |major: f64| number("spend_in_stage", major, self.currency);
-        let cpa = value(&["cpa_in_stage", "cpa_7d"]);
-        let purchases = value(&["purchases_in_stage", "purchases_7d"]);
-        let spend = value(&["spend_in_stage"]);
-        let sold = match (cpa, purchases, spend) {
-            (Some(cpa), Some(n), _) => {
-                let purchases = if (n - 1.0).abs() < f64::EPSILON { "purchase" } else { "purchases" };
-                format!("CPA {} on {} {purchases}", money(cpa), number("purchases_7d", n, self.currency))
+        // Numbers of one span stand together: a week's purchases say nothing of what was spent today.
+        let sold_in = |window: &str, span: &str| {
+            let of = |metric: &str| value(&[&format!("{metric}_{window}")]);
+            let plural = |n: f64| if (n - 1.0).abs() < f64::EPSILON { "purchase" } else { "purchases" };
+            match (of("cpa"), of("purchases")?, of("spend")) {
+                (Some(cpa), n, _) => {
+                    let count = number("purchases_7d", n, self.currency);
+                    Some(format!("CPA {} on {count} {}{span}", money(cpa), plural(n)))
+                }
+                (None, n, Some(spend)) if n < 1.0 => Some(format!("no purchase on {}{span}", money(spend))),
+                _ => None,
             }
-            (None, Some(n), Some(spend)) if n < 1.0 => format!("no purchase on {}", money(spend)),
-            _ => return None,
         };
+        let sold = sold_in("in_stage", "").or_else(|| sold_in("7d", " in the last 7 days"))?;
         let mark = |mark: f64, of: &str| {
             if mark.is_nan() {
                 of.rsplit_once(' ').map_or(of, |(start, _)| start).to_string()
@@ -207,7 +210,9 @@ impl OfPolicy<'_> {
             }
         };
         let target = mark(self.marks.target_cpa, "above its target of");
-        let breakeven = mark(self.marks.breakeven_cpa, "above break-even at");
+        // Where break-even is not known, a loss is a cost above target.
+        let unknown = self.marks.breakeven_cpa.is_nan();
+        let breakeven = if unknown { target.clone() } else { mark(self.marks.breakeven_cpa, "above break-even at") };
         let chance = |names: &[&str], of: &str| value(names).map(|p| format!(", {:.0} % likely {of}", p * 100.0));
         let chance = chance(&["p_loss"], &breakeven)
             .or_else(|| chance(&["p_cpa_above_target", "p_cpa_above_target_7d", "p_cpa_above_target_3d"], &target));

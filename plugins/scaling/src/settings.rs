@@ -15,7 +15,7 @@ dean_policy_sdk::settings! {
         /// Complete days in a row that are bad by return and pause an ad.
         kill_roas_days: number("kill.roas_days", "days", 3.0, 1.0, 7.0),
         /// How likely the week's cost has to be bad as well: an ad whose week is good gets less money, not none.
-        kill_week: number("kill.week_probability", "fraction", 0.2, 0.0, 1.0),
+        kill_week: number("kill.week_probability", "fraction", 0.25, 0.0, 1.0),
         /// How likely the cost per purchase has to be bad in truth before bad days pause an ad.
         kill_probability: number("kill.probability", "fraction", 0.5, 0.0, 1.0),
         /// How likely the cost per purchase has to be bad over a week before it alone pauses an ad.

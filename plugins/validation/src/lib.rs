@@ -204,7 +204,7 @@ fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> 
     let costly = ad
         .when(rule::COSTLY)
         .at_least(column::PURCHASES, 1.0)
-        .at_least(column::SPEND, allowance.max(settings.min_spend))
+        .at_least(column::SPEND, settings.costly_spend.max(settings.min_spend))
         .at_least(column::IMPRESSIONS, settings.min_impressions)
         .at_least(column::CLICKS, settings.min_clicks)
         .at_least_if_known(unclear_cpa, settings.promote_cpa)

@@ -46,6 +46,8 @@ dean_policy_sdk::settings! {
         roas_target: adaptive("thresholds.roas.validation_min", "ratio", 1.8, 0.0, 1000.0),
         /// How likely the ad has to lose money before one with purchases is paused.
         costly_probability: number("costly.probability", "fraction", 0.9, 0.5, 1.0),
+        /// Spend below which no ad with purchases is paused for their cost.
+        costly_spend: number("costly.spend", "currency", 75.0, 0.0, 1_000_000_000.0),
         /// The largest share by which freed budget raises an owner's budget in one run.
         reinvest_step: number("reinvest.largest_step", "fraction", 0.5, 0.0, 10.0),
         /// Hours between two times that freed budget raises one.
