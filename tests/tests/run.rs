@@ -147,6 +147,7 @@ async fn the_kill_switch_stops_every_write() {
 async fn a_stage_keeps_its_last_live_ad() {
     let mut settings = strict();
     settings.push(("guard.min_live_ads", json!(5)));
+    settings.push(("guard.last_ad_confidence", json!(1.1)));
     // A promotion takes its source out of the stage by design; here only kills are looked at.
     settings.push(("stages.testing.next", json!("")));
     settings.push(("guard.max_spend_share_per_run", json!(1.0)));

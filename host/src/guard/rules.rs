@@ -206,7 +206,7 @@ impl<'a> Bench<'a> {
         if p.live
             && let Some(live) = self.live.get_mut(p.stage.as_str())
         {
-            *live -= 1;
+            *live = live.saturating_sub(1);
         }
         Ok(())
     }
