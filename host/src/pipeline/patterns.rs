@@ -65,7 +65,10 @@ impl Learned<'_> {
         let sources: BTreeSet<&str> = self.lifecycle.iter().filter_map(|row| row.source_ad_id.as_deref()).collect();
         let paused: BTreeSet<&str> = self.paused_ads().collect();
         let lives = lives(self.observation);
-        let mut patterns: BTreeMap<(&str, &str), Pattern> = BTreeMap::new();
+        // All of them each time: a bucket that emptied must not keep what it held.
+        let buckets = CTR_BUCKETS.map(|bucket| ("ctr", bucket)).into_iter();
+        let buckets = buckets.chain(CART_BUCKETS.map(|bucket| ("add_to_cart", bucket)));
+        let mut patterns: BTreeMap<(&str, &str), Pattern> = buckets.map(|key| (key, Pattern::default())).collect();
         for ad in &self.observation.ads {
             let Some(facts) = lives.get(ad.id.as_str()).filter(|facts| facts.impressions > 0.0) else { continue };
             let ctr = facts.clicks / facts.impressions;
