@@ -29,7 +29,12 @@ const SUMS: [(&str, Metric, &str, &str); 11] = [
     ("impressions", Metric::Impressions, "count", "impressions"),
     ("clicks", Metric::Clicks, "count", "clicks, all of them, as Meta's `clicks`"),
     ("link_clicks", Metric::LinkClicks, "count", "clicks on the link"),
-    ("purchases", Metric::Purchases, "count", "attributed purchases: omni_purchase, else purchase, else offsite_conversion.fb_pixel_purchase, never their sum"),
+    (
+        "purchases",
+        Metric::Purchases,
+        "count",
+        "attributed purchases: omni_purchase, else purchase, else offsite_conversion.fb_pixel_purchase, never their sum",
+    ),
     ("revenue", Metric::Revenue, "currency", "attributed revenue; not known when purchases came without a value"),
     ("add_to_cart", Metric::AddToCart, "count", "add-to-carts"),
     ("initiate_checkout", Metric::InitiateCheckout, "count", "checkouts begun"),
