@@ -3,7 +3,7 @@
 //! `cargo bench -p dean-tests --bench run` prints medians; the run goes through HTTP to a simulated
 //! account in the same process, so its reads hold the server's time too.
 
-use dean::domain::{Before, Currency, Facts, Money};
+use dean::domain::{Currency, Facts, Money};
 use dean::features::{self, Basis, DAYS, Frame, LagCurve, Marks, Row, Totals};
 use dean::pipeline::Options;
 use dean::store::Store;
@@ -53,7 +53,6 @@ fn facts(ad: usize, day: usize) -> Facts {
 }
 
 fn row() -> Row {
-    let never = f64::NAN;
     Row {
         age_hours: 900.0,
         hours_in_stage: 900.0,
@@ -61,24 +60,8 @@ fn row() -> Row {
         status: "ACTIVE".into(),
         budget: 50.0,
         in_learning: 0.0,
-        hours_since_change: never,
-        changes_24h: 0.0,
-        hours_since_budget_change: never,
-        hours_since_budget_fall: never,
         budget_day_start: 50.0,
-        joined_budget: 0.0,
-        paused_by_dean: 0.0,
-        hours_since_pause: never,
-        cpa_at_pause: never,
-        purchases_at_pause: never,
-        copies_today: 0.0,
-        copyable: 1.0,
-        hours_since_copy: never,
-        hours_since_refresh: never,
-        reach_7d: never,
-        inherited_purchases: 0.0,
-        inherited_spend: 0.0,
-        before_stage: Before::default(),
+        ..Row::default()
     }
 }
 

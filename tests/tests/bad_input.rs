@@ -4,7 +4,7 @@
 // A test that unwraps says what it expects by failing.
 #![allow(clippy::unwrap_used)]
 
-use dean::domain::{Before, Currency, Facts, Money};
+use dean::domain::{Currency, Facts, Money};
 use dean::features::{self, Basis, Frame, LagCurve, Marks, Row, Totals};
 use dean::meta::Call;
 use dean::pipeline::{Options, RunReport};
@@ -223,33 +223,7 @@ async fn an_account_that_never_sold_stops_growing_without_a_breakeven_of_its_own
 
 #[test]
 fn revenue_without_purchases_and_absurd_days_make_no_number_that_is_none() {
-    let never = f64::NAN;
-    let row = Row {
-        age_hours: never,
-        hours_in_stage: never,
-        stage_days: features::DAYS,
-        status: "ACTIVE".into(),
-        budget: never,
-        in_learning: never,
-        hours_since_change: never,
-        changes_24h: 0.0,
-        hours_since_budget_change: never,
-        hours_since_budget_fall: never,
-        budget_day_start: never,
-        joined_budget: 0.0,
-        paused_by_dean: 0.0,
-        hours_since_pause: never,
-        cpa_at_pause: never,
-        purchases_at_pause: never,
-        copies_today: 0.0,
-        copyable: 1.0,
-        hours_since_copy: never,
-        hours_since_refresh: never,
-        reach_7d: never,
-        inherited_purchases: 0.0,
-        inherited_spend: 0.0,
-        before_stage: Before::default(),
-    };
+    let row = Row { status: "ACTIVE".into(), ..Row::default() };
     let revenue = Facts { spend: Money(5_000), revenue: Some(Money(9_000)), impressions: 1.0, ..Facts::default() };
     let unvalued = Facts { spend: Money(5_000), revenue: None, purchases: 2.0, ..Facts::default() };
     let huge =

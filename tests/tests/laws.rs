@@ -4,7 +4,7 @@
 // A test that unwraps says what it expects by failing.
 #![allow(clippy::unwrap_used)]
 
-use dean::domain::{Before, Currency, Facts};
+use dean::domain::{Currency, Facts};
 use dean::features::{self, Basis, Frame, LagCurve, Marks, Row, Totals};
 use dean_policy::types::{Answer, Cohort, Kind, Setting, Value, Verb};
 use dean_policy::{Policy, shipped};
@@ -81,24 +81,11 @@ fn row(ad: &Ad, scale: i64) -> Row {
         status: if ad.paused { "PAUSED" } else { "ACTIVE" }.into(),
         budget: (50 * (i64::from(ad.owner) + 1) * scale) as f64,
         in_learning: f64::from(ad.owner % 2),
-        hours_since_change: never,
-        changes_24h: 0.0,
-        hours_since_budget_change: never,
-        hours_since_budget_fall: never,
         budget_day_start: (50 * (i64::from(ad.owner) + 1) * scale) as f64,
-        joined_budget: 0.0,
         paused_by_dean: f64::from(ad.paused),
         hours_since_pause: if ad.paused { 30.0 } else { never },
-        cpa_at_pause: never,
         purchases_at_pause: if ad.paused { 1.0 } else { never },
-        copies_today: 0.0,
-        copyable: 1.0,
-        hours_since_copy: never,
-        hours_since_refresh: never,
-        reach_7d: never,
-        inherited_purchases: 0.0,
-        inherited_spend: 0.0,
-        before_stage: Before::default(),
+        ..Row::default()
     }
 }
 

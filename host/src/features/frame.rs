@@ -100,6 +100,38 @@ const ROUNDING: f64 = 1e-12;
 const SOURCE_WEIGHT: f64 = 0.5;
 const SOURCE_PURCHASES: f64 = 10.0;
 
+impl Default for Row {
+    /// An ad of which nothing is known, in its stage for as long as days are kept.
+    fn default() -> Self {
+        Row {
+            age_hours: f64::NAN,
+            hours_in_stage: f64::NAN,
+            stage_days: DAYS,
+            status: String::new(),
+            budget: f64::NAN,
+            in_learning: f64::NAN,
+            hours_since_change: f64::NAN,
+            changes_24h: 0.0,
+            hours_since_budget_change: f64::NAN,
+            hours_since_budget_fall: f64::NAN,
+            budget_day_start: f64::NAN,
+            joined_budget: 0.0,
+            paused_by_dean: 0.0,
+            hours_since_pause: f64::NAN,
+            cpa_at_pause: f64::NAN,
+            purchases_at_pause: f64::NAN,
+            copies_today: 0.0,
+            copyable: 1.0,
+            hours_since_copy: f64::NAN,
+            hours_since_refresh: f64::NAN,
+            reach_7d: f64::NAN,
+            inherited_purchases: 0.0,
+            inherited_spend: 0.0,
+            before_stage: Before::default(),
+        }
+    }
+}
+
 impl Row {
     /// Lets what its source brought, purchases on spend in major units, speak for a copy.
     pub fn inherit(&mut self, purchases: f64, spend: f64) {

@@ -110,9 +110,7 @@ impl BudgetStory<'_> {
             (None, None) => format!("Held: {because}."),
         }
     }
-}
 
-impl BudgetStory<'_> {
     /// That a step is as small as it is because the owner learns.
     fn small_step(&self, to: Money) -> Option<String> {
         let (step, from) = (self.learning_step?, self.from?);
@@ -202,17 +200,16 @@ impl OfPolicy<'_> {
             }
         };
         let sold = sold_in("in_stage", "").or_else(|| sold_in("7d", " in the last 7 days"))?;
-        let mark = |mark: f64, of: &str| {
-            if mark.is_nan() {
-                of.rsplit_once(' ').map_or(of, |(start, _)| start).to_string()
-            } else {
-                format!("{of} {}", money(mark))
-            }
+        let Marks { target_cpa, breakeven_cpa } = self.marks;
+        let target = match target_cpa {
+            cpa if cpa.is_nan() => "above target".to_string(),
+            cpa => format!("above its target of {}", money(cpa)),
         };
-        let target = mark(self.marks.target_cpa, "above its target of");
         // Where break-even is not known, a loss is a cost above target.
-        let unknown = self.marks.breakeven_cpa.is_nan();
-        let breakeven = if unknown { target.clone() } else { mark(self.marks.breakeven_cpa, "above break-even at") };
+        let breakeven = match breakeven_cpa {
+            cpa if cpa.is_nan() => target.clone(),
+            cpa => format!("above break-even at {}", money(cpa)),
+        };
         let chance = |names: &[&str], of: &str| value(names).map(|p| format!(", {:.0} % likely {of}", p * 100.0));
         let chance = chance(&["p_loss"], &breakeven)
             .or_else(|| chance(&["p_cpa_above_target", "p_cpa_above_target_7d", "p_cpa_above_target_3d"], &target));

@@ -91,9 +91,10 @@ pub fn beside(name: &str, value: f64, threshold: f64, currency: &Currency) -> St
         Some("hours") => (1.0, " h".to_string()),
         _ => (1.0, String::new()),
     };
+    let (value, threshold) = (value * factor, threshold * factor);
     let apart = |decimals: &usize| format!("{value:.decimals$}") != format!("{threshold:.decimals$}");
-    let decimals = (3..17).find(apart).unwrap_or(17);
-    format!("{:.decimals$}{unit}", value * factor)
+    let decimals = (2..17).find(apart).unwrap_or(17);
+    format!("{value:.decimals$}{unit}")
 }
 
 /// A column's name as words, behind a number: one purchase is no purchases.
@@ -126,6 +127,7 @@ pub(super) fn needs(name: &str, check: &Check, currency: &Currency) -> String {
     if check.value.is_nan() {
         return format!("{} to be known", words(name));
     }
+    let now = beside(name, check.value, check.threshold, currency);
     // What only grows is told by how much is missing.
     let grows = grows(name);
     let since = name.strip_prefix("hours_since_");
@@ -138,12 +140,12 @@ pub(super) fn needs(name: &str, check: &Check, currency: &Currency) -> String {
             format!("{} more {}", shown(missing), counted(name, missing))
         }
         Comparison::AtLeast => {
-            format!("{} of at least {} (now {})", words(name), shown(check.threshold), shown(check.value))
+            format!("{} of at least {} (now {})", words(name), shown(check.threshold), now)
         }
-        Comparison::Above => format!("{} above {} (now {})", words(name), shown(check.threshold), shown(check.value)),
-        Comparison::Below => format!("{} below {} (now {})", words(name), shown(check.threshold), shown(check.value)),
+        Comparison::Above => format!("{} above {} (now {})", words(name), shown(check.threshold), now),
+        Comparison::Below => format!("{} below {} (now {})", words(name), shown(check.threshold), now),
         Comparison::AtMost => {
-            format!("{} of at most {} (now {})", words(name), shown(check.threshold), shown(check.value))
+            format!("{} of at most {} (now {})", words(name), shown(check.threshold), now)
         }
     }
 }

@@ -182,9 +182,9 @@ pub mod derived {
 pub mod rule {
     dean_policy_sdk::rules! {
         BAD_CPA = "bad-cost-for-days", "Bad cost for days",
-            "Pauses after several complete days whose spend was at least the kill cost for every purchase.";
+            "Pauses after several complete days whose spend was at least the kill cost for every purchase, unless the week is good.";
         BAD_ROAS = "bad-return-for-days", "Bad return for days",
-            "Pauses after several complete days whose return was below the kill return.";
+            "Pauses after several complete days whose return was below the kill return, unless the week is good.";
         LOSING = "surely-losing", "Surely losing",
             "Pauses an ad whose week makes a bad cost almost certain, though no day of it spent enough to be bad by itself.";
         EXONERATED = "late-conversions", "Late conversions speak for it",

@@ -116,7 +116,7 @@ pub mod rule {
         WORN = "worn-out", "Worn out",
             "Pauses an ad that earned no tier when today's click-through rate falls far below its usual one.";
         COSTLY = "purchases-too-costly", "Purchases cost too much",
-            "Pauses when the allowance is used up and the cost per purchase is almost surely above target.";
+            "Pauses an ad that sells, within its allowance too, when its cost per purchase is almost surely above target.";
         EXONERATED = "late-conversions", "Late conversions speak for it",
             "Brings back an ad that was paused when purchases reported since then show a good cost.";
         REINVEST = "reinvest", "Freed budget to what sells",

@@ -110,7 +110,7 @@ pub mod rule {
         ALLOWANCE = "no-purchase-in-allowance", "No purchase within its allowance",
             "Pauses when the spend in validation reaches the tier's allowance without a purchase.";
         COSTLY = "purchases-too-costly", "Purchases cost too much",
-            "Pauses when the allowance is used up and the ad, though it sells, almost surely loses money.";
+            "Pauses an ad that sells, within its allowance too, when it almost surely loses money.";
         EXONERATED = "late-conversions", "Late conversions speak for it",
             "Brings back an ad that was paused when purchases reported since then show an acceptable cost and return.";
         REINVEST = "reinvest", "Freed budget to what sells",
