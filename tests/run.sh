@@ -64,7 +64,7 @@ python_tests() {
         done
         touch "$environment/$requirements"
     fi
-    DEAN_BIN=$target/debug/dean "$environment/bin/python" -m pytest -q -p no:cacheprovider tests/meta_sdk tests/recorded tests/columns
+    DEAN_BIN=$target/debug/dean "$environment/bin/python" -m pytest -q -p no:cacheprovider tests/meta_sdk tests/recorded tests/columns tests/parity
 }
 
 licences() {
