@@ -9,6 +9,7 @@ import pandas as pd
 from scipy import stats
 
 from priors import Posteriors
+from scores import put_scores
 from reading import METRICS
 
 WEEK = list(range(7, 0, -1))
@@ -66,8 +67,9 @@ class Columns:
         self.click_through()
         self.fatigue()
         self.inherited = self.of_sources()
-        Posteriors(self)
+        self.posteriors = Posteriors(self)
         self.ledger()
+        put_scores(self)
 
     def at_end(self, age):
         """The lag curve; an account without history has the usual one."""

@@ -117,6 +117,7 @@ def described(ad, zone, minor):
         "budget": float(budget) / minor if budget else float("nan"),
         "copyable": float("creative" in ad and not ad["campaign"].get("daily_budget")
                           and not ad["adset"].get("lifetime_budget")),
+        "creative": ad["creative"]["id"] if "creative" in ad else ad["id"],
         "learning": float(ad["adset"]["learning_stage_info"]["status"] == "LEARNING"),
     }
 

@@ -12,13 +12,14 @@ import pytest
 
 from accounts import Plan, accounts, another  # noqa: F401; a conftest here would hide that of tests/recorded
 from compute import LEDGER, Columns
+from priors import GAMMA_SHAPE, Gamma
 from reading import catalogue, context_catalogue, program, thresholds
 
-EXACT, FITTED = 1e-9, 1e-4
+EXACT, FITTED, SCORED = 1e-9, 1e-4, 1e-4
 # Below this a number is 0: slopes of level series, and probabilities that nobody tells apart.
 NOTHING = 1e-12
 # What rests on a prior that was fitted.
-OF_PRIORS = ("purchase_shape_", "purchase_rate_", "p_cpa_", "p_ctr_", "ctr_alpha_", "ctr_beta_", "performance_")
+OF_PRIORS = ("purchase_shape_", "purchase_rate_", "purchase_prior_", "p_cpa_", "p_ctr_", "ctr_alpha_", "ctr_beta_", "performance_")
 # The program reads this many account days one by one, and what was before them as one sum.
 DAYS_READ = 38
 SHOWN = 4
@@ -43,7 +44,7 @@ def known(value):
 def same(column, expected, found, slack=0.0):
     if expected is None or found is None or isinstance(expected, str):
         return expected == found
-    tolerance = FITTED if column.startswith(OF_PRIORS) else EXACT
+    tolerance = SCORED if column.startswith("score.") else FITTED if column.startswith(OF_PRIORS) else EXACT
     return math.isclose(expected, found, rel_tol=tolerance, abs_tol=max(NOTHING, slack))
 
 
@@ -173,16 +174,30 @@ def expected_context(account, columns, stage):
     revenue, purchases = (columns.every[name][month].sum(axis=1, skipna=False) for name in ("revenue", "purchases"))
     valued = revenue.notna()
     bought = purchases[valued].sum()
+    of_month = {name: columns.every[name][month].sum(axis=1).sum() for name in ("spend", "impressions", "clicks", "add_to_cart")}
+    settled = sum(columns.every["spend"][day][valued].fillna(0.0).sum() * columns.settled[day] for day in month)
     margin = revenue[valued].sum() / bought - account.plan.cogs if bought else math.nan
     breakeven = account.plan.breakeven or (margin if margin > 0 else math.nan)
+    target = account.targets.get(stage, breakeven)
+    prior = columns.posteriors.bought or Gamma(GAMMA_SHAPE, GAMMA_SHAPE * target)
     midnight = datetime.combine(account.today + timedelta(days=1), time(), ZoneInfo(account.plan.zone))
     return {
         "account_spend_today": columns.every["spend"][0].sum(), "stage_spend_today": today[of_stage].sum(),
         "stage_cap": CAPS[stage], "freed_budget": 0.0, "hour": account.local.hour, "weekday": account.local.weekday(),
         "live_ads": ((account.ads["status"] == "ACTIVE") & of_stage).sum(),
         "hours_left_today": (midnight.astimezone(timezone.utc) - account.now).total_seconds() / 3600,
-        "target_cpa": account.targets.get(stage, breakeven), "breakeven_cpa": breakeven,
+        "target_cpa": target, "breakeven_cpa": breakeven,
+        "account_ctr": share(of_month["clicks"], of_month["impressions"]),
+        "account_cpm": 1000 * share(of_month["spend"], of_month["impressions"]),
+        "account_atc_rate": share(of_month["add_to_cart"], of_month["clicks"]),
+        "account_aov": share(revenue[valued].sum(), bought),
+        "account_roas": share(revenue[valued].sum(), settled),
+        "purchase_prior_shape": prior.shape, "purchase_prior_rate": prior.rate,
     }
+
+
+def share(above, below):
+    return above / below if below else math.nan
 
 
 def test_the_context_of_every_stage(accounts):

@@ -5,6 +5,7 @@ use dean::config::{self, Effective, Environment, Sources};
 use dean::domain::Clock;
 use dean::meta::{Call, Client, Credentials, HttpTransport, Method, Reply, Transport, TransportError};
 use dean::pipeline::{self, Options, Recent, RunReport, Runner, StagePolicy};
+use dean::scoring::Models;
 use dean::store::SqliteStore;
 use dean_policy::{Limits, Registry, Runtime};
 use dean_sim::{Graph, Params, Server, Stage, World};
@@ -29,6 +30,12 @@ pub fn registry() -> &'static Registry {
         let runtime = Runtime::new(Limits::default(), None);
         Registry::new(runtime.unwrap_or_else(|error| panic!("{error}")))
     })
+}
+
+/// The shipped models, loaded once for all tests of a process.
+pub fn models() -> &'static Models {
+    static MODELS: OnceLock<Models> = OnceLock::new();
+    MODELS.get_or_init(Models::shipped)
 }
 
 fn client(transport: Arc<dyn Transport>, clock: &Clock, account: &str) -> Client {
@@ -156,7 +163,7 @@ impl TestAccount {
             ..Sources::default()
         };
         let effective = config::load(&sources)?;
-        let policies = pipeline::prepare(&effective, registry(), Path::new("."))?;
+        let policies = pipeline::prepare(&effective, registry(), Path::new("."), &models().columns())?;
         let credentials = dean_sim::Credentials { token: TOKEN.into(), app_secret: SECRET.into() };
         let (server, serving) = dean_sim::serve(Graph::new(world, "v26.0", credentials), 0).await?;
         let serving = tokio::spawn(serving);
@@ -180,6 +187,7 @@ impl TestAccount {
             clock: &self.clock,
             effective: &self.effective,
             policies: &self.policies,
+            models: models(),
             data_dir: self.folder.path(),
             progress: &|_| {},
             recent: &self.recent,

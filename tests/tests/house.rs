@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may know. What stands in the last line composes.
-const ROOMS: [(&str, &[&str]); 12] = [
+const ROOMS: [(&str, &[&str]); 14] = [
     ("domain", &[]),
     ("config", &["domain"]),
     ("features", &["domain"]),
@@ -16,15 +16,17 @@ const ROOMS: [(&str, &[&str]); 12] = [
     ("store", &["domain"]),
     ("journal", &["domain", "guard"]),
     ("ledger", &["domain", "meta", "store"]),
-    ("pipeline", &["config", "domain", "features", "guard", "journal", "ledger", "meta", "store"]),
-    ("demo", &["config", "domain", "guard", "ledger", "meta", "pipeline", "store"]),
-    ("cli", &["config", "demo", "domain", "features", "meta", "pipeline", "store"]),
+    ("scoring", &["features"]),
+    ("pipeline", &["config", "domain", "features", "guard", "journal", "ledger", "meta", "scoring", "store"]),
+    ("demo", &["config", "domain", "guard", "ledger", "meta", "pipeline", "scoring", "store"]),
+    ("learn", &["config", "demo", "domain", "features", "pipeline", "scoring", "store"]),
+    ("cli", &["config", "demo", "domain", "features", "learn", "meta", "pipeline", "scoring", "store"]),
     ("main.rs", &["cli"]),
 ];
 
 /// Heavy dependencies with the only rooms that may name them.
-const HEAVY: [(&str, &[&str]); 4] =
-    [("wasmtime", &[]), ("rusqlite", &["store"]), ("reqwest", &["meta"]), ("axum", &[])];
+const HEAVY: [(&str, &[&str]); 5] =
+    [("wasmtime", &[]), ("tract_onnx", &[]), ("rusqlite", &["store"]), ("reqwest", &["meta"]), ("axum", &[])];
 
 fn sources(path: &Path) -> Vec<PathBuf> {
     if path.is_file() {

@@ -16,6 +16,7 @@ mod populate;
 mod random;
 mod seeded;
 mod server;
+mod varied;
 mod world;
 
 pub use graph::{Credentials, Graph, Method, Request, Response};

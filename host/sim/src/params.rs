@@ -17,6 +17,8 @@ pub struct Params {
     pub start: i64,
     /// Units of the currency that a euro buys.
     pub price_level: f64,
+    /// What the account's first budgets are multiplied by.
+    pub budget_level: f64,
 
     /// Median cost of a thousand impressions. Europe's feeds cost 6 to 14 in most seasons.
     pub cpm: f64,
@@ -115,6 +117,7 @@ impl Default for Params {
             // 2026-06-01 00:00 in Berlin, a Monday: no clock change within the demo's weeks.
             start: 1_780_264_800,
             price_level: 1.0,
+            budget_level: 1.0,
             cpm: 9.0,
             cpm_hour_sigma: 0.15,
             cpm_day_sigma: 0.08,

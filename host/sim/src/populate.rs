@@ -54,7 +54,7 @@ impl World {
         ];
         for (stage, name, count, per_set, set_budget, campaign_budget) in parts {
             let campaign = self.campaigns.len();
-            let budget = campaign_budget.map(|b| self.minor(b));
+            let budget = campaign_budget.map(|b| self.minor(b * self.params.budget_level));
             self.campaigns.push(Campaign {
                 id: CAMPAIGN_IDS + campaign as u64,
                 name: name.to_string(),
@@ -66,7 +66,7 @@ impl World {
             });
             for i in 0..count {
                 if i % per_set == 0 {
-                    let budget = set_budget.map(|b| self.minor(b));
+                    let budget = set_budget.map(|b| self.minor(b * self.params.budget_level));
                     let label = format!("{name} {}", i / per_set + 1);
                     self.add_adset(campaign, label, Status::Active, budget, None);
                 }

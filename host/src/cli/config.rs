@@ -67,7 +67,7 @@ fn show(global: &Global, context: &Context, all: bool) -> anyhow::Result<()> {
 
 fn check(global: &Global, context: &Context) -> anyhow::Result<()> {
     let registry = context.registry()?;
-    let policies = pipeline::prepare(&context.effective, &registry, &context.folder)?;
+    let policies = pipeline::prepare(&context.effective, &registry, &context.folder, &context.models().columns())?;
     if let Some((stage, reason)) = policies.iter().find_map(|p| Some((&p.view.name, p.broken()?))) {
         return Err(Usage(format!("the policy of stage {stage} cannot be used: {reason}")).into());
     }

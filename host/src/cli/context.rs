@@ -5,6 +5,7 @@ use super::output::Usage;
 use crate::config::{self, Effective, Environment, Sources};
 use crate::domain::Clock;
 use crate::meta::{Client, Credentials, HttpTransport};
+use crate::scoring::Models;
 use crate::store::SqliteStore;
 use dean_policy::{Limits, Registry, Runtime};
 use jiff::Timestamp;
@@ -43,6 +44,11 @@ impl Context {
             ..Limits::default()
         };
         Ok(Registry::new(Runtime::new(limits, Some(&self.data_dir.join("cache")))?))
+    }
+
+    /// The models, unless they are switched off.
+    pub(super) fn models(&self) -> Models {
+        if self.effective.config.ml.mode { Models::shipped() } else { Models::none() }
     }
 
     /// The store.

@@ -4,6 +4,7 @@ use super::context::data_dir_only;
 use super::output::{self, Usage};
 use super::{Ended, Global};
 use crate::demo::{self, DemoReport, Rules, Spread};
+use crate::scoring::Models;
 use clap::Args;
 use dean_policy::{Limits, Registry, Runtime};
 use dean_sim::Params;
@@ -26,6 +27,12 @@ pub(super) struct DemoArgs {
     /// Ads of a world at its beginning
     #[arg(long, default_value_t = 40)]
     ads: usize,
+    /// A market of its own for every world, drawn by its seed: other prices, shops, people
+    #[arg(long, conflicts_with = "ads")]
+    varied: bool,
+    /// Decide by rules alone
+    #[arg(long)]
+    no_ml: bool,
     /// Where the page goes [default: DATA_DIR/demo/report.html]
     #[arg(long, value_name = "FILE")]
     html: Option<PathBuf>,
@@ -42,8 +49,12 @@ pub(super) async fn demo(global: &Global, args: DemoArgs) -> anyhow::Result<Ende
         let _ = std::fs::remove_file(folder.join(name));
     }
     let registry = Registry::new(Runtime::new(Limits::default(), Some(&data_dir.join("cache")))?);
-    let rules = Rules { folder: global.config.clone(), profile: global.profile.clone(), client: global.client.clone() };
-    let params = Params { ads: args.ads, ..Params::default() };
+    let models = if args.no_ml { Models::none() } else { Models::shipped() };
+    let rules =
+        Rules { folder: global.config.clone(), profile: global.profile.clone(), client: global.client.clone(), models };
+    let market = |seed: u64| {
+        if args.varied { Params::varied(seed) } else { Params { ads: args.ads, ..Params::default() } }
+    };
     let hours = u64::from(args.days) * 24;
     let bar =
         if output::shows_progress(global) { ProgressBar::new(hours * args.worlds) } else { ProgressBar::hidden() };
@@ -53,7 +64,7 @@ pub(super) async fn demo(global: &Global, args: DemoArgs) -> anyhow::Result<Ende
     let progress = |hours: u64| bar.inc(hours);
 
     // One thread lives the first world through HTTP, others take the next seeds in process.
-    let first = demo::live_through_http(params.clone(), args.seed, args.days, &folder, &rules, &registry, &progress);
+    let first = demo::live_through_http(market(args.seed), args.seed, args.days, &folder, &rules, &registry, &progress);
     let next = AtomicU64::new(1);
     let workers = std::thread::available_parallelism().map_or(1, |n| n.get());
     let handle = tokio::runtime::Handle::current();
@@ -65,8 +76,8 @@ pub(super) async fn demo(global: &Global, args: DemoArgs) -> anyhow::Result<Ende
                 if world >= args.worlds {
                     return anyhow::Ok(worlds);
                 }
-                let lived =
-                    demo::live_in_process(params.clone(), args.seed + world, args.days, &rules, &registry, &progress);
+                let seed = args.seed + world;
+                let lived = demo::live_in_process(market(seed), seed, args.days, &rules, &registry, &progress);
                 worlds.push((world, handle.block_on(lived)?.report));
             }
         };
@@ -87,8 +98,8 @@ pub(super) async fn demo(global: &Global, args: DemoArgs) -> anyhow::Result<Ende
     let report = DemoReport {
         simulated: true,
         days: args.days,
-        ads: args.ads,
-        currency: params.currency.clone(),
+        ads: first.ads,
+        currency: market(args.seed).currency,
         daily_caps: first.daily_caps,
         worlds,
         runs: first.runs,

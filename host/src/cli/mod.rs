@@ -14,6 +14,7 @@ mod policy;
 mod replay;
 mod run;
 mod sim;
+mod train;
 
 use clap::{Args, Parser, Subcommand};
 use std::path::PathBuf;
@@ -71,6 +72,9 @@ enum Command {
     /// The configuration: what holds and where it comes from
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// What models are trained on
+    #[command(subcommand)]
+    Train(train::TrainCommand),
     /// Every column that a policy may use, with unit and formula
     Metrics(metrics::MetricsArgs),
     /// Check everything and say how to mend it
@@ -111,6 +115,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
             Command::Replay(args) => replay::replay(&global, args).await,
             Command::Policy(command) => policy::policy(&global, command),
             Command::Config(command) => config::config(&global, command),
+            Command::Train(command) => train::train(&global, command).await,
             Command::Metrics(args) => metrics::metrics(&global, &args),
             Command::Doctor => doctor::doctor(&global).await,
             Command::Sim(sim::SimCommand::Serve(args)) => sim::serve(&global, args).await,

@@ -108,7 +108,7 @@ fn stages(policy: &Policy) -> anyhow::Result<Map<String, Value>> {
     let mut stages = Map::new();
     for stage in &policy.manifest().stages {
         let plan = policy.prepare(stage, &[])?;
-        pipeline::check_plan(&policy.manifest().name, &plan)?;
+        pipeline::check_plan(&policy.manifest().name, &plan, crate::scoring::shipped_columns())?;
         stages.insert(
             stage.clone(),
             json!({
@@ -155,7 +155,7 @@ fn print_check(global: &Global, policy: &Policy) -> anyhow::Result<Ended> {
 fn list(global: &Global) -> anyhow::Result<Ended> {
     let context = Context::load(global)?;
     let registry = context.registry()?;
-    let policies = pipeline::prepare(&context.effective, &registry, &context.folder)?;
+    let policies = pipeline::prepare(&context.effective, &registry, &context.folder, &context.models().columns())?;
     let used = |policy: &Policy| -> Vec<String> {
         let uses = |p: &&pipeline::StagePolicy| p.ready().is_some_and(|r| r.policy.digest() == policy.digest());
         policies.iter().filter(uses).map(|p| p.view.name.clone()).collect()

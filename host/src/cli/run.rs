@@ -91,7 +91,8 @@ async fn once(global: &Global, args: &RunArgs) -> anyhow::Result<Ended> {
     }
     let client = context.client(&clock)?;
     let registry = context.registry()?;
-    let policies = pipeline::prepare(&context.effective, &registry, &context.folder)?;
+    let models = context.models();
+    let policies = pipeline::prepare(&context.effective, &registry, &context.folder, &models.columns())?;
     let store = context.store()?;
     let bar = output::shows_progress(global).then(indicatif::ProgressBar::new_spinner);
     let progress = |phase: &str| {
@@ -107,6 +108,7 @@ async fn once(global: &Global, args: &RunArgs) -> anyhow::Result<Ended> {
         clock: &clock,
         effective: &context.effective,
         policies: &policies,
+        models: &models,
         data_dir: &context.data_dir,
         progress: &progress,
         recent: &recent,

@@ -9,9 +9,10 @@ mod world;
 
 pub use forecast::{Expected, Forecast, ForecastDay, forecast};
 pub use html::page;
-pub use world::{FirstWorld, InProcess, demo_config, live_in_process, live_through_http};
+pub use world::{FirstWorld, InProcess, Life, demo_config, live_in_process, live_through_http};
 
 use crate::domain::Currency;
+use crate::scoring::Models;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -79,6 +80,8 @@ pub struct Rules {
     pub profile: Option<String>,
     /// A client of `clients/`.
     pub client: Option<String>,
+    /// The models that score ads.
+    pub models: Models,
 }
 
 /// Profit of one world by who ran it.

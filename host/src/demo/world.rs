@@ -6,7 +6,8 @@ use super::{Daily, Profit, Rules, WorldReport};
 use crate::config::{self, Effective, Environment, Sources};
 use crate::domain::{Clock, Verb};
 use crate::meta::{self, ApiUsage, Call, Client, Credentials, HttpTransport, Reply, Transport, TransportError};
-use crate::pipeline::{self, Options, Recent, RunReport, Runner};
+use crate::pipeline::{self, Options, Recent, RunReport, Runner, StagePolicy};
+use crate::scoring::Models;
 use crate::store::{SqliteStore, Store};
 use async_trait::async_trait;
 use dean_policy::Registry;
@@ -108,6 +109,8 @@ pub struct FirstWorld {
     pub daily_caps: BTreeMap<String, Option<f64>>,
     /// Profit day by day.
     pub daily: Vec<Daily>,
+    /// Ads of the world at its beginning.
+    pub ads: usize,
     /// Hourly runs.
     pub runs: usize,
     /// Decisions.
@@ -178,30 +181,102 @@ pub async fn live_in_process(
     registry: &Registry,
     progress: &(dyn Fn(u64) + Sync),
 ) -> anyhow::Result<FirstWorld> {
-    let world = World::new(seed, params);
-    let start = world.clone();
-    let (clock, effective) = (clock_of(&world), demo_config(&world, rules)?);
-    let account = InProcess(Arc::new(Mutex::new(new_graph(world))));
-    let client = client(Arc::new(account.clone()), &clock, &start);
-    let store = SqliteStore::in_memory()?;
+    let life = Life::new(World::new(seed, params), rules)?;
+    let start = life.world();
     let advance = || {
-        let mut graph = account.graph();
-        graph.world_mut().advance();
         progress(1);
-        graph.world().now()
+        life.advance()
     };
-    let look = || account.graph().world().clone();
-    let nowhere = Path::new("no-such-folder");
+    let look = || life.world();
     let setting = Setting {
         rules,
-        client: &client,
-        store: &store,
-        clock: &clock,
-        effective: &effective,
+        client: &life.client,
+        store: &life.store,
+        clock: &life.clock,
+        effective: &life.effective,
         registry,
-        folder: nowhere,
+        folder: Path::new(NOWHERE),
     };
     live(&start, days, &setting, &advance, &look).await
+}
+
+/// A folder that is not there: no kill switch lies in it.
+const NOWHERE: &str = "no-such-folder";
+
+/// A simulated account in this process with all that runs on it need, and a store in memory.
+#[derive(Debug)]
+pub struct Life {
+    account: InProcess,
+    client: Client,
+    store: SqliteStore,
+    clock: Clock,
+    effective: Effective,
+    recent: Recent,
+}
+
+impl Life {
+    /// An account in a world.
+    ///
+    /// # Errors
+    /// When the configuration is refused.
+    pub fn new(world: World, rules: &Rules) -> anyhow::Result<Self> {
+        let (clock, effective) = (clock_of(&world), demo_config(&world, rules)?);
+        let account = InProcess(Arc::new(Mutex::new(new_graph(world.clone()))));
+        let client = client(Arc::new(account.clone()), &clock, &world);
+        Ok(Life { account, client, store: SqliteStore::in_memory()?, clock, effective, recent: Recent::default() })
+    }
+
+    /// The world as it is.
+    #[must_use]
+    pub fn world(&self) -> World {
+        self.account.graph().world().clone()
+    }
+
+    /// What Dean remembers of the account.
+    #[must_use]
+    pub fn store(&self) -> &dyn Store {
+        &self.store
+    }
+
+    /// The account's id.
+    #[must_use]
+    pub fn account_id(&self) -> &str {
+        self.client.account_id()
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn effective(&self) -> &Effective {
+        &self.effective
+    }
+
+    /// One run with such policies and models.
+    ///
+    /// # Errors
+    /// As [`Runner::run`].
+    pub async fn run(&self, policies: &[StagePolicy], models: &Models, options: &Options) -> anyhow::Result<RunReport> {
+        let runner = Runner {
+            client: &self.client,
+            store: &self.store,
+            clock: &self.clock,
+            effective: &self.effective,
+            policies,
+            models,
+            data_dir: Path::new(NOWHERE),
+            progress: &|_| {},
+            recent: &self.recent,
+        };
+        runner.run(options).await
+    }
+
+    /// One hour passes; the moment after it, seconds since 1970-01-01 UTC.
+    pub fn advance(&self) -> i64 {
+        let mut graph = self.account.graph();
+        graph.world_mut().advance();
+        let now = graph.world().now();
+        self.clock.set(Timestamp::from_second(now).unwrap_or_default());
+        now
+    }
 }
 
 struct Setting<'a> {
@@ -221,7 +296,8 @@ async fn live(
     advance: &(dyn Fn() -> i64 + Sync),
     look: &(dyn Fn() -> World + Sync),
 ) -> anyhow::Result<FirstWorld> {
-    let policies = pipeline::prepare(setting.effective, setting.registry, &setting.rules.folder)?;
+    let models = &setting.rules.models;
+    let policies = pipeline::prepare(setting.effective, setting.registry, &setting.rules.folder, &models.columns())?;
     if let Some(reason) = policies.iter().find_map(|policy| policy.broken()) {
         anyhow::bail!("a policy cannot be used: {reason}");
     }
@@ -232,6 +308,7 @@ async fn live(
         clock: setting.clock,
         effective: setting.effective,
         policies: &policies,
+        models,
         data_dir: setting.folder,
         progress: &|_| {},
         recent: &recent,
@@ -279,6 +356,7 @@ async fn live(
         },
         daily_caps: setting.effective.config.stages().into_iter().map(|s| (s.name, s.daily_cap)).collect(),
         daily: (0..dean.len()).map(day).collect::<anyhow::Result<_>>()?,
+        ads: start.params().ads,
         runs: seen.runs,
         decisions: seen.decisions,
         kills: seen.kills,

@@ -34,6 +34,12 @@ pub struct Basis {
     purchases_per_cart: f64,
     /// Click-through rate; NaN without impressions.
     pub ctr: f64,
+    /// Cost of a thousand impressions, major units; NaN without impressions.
+    pub cpm: f64,
+    /// Add-to-carts for each click; NaN without clicks.
+    pub atc_rate: f64,
+    /// Mean order value of ads whose revenue is known, major units; NaN without a purchase of theirs.
+    pub aov: f64,
     /// Return on ad spend, conversions still to come accounted for; NaN where revenue is not known.
     pub roas: f64,
     settled: Vec<f64>,
@@ -49,12 +55,16 @@ impl Basis {
         // An ad without known revenue says nothing of the return, so its spend is left out too.
         let valued = || ads.iter().filter(|ad| ad.revenue.is_finite());
         let (revenue, spend) = valued().fold((0.0, 0.0), |(r, s), ad| (r + ad.revenue, s + ad.settled_spend));
+        let orders = valued().map(|ad| ad.purchases).sum::<f64>();
         Basis {
             purchases: prior::gamma(&pairs(|ad| (ad.purchases, ad.settled_spend))),
             carts: prior::gamma(&pairs(|ad| (ad.add_to_cart, ad.spend))),
             clicks: prior::beta(&pairs(|ad| (ad.clicks, ad.impressions))),
             purchases_per_cart: share(sum(|ad| ad.purchases), sum(|ad| ad.add_to_cart)),
             ctr: share(sum(|ad| ad.clicks), sum(|ad| ad.impressions)),
+            cpm: 1_000.0 * share(sum(|ad| ad.spend), sum(|ad| ad.impressions)),
+            atc_rate: share(sum(|ad| ad.add_to_cart), sum(|ad| ad.clicks)),
+            aov: share(revenue, orders),
             roas: share(revenue, spend),
             settled: lag.settled(DAYS, elapsed),
         }

@@ -40,6 +40,20 @@ pub struct ContextValues {
     pub target_cpa: f64,
     /// The cost per purchase at which nothing is earned, major units.
     pub breakeven_cpa: f64,
+    /// Click-through rate of the account's last thirty complete days.
+    pub account_ctr: f64,
+    /// Its cost of a thousand impressions, major units.
+    pub account_cpm: f64,
+    /// Its add-to-carts for each click.
+    pub account_atc_rate: f64,
+    /// Its mean order value, major units.
+    pub account_aov: f64,
+    /// Its return on ad spend.
+    pub account_roas: f64,
+    /// Shape of the prior on purchases per spend.
+    pub purchase_prior_shape: f64,
+    /// Its rate, major units.
+    pub purchase_prior_rate: f64,
 }
 
 /// Everything that a policy's `context` may name.
@@ -113,6 +127,55 @@ pub const STAGE_CONTEXT: &[ContextEntry] = &[
         formula: "BREAKEVEN_CPA, else the account's mean order value less COGS_PER_PURCHASE",
         missing: "when BREAKEVEN_CPA is not set and the account has no purchase with a value, or orders are worth no more than their goods",
         get: |c| c.breakeven_cpa,
+    },
+    ContextEntry {
+        name: "account_ctr",
+        unit: "fraction",
+        formula: "clicks / impressions of all ads, over the last 30 complete days",
+        missing: "when the account had no impression in these days",
+        get: |c| c.account_ctr,
+    },
+    ContextEntry {
+        name: "account_cpm",
+        unit: "currency",
+        formula: "1000 x spend / impressions of all ads, over the last 30 complete days",
+        missing: "when the account had no impression in these days",
+        get: |c| c.account_cpm,
+    },
+    ContextEntry {
+        name: "account_atc_rate",
+        unit: "fraction",
+        formula: "add-to-carts / clicks of all ads, over the last 30 complete days",
+        missing: "when the account had no click in these days",
+        get: |c| c.account_atc_rate,
+    },
+    ContextEntry {
+        name: "account_aov",
+        unit: "currency",
+        formula: "revenue / purchases of the ads whose revenue is known, over the last 30 complete days",
+        missing: "when none of them had a purchase in these days",
+        get: |c| c.account_aov,
+    },
+    ContextEntry {
+        name: "account_roas",
+        unit: "ratio",
+        formula: "revenue / (spend x its settled share) of the ads whose revenue is known, over the last 30 complete days",
+        missing: "when none of them spent in these days",
+        get: |c| c.account_roas,
+    },
+    ContextEntry {
+        name: "purchase_prior_shape",
+        unit: "count",
+        formula: "shape of the Gamma prior on purchases per spend, before anything is known of an ad: as in purchase_shape_in_stage",
+        missing: "when the account had no purchase in the last 30 complete days and target_cpa is not known",
+        get: |c| c.purchase_prior_shape,
+    },
+    ContextEntry {
+        name: "purchase_prior_rate",
+        unit: "currency",
+        formula: "rate of that prior: the spend that it stands for",
+        missing: "when the account had no purchase in the last 30 complete days and target_cpa is not known",
+        get: |c| c.purchase_prior_rate,
     },
 ];
 

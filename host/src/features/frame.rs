@@ -2,6 +2,7 @@
 
 use crate::domain::{Before, Currency, Facts, Lifetime};
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 
 /// Complete account days that are kept, and today at position 0: thirty for the longest window, and
 /// a week more that late conversions may still change.
@@ -153,6 +154,7 @@ pub struct Frame {
     before_known: Vec<bool>,
     reach_lifetime: Vec<f64>,
     rows: Vec<Row>,
+    scores: BTreeMap<String, Vec<f64>>,
 }
 
 impl Frame {
@@ -170,6 +172,7 @@ impl Frame {
             before_known: vec![false; ads],
             reach_lifetime: vec![f64::NAN; ads],
             rows,
+            scores: BTreeMap::new(),
         }
     }
 
@@ -177,6 +180,17 @@ impl Frame {
     #[must_use]
     pub fn ads(&self) -> usize {
         self.ads
+    }
+
+    /// What models say of the ads: columns whose names begin with `score.`, a number for each ad.
+    pub fn set_scores(&mut self, scores: BTreeMap<String, Vec<f64>>) {
+        self.scores = scores;
+    }
+
+    /// What models say of the ads.
+    #[must_use]
+    pub fn scores(&self) -> &BTreeMap<String, Vec<f64>> {
+        &self.scores
     }
 
     /// What is known of the ads beside their days.

@@ -4,7 +4,7 @@ use super::decide::Decided;
 use super::measure::{self, Background, Skipped, StageCohort};
 use super::observe::Observation;
 use super::report::{
-    Action, Decision, Evidence, Final, Health, Owner, Promotion, RuleCheck, RunReport, Skip, StageReport,
+    Action, Decision, Evidence, Final, Health, ModelReport, Owner, Promotion, RuleCheck, RunReport, Skip, StageReport,
 };
 use super::why::{OfPolicy, Story};
 use super::{Decider, Options, Runner, StagePolicy, moment, promote};
@@ -12,6 +12,7 @@ use crate::domain::{Ad, Currency, Verb};
 use crate::features::{self, ContextValues};
 use crate::guard::{AdVerdict, Held, Stopped, Verdicts};
 use crate::ledger::kind;
+use crate::scoring::{Said, Scored};
 use crate::store::{ActionRow, ActionState, PromotionRow, PromotionState};
 use dean_policy::types::{AdDecision, Check, Plan};
 use serde_json::Value;
@@ -30,6 +31,7 @@ pub(super) struct Assembly<'a> {
     pub promotions: &'a [PromotionRow],
     pub stopped: Option<&'a Stopped>,
     pub background: &'a Background<'a>,
+    pub scored: &'a Scored,
 }
 
 type Columns = BTreeMap<String, Option<Value>>;
@@ -46,6 +48,7 @@ impl Assembly<'_> {
             dry_run: self.options.dry_run,
             ads: self.observation.ads.len(),
             stages: self.stages(),
+            models: self.models(),
             decisions: self.decisions(),
             budgets: self.budgets(),
             actions: self.actions.iter().map(action).collect(),
@@ -224,7 +227,7 @@ impl Assembly<'_> {
             let policy = stage.map_or(&nowhere, |i| &self.runner.policies[i]);
             let of_stage: Vec<usize> = (0..self.skipped.len()).filter(|&i| self.skipped[i].stage == stage).collect();
             let members = of_stage.iter().map(|&i| self.skipped[i].ad).collect();
-            let measured = measure::measure(self.observation, policy, members, self.background, 0.0);
+            let measured = measure::measure(self.observation, policy, members, self.background);
             for (i, columns) in of_stage.into_iter().zip(self.columns(&measured)) {
                 all[i] = Some(columns);
             }
@@ -232,7 +235,7 @@ impl Assembly<'_> {
         all
     }
 
-    /// Every column of the catalogue for every ad of a frame.
+    /// Every column of the catalogue, and what models say, for every ad of a frame.
     fn columns(&self, stage: &StageCohort) -> Vec<Columns> {
         let frame = &stage.frame;
         let mut all: Vec<Columns> = vec![BTreeMap::new(); frame.ads()];
@@ -249,6 +252,13 @@ impl Assembly<'_> {
                 columns.insert(entry.name.clone(), known(value).map(Value::from));
             }
         }
+        // Also of ads that no model was asked of: every ad has every column.
+        for name in self.runner.models.columns() {
+            let values = frame.scores().get(&name);
+            for (row, columns) in all.iter_mut().enumerate() {
+                columns.insert(name.clone(), values.and_then(|v| known(v[row])).map(Value::from));
+            }
+        }
         all
     }
 
@@ -262,6 +272,28 @@ impl Assembly<'_> {
             note: promote::note(p),
         };
         self.promotions.iter().filter(current).map(promotion).collect()
+    }
+
+    fn models(&self) -> Vec<ModelReport> {
+        let said = |said: &Said| ModelReport {
+            model: said.model.clone(),
+            version: Some(said.version.clone()),
+            sha256: Some(said.sha256.clone()),
+            ads: said.ads,
+            problem: said.problem.clone(),
+            outside: said.outside.as_ref().map(|(feature, share)| {
+                format!("{feature} of {:.0} % of the ads lies outside of what it was trained on", 100.0 * share)
+            }),
+        };
+        let left_out = self.runner.models.left_out().iter().map(|left| ModelReport {
+            model: left.model.clone(),
+            version: None,
+            sha256: None,
+            ads: 0,
+            problem: Some(left.reason.clone()),
+            outside: None,
+        });
+        self.scored.said.iter().map(said).chain(left_out).collect()
     }
 
     fn health(&self) -> Vec<Health> {
@@ -280,6 +312,11 @@ impl Assembly<'_> {
         }
         if let Some(reason) = &self.background.numbers.growth_stopped {
             say("guard", "warning", reason.clone(), Some("growth"));
+        }
+        for model in self.models() {
+            if let Some(problem) = model.problem {
+                say("models", "warning", format!("model {} is left out: {problem}", model.model), Some("its scores"));
+            }
         }
         for policy in self.runner.policies {
             let next = policy.view.next.as_deref();

@@ -3,9 +3,10 @@
 use super::account::AccountNumbers;
 use super::observe::Observation;
 use super::policies::{Ready, StagePolicy};
-use crate::domain::{Before, BudgetOwner, Currency, Evidence, Facts, Money, OwnerKind};
+use crate::domain::{Ad, Before, BudgetOwner, Currency, Evidence, Facts, Money, OwnerKind};
 use crate::features::{self, ContextValues, DAYS, Frame, Marks, Metric, Row};
 use crate::ledger::{History, hours};
+use crate::scoring::{Measured, Models, Scored};
 use crate::store::{CopyKind, LifecycleRow, PromotionRow, PromotionState};
 use dean_policy::types::{Cohort, UNKNOWN_TEXT};
 use std::collections::{BTreeMap, HashMap};
@@ -44,6 +45,13 @@ impl StageCohort {
     #[must_use]
     pub(super) fn marks(&self) -> Marks {
         Marks { target_cpa: self.context.target_cpa, breakeven_cpa: self.context.breakeven_cpa }
+    }
+
+    /// What models read of its ads, in the order of [`features::INPUTS`].
+    #[must_use]
+    pub(super) fn inputs(&self, basis: &features::Basis) -> Vec<Vec<f64>> {
+        let inputs = features::INPUTS.iter().filter_map(|name| features::Input::parse(name).ok());
+        inputs.map(|input| input.values(&self.frame, basis, self.marks(), &self.context)).collect()
     }
 
     /// What an ad has done in the stage, to be kept with an action on it.
@@ -159,14 +167,13 @@ impl<'a> Background<'a> {
     }
 }
 
-/// Measures the ads of a stage that is offered so much freed budget.
+/// Measures the ads of a stage; the budget that it is offered is known once the stages behind it have decided.
 #[must_use]
 pub(super) fn measure(
     observation: &Observation,
     stage: &StagePolicy,
     members: Vec<usize>,
     background: &Background<'_>,
-    freed: f64,
 ) -> StageCohort {
     let Background { lifecycle, history, joined, numbers, .. } = background;
     let currency = &observation.account.currency;
@@ -261,7 +268,7 @@ pub(super) fn measure(
 
     let campaigns = stage.view.campaigns.iter().filter_map(|c| background.spend_today.get(c.as_str()));
     let spend_today = campaigns.fold(Money::ZERO, |sum, spend| sum + *spend);
-    let context = context(observation, stage, &members, spend_today, freed, numbers);
+    let context = context(observation, stage, &members, spend_today, numbers);
     StageCohort { ads: members, owners, group_of, frame, context }
 }
 
@@ -270,23 +277,60 @@ fn context(
     stage: &StagePolicy,
     members: &[usize],
     spend_today: Money,
-    freed: f64,
     numbers: &AccountNumbers,
 ) -> ContextValues {
     let local = observation.at.to_zoned(observation.account.zone.clone());
     let day_end = local.tomorrow().and_then(|t| t.start_of_day()).map(|t| t.timestamp());
+    let target_cpa = stage.ready().and_then(|r| r.target_cpa).unwrap_or(numbers.breakeven_cpa);
+    let prior = numbers.basis.purchase_prior(target_cpa);
     ContextValues {
         account_spend_today: numbers.spend_today,
         stage_spend_today: observation.account.currency.to_major(spend_today),
         stage_cap: stage.view.daily_cap.unwrap_or(f64::NAN),
         live_ads: members.iter().filter(|i| observation.ads[**i].effective_status.is_active()).count() as f64,
-        freed_budget: freed,
+        freed_budget: 0.0,
         hour: f64::from(local.hour()),
         weekday: f64::from(local.weekday().to_monday_zero_offset()),
         hours_left_today: day_end.map_or(f64::NAN, |end| hours(observation.at, end)),
-        target_cpa: stage.ready().and_then(|r| r.target_cpa).unwrap_or(numbers.breakeven_cpa),
+        target_cpa,
         breakeven_cpa: numbers.breakeven_cpa,
+        account_ctr: numbers.basis.ctr,
+        account_cpm: numbers.basis.cpm,
+        account_atc_rate: numbers.basis.atc_rate,
+        account_aov: numbers.basis.aov,
+        account_roas: numbers.basis.roas,
+        purchase_prior_shape: prior.map_or(f64::NAN, |prior| prior.shape),
+        purchase_prior_rate: prior.map_or(f64::NAN, |prior| prior.rate),
     }
+}
+
+/// Lets models score the ads of all stages, and puts what they say beside what was measured.
+pub(super) fn score(
+    observation: &Observation,
+    stages: &mut [StageCohort],
+    numbers: &AccountNumbers,
+    models: &Models,
+) -> Scored {
+    let measured: Vec<Measured<'_>> = stages
+        .iter()
+        .map(|stage| Measured {
+            frame: &stage.frame,
+            basis: &numbers.basis,
+            marks: stage.marks(),
+            context: &stage.context,
+            creatives: stage.ads.iter().map(|&ad| creative_of(&observation.ads[ad])).collect(),
+        })
+        .collect();
+    let scored = models.score(&measured);
+    for (stage, columns) in stages.iter_mut().zip(&scored.columns) {
+        stage.frame.set_scores(columns.clone());
+    }
+    scored
+}
+
+/// What an ad shows: its creative, or the ad itself where Meta told of none.
+pub(super) fn creative_of(ad: &Ad) -> &str {
+    ad.creative.as_ref().map_or(ad.id.as_str(), |creative| creative.id.as_str())
 }
 
 /// The cohort that a plan asks for.
@@ -302,7 +346,8 @@ pub(super) fn cohort(
     let marks = stage.marks();
     let mut values = Vec::with_capacity(frame.ads() * ready.plan.columns.len());
     for name in &ready.plan.columns {
-        let column = features::find(name).map(|column| column.values(frame, &numbers.basis, marks));
+        let measured = || features::find(name).map(|column| column.values(frame, &numbers.basis, marks));
+        let column = frame.scores().get(name).cloned().or_else(measured);
         // Policies rely on one NaN: other bit patterns would make equal cohorts differ.
         let canonical = |value: f64| if value.is_nan() { f64::NAN } else { value };
         values.extend(column.unwrap_or_else(|| vec![f64::NAN; frame.ads()]).into_iter().map(canonical));

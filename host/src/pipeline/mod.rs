@@ -1,4 +1,4 @@
-//! The hourly run, readable top to bottom: observe, measure, decide, guard, act, tell.
+//! The hourly run, readable top to bottom: observe, measure, score, decide, guard, act, tell.
 
 mod account;
 mod act;
@@ -10,6 +10,7 @@ mod observe;
 mod owners;
 mod patterns;
 mod policies;
+mod predictions;
 mod promote;
 mod remember;
 mod replay;
@@ -25,7 +26,8 @@ pub use policies::{Decider, Ready, StagePolicy, check_plan, prepare};
 pub use remember::Recent;
 pub use replay::{Explanation, Replay, RuleWhy, explain, replay};
 pub use report::{
-    Action, Budget, Decision, Evidence, Final, Health, Owner, Promotion, RuleCheck, RunReport, Skip, StageReport,
+    Action, Budget, Decision, Evidence, Final, Health, ModelReport, Owner, Promotion, RuleCheck, RunReport, Skip,
+    StageReport,
 };
 pub use words::{beside, number, plain_name};
 
@@ -35,10 +37,11 @@ use crate::guard::{self, Stopped};
 use crate::journal::GuardRecord;
 use crate::ledger::{self, History};
 use crate::meta::Client;
+use crate::scoring::Models;
 use crate::store::{PromotionRow, RunRow, Store};
 use decide::Decided;
 use jiff::{Timestamp, ToSpan};
-use measure::Background;
+use measure::{Background, StageCohort};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -57,6 +60,8 @@ pub struct Runner<'a> {
     pub effective: &'a Effective,
     /// The policies of the stages.
     pub policies: &'a [StagePolicy],
+    /// The models that score ads.
+    pub models: &'a Models,
     /// The folder in which the kill-switch file is looked for.
     pub data_dir: &'a Path,
     /// Told as each phase begins.
@@ -119,21 +124,28 @@ impl Runner<'_> {
 
         self.phase("measure");
         let only = options.stage.as_deref();
-        let (mut members, skipped) = measure::assign(&observation, self.policies, only, &history, &promotions);
+        let (members, skipped) = measure::assign(&observation, self.policies, only, &history, &promotions);
         let all = measure::everybody(&members, &skipped);
         let lifecycle = self.enter(&observation, &all, &promotions).await?;
+        let joined = freed::joined(&observation, &history, &promotions);
+        let background = Background::new(&observation, &lifecycle, &history, joined, &numbers);
+        let measure = |(policy, members)| measure::measure(&observation, policy, members, &background);
+        let mut stages: Vec<StageCohort> = self.policies.iter().zip(members).map(measure).collect();
         timings.lap("measure");
+
+        self.phase("score");
+        let scored = measure::score(&observation, &mut stages, &numbers, self.models);
+        timings.lap("score");
 
         self.phase("decide");
         let seed = seed_of(&run_id);
         let suspensions = Suspensions::load(self.store, &observation.account.id).await?;
-        let joined = freed::joined(&observation, &history, &promotions);
-        let background = Background::new(&observation, &lifecycle, &history, joined, &numbers);
         let mut freed = freed::freed(&observation, &history, &promotions);
         let mut decided: Vec<Option<Decided>> = self.policies.iter().map(|_| None).collect();
+        let mut stages: Vec<Option<StageCohort>> = stages.into_iter().map(Some).collect();
         for i in freed::order(self.policies) {
-            let (policy, members) = (&self.policies[i], std::mem::take(&mut members[i]));
-            let stage = measure::measure(&observation, policy, members, &background, freed);
+            let (policy, Some(mut stage)) = (&self.policies[i], stages[i].take()) else { continue };
+            stage.context.freed_budget = freed;
             let suspended = suspensions.reason(policy, observation.at);
             let of_stage = decide::ask(&observation, policy, stage, &numbers, suspended, seed);
             if !options.dry_run {
@@ -186,6 +198,7 @@ impl Runner<'_> {
             promotions: &promotions,
             stopped: stopped.as_ref(),
             background: &background,
+            scored: &scored,
         };
         let mut report = assembly.report();
         timings.lap("tell");
@@ -199,6 +212,7 @@ impl Runner<'_> {
             decided: &decided,
             lifecycle: &lifecycle,
             numbers: &numbers,
+            scored: &scored,
             situation: &situation,
             actions: &actions,
             report: &report,

@@ -4,6 +4,7 @@ use crate::config::{ConfigError, Effective, Node, StageView};
 use crate::features;
 use dean_policy::types::{Param, Plan, Problem, Setting, Value};
 use dean_policy::{Digest, Policy, PrepareError, Reference, Registry};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// A stage with its policy, ready to decide.
@@ -80,7 +81,12 @@ pub struct Ready {
 /// Every wrong setting with file, line and nearest known name. A policy that is not there, does not load,
 /// differs from its pin, does not decide for the stage, fails, or asks for a column that does not exist
 /// takes nothing but its own stage out: [`Decider::Broken`].
-pub fn prepare(effective: &Effective, registry: &Registry, folder: &Path) -> anyhow::Result<Vec<StagePolicy>> {
+pub fn prepare(
+    effective: &Effective,
+    registry: &Registry,
+    folder: &Path,
+    scores: &BTreeSet<String>,
+) -> anyhow::Result<Vec<StagePolicy>> {
     let mut stages = Vec::new();
     let mut errors = Vec::new();
     let mut claimed: Vec<String> = Vec::new();
@@ -123,7 +129,7 @@ pub fn prepare(effective: &Effective, registry: &Registry, folder: &Path) -> any
         let settings = settings_of(&effective.tree, &view.name, params, &mut errors);
         match policy.prepare(&view.name, &settings) {
             Ok(plan) => {
-                let decider = match check_plan(name, &plan) {
+                let decider = match check_plan(name, &plan, scores) {
                     Ok(()) => {
                         let target_cpa = target_cpa(&view.name, params, &settings);
                         Decider::Ready(Box::new(Ready { policy, settings, plan, target_cpa }))
@@ -248,8 +254,8 @@ fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
     (best.0 <= 3.max(name.len() / 3)).then_some(best.1)
 }
 
-/// A plan may only name what the catalogue has.
-pub fn check_plan(policy: &str, plan: &Plan) -> anyhow::Result<()> {
+/// A plan may only name what the catalogue has, and what models tell.
+pub fn check_plan(policy: &str, plan: &Plan, scores: &BTreeSet<String>) -> anyhow::Result<()> {
     let unknown = |kind: &str, name: &str, near: Option<String>| {
         let hint = match near {
             Some(near) => format!("did you mean {near}?"),
@@ -258,7 +264,12 @@ pub fn check_plan(policy: &str, plan: &Plan) -> anyhow::Result<()> {
         anyhow::anyhow!("policy {policy} asks for {kind} {name}, which does not exist\n  hint: {hint}")
     };
     for name in &plan.columns {
-        if features::find(name).is_none_or(features::Column::is_text) {
+        if name.starts_with("score.") {
+            if !scores.contains(name) {
+                let near = |known: &&String| strsim::osa_distance(name, known);
+                return Err(unknown("column", name, scores.iter().min_by_key(near).cloned()));
+            }
+        } else if features::find(name).is_none_or(features::Column::is_text) {
             return Err(unknown("column", name, features::nearest(name)));
         }
     }

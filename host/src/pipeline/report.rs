@@ -29,6 +29,9 @@ pub struct RunReport {
     pub ads: usize,
     /// The stages.
     pub stages: Vec<StageReport>,
+    /// The models: what they scored, or why they did not.
+    #[serde(default)]
+    pub models: Vec<ModelReport>,
     /// One decision for every ad of a stage.
     pub decisions: Vec<Decision>,
     /// Decisions on budgets.
@@ -67,6 +70,23 @@ pub struct StageReport {
     /// Numbers of the account and the stage, null where not known; only with `--explain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<BTreeMap<String, Option<f64>>>,
+}
+
+/// A model in a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ModelReport {
+    /// Its name.
+    pub model: String,
+    /// Its version; null where its manifest could not be read.
+    pub version: Option<String>,
+    /// The digest of its file.
+    pub sha256: Option<String>,
+    /// Ads that it scored.
+    pub ads: usize,
+    /// Why it was left out, if it was: its scores are not known.
+    pub problem: Option<String>,
+    /// What lies most often outside of its training, if that is more than one ad in five.
+    pub outside: Option<String>,
 }
 
 /// What was decided on an ad.

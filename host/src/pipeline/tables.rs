@@ -10,9 +10,11 @@ use crate::domain::{Ad, Facts, Money};
 use crate::features;
 use crate::guard::Situation;
 use crate::ledger::kind;
+use crate::scoring::Scored;
 use crate::store::tables::{
-    ACCOUNT_HEALTH, CREATIVE_INTELLIGENCE, Cell, DAILY_SUMMARIES, FATIGUE_ANALYSIS, LEARNING_EVENTS, META_CREATIVES,
-    PERFORMANCE_PATTERNS, SYSTEM_HEALTH, TEMPORAL_ANALYSIS, TIME_SERIES_DATA,
+    ACCOUNT_HEALTH, CREATIVE_INTELLIGENCE, CREATIVE_SIMILARITY, Cell, DAILY_SUMMARIES, FATIGUE_ANALYSIS,
+    FEATURE_ENGINEERING, FEATURE_SCHEMAS, LEARNING_EVENTS, META_CREATIVES, ML_PREDICTIONS, PERFORMANCE_PATTERNS,
+    SYSTEM_HEALTH, TEMPORAL_ANALYSIS, TIME_SERIES_DATA,
 };
 use crate::store::{ActionRow, ActionState, LifecycleRow, Store, StoreError, Table};
 use jiff::civil::Date;
@@ -30,6 +32,7 @@ pub(super) struct Learned<'a> {
     pub decided: &'a [Decided],
     pub lifecycle: &'a [LifecycleRow],
     pub numbers: &'a AccountNumbers,
+    pub scored: &'a Scored,
     pub situation: &'a Situation,
     /// Actions of the last weeks, those of this run among them.
     pub actions: &'a [ActionRow],
@@ -58,6 +61,10 @@ impl Learned<'_> {
             tables.push((&CREATIVE_INTELLIGENCE, self.creative_intelligence()));
             tables.push((&TEMPORAL_ANALYSIS, self.weekdays()));
             tables.push((&PERFORMANCE_PATTERNS, self.performance_patterns()));
+            tables.push((&FEATURE_ENGINEERING, self.features()));
+            tables.push((&FEATURE_SCHEMAS, vec![self.feature_names()]));
+            tables.push((&ML_PREDICTIONS, self.predictions()));
+            tables.push((&CREATIVE_SIMILARITY, self.similar_creatives()));
         }
         for (table, rows) in tables {
             store.upsert(table, &rows).await?;
@@ -204,6 +211,11 @@ impl Learned<'_> {
             row("data".into(), problems.is_empty(), problems.values().next().cloned(), problems.len() as f64),
             row("run_ms".into(), true, None, self.report.timings_ms.get("total").copied().unwrap_or(f64::NAN)),
         ];
+        for model in &self.report.models {
+            let name = format!("model {}", model.model);
+            let message = model.problem.clone().or_else(|| model.outside.clone());
+            rows.push(row(name, model.problem.is_none(), message, model.ads as f64));
+        }
         for stage in &self.report.stages {
             let name = format!("policy {}", stage.name);
             rows.push(row(name, stage.fault.is_none(), stage.fault.clone(), stage.ads as f64));

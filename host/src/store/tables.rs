@@ -228,8 +228,46 @@ pub const PERFORMANCE_PATTERNS: Table = Table {
     ],
 };
 
+/// What was known of every ad once a day, for models to be trained on.
+pub const FEATURE_ENGINEERING: Table = Table {
+    name: "feature_engineering",
+    key: 3,
+    columns: &["account_id", "ad_id", "date", "stage", "observed_at", "target_cpa", "schema", "numbers"],
+};
+
+/// The names of what was known.
+pub const FEATURE_SCHEMAS: Table =
+    Table { name: "feature_schemas", key: 2, columns: &["account_id", "schema", "names"] };
+
+/// What models said of every ad once a day.
+pub const ML_PREDICTIONS: Table = Table {
+    name: "ml_predictions",
+    key: 4,
+    columns: &[
+        "account_id",
+        "ad_id",
+        "date",
+        "score",
+        "stage",
+        "value",
+        "low",
+        "high",
+        "model",
+        "version",
+        "sha256",
+        "due",
+    ],
+};
+
+/// Creatives that people meet alike.
+pub const CREATIVE_SIMILARITY: Table = Table {
+    name: "creative_similarity",
+    key: 3,
+    columns: &["account_id", "creative_id", "rank", "similar_creative_id", "similarity", "version", "as_of"],
+};
+
 /// All of them.
-pub const TABLES: [&Table; 10] = [
+pub const TABLES: [&Table; 14] = [
     &META_CREATIVES,
     &FATIGUE_ANALYSIS,
     &CREATIVE_INTELLIGENCE,
@@ -240,4 +278,8 @@ pub const TABLES: [&Table; 10] = [
     &SYSTEM_HEALTH,
     &LEARNING_EVENTS,
     &PERFORMANCE_PATTERNS,
+    &FEATURE_ENGINEERING,
+    &FEATURE_SCHEMAS,
+    &ML_PREDICTIONS,
+    &CREATIVE_SIMILARITY,
 ];

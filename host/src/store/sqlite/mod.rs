@@ -27,6 +27,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../migrations/0002_three_stages.sql")),
     M::up(include_str!("../migrations/0003_tables.sql")),
     M::up(include_str!("../migrations/0004_learned.sql")),
+    M::up(include_str!("../migrations/0005_models.sql")),
 ];
 
 /// Another process writes for milliseconds; longer than this it hangs.

@@ -1,0 +1,258 @@
+"""Trains the five models on a data set that `dean train export` wrote: `python models/train/train.py DATA OUT`.
+
+Whole accounts are held out: of five, three train, one calibrates, one judges. The data of a single account are split
+by time instead, with a week between the parts that no label reaches across.
+"""
+
+import argparse
+import pathlib
+
+import numpy as np
+import onnxruntime
+import xgboost
+from sklearn.neural_network import MLPRegressor
+
+import calibrate
+import data as d
+import evaluate
+import manifest
+import trees
+
+SEED = 20_26
+#: Where a model says nothing, because no row like it had a label: by model, features with their ends.
+DOMAINS = {
+    "fatigue": {"ctr_7d/ctr_peak": [0.0, None]},
+    "trend": {"spend_7d/target_cpa": [1.0, None]},
+    "performance": {"ctr_7d/account_ctr": [0.0, None]},
+    "similarity": {"ctr_lifetime/account_ctr": [0.0, None]},
+}
+#: What says how the simulator lays accounts out rather than how ads do.
+OF_THE_ACCOUNT = {"live_ads", "weekday", "hours_since_budget_change", "in_learning"}
+#: The simulator knows nothing of how videos are watched: what it says of that means nothing elsewhere.
+OF_WATCHING = {"video_3s_7d/impressions_7d", "thruplay_7d/video_3s_7d", "watch_time_7d/video_3s_7d"}
+COMMON = {"max_bin": 256, "tree_method": "hist", "nthread": 0, "seed": SEED, "subsample": 0.7, "colsample_bytree": 0.5}
+#: A dearer ad is never likelier to sell, whatever a few rows say.
+FALLING = ("p_cpa_above_target", "p_cpa_above_target_by_carts",
+           "purchase_rate_in_stage/purchase_shape_in_stage/target_cpa")
+
+
+def main():
+    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments.add_argument("data", type=pathlib.Path)
+    arguments.add_argument("out", type=pathlib.Path)
+    arguments.add_argument("--version", default="1", help="the version that the manifests name")
+    arguments.add_argument("--only", nargs="*", help="these models alone")
+    given = arguments.parse_args()
+    given.out.mkdir(parents=True, exist_ok=True)
+    data = d.load(given.data)
+    parts = split(data)
+    for name, make in MODELS.items():
+        if not given.only or name in given.only:
+            make(given.out, given.version, data, parts)
+
+
+def split(data):
+    """Rows that train, calibrate and judge, and how they were chosen."""
+    accounts = np.unique(data.keys["account"])
+    if len(accounts) >= 5:
+        place = data.keys["account"].map({a: i % 5 for i, a in enumerate(sorted(accounts, key=lambda a: (len(a), a)))})
+        return {"train": (place >= 2).to_numpy(), "calibrate": (place == 1).to_numpy(), "judge": (place == 0).to_numpy(),
+                "method": "whole accounts: three of five train, one calibrates, one judges"}
+    day = (data.keys["day"] - data.keys["day"].min()).dt.days.to_numpy()
+    first, second = np.quantile(day, [0.6, 0.8])
+    return {"train": day < first - d.WEEK, "calibrate": (day >= first) & (day < second - d.WEEK), "judge": day >= second,
+            "method": "by time: the first three fifths of the days train, the next calibrates, the last judges, a week apart"}
+
+
+def training(data, parts, label, positives=None):
+    """What the manifest says of where a model comes from."""
+    days = data.keys["day"]
+    about = {"simulated": data.simulated, "accounts": int(data.keys["account"].nunique()),
+             "from": str(days.min().date()), "to": str(days.max().date()), "split": parts["method"],
+             "rows": {part: int((parts[part] & label.known).sum()) for part in ("train", "calibrate", "judge")},
+             "attribution_lag_days": d.WEEK,
+             "producer": f"xgboost {xgboost.__version__}" if positives is not None else "scikit-learn"}
+    if positives is not None:
+        about["positives"] = int(positives)
+    return about
+
+
+def runner(file):
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    return lambda rows: session.run(None, {"rows": rows})[0]
+
+
+def named(data, names):
+    """Those of the names that say something in these data, and their places."""
+    names = [name for name in names if not (data.simulated and name in OF_WATCHING)]
+    return names, [data.names.index(name) for name in names]
+
+
+def but(data, left_out):
+    return [name for name in data.names if name not in left_out]
+
+
+def boosted(x, y, names, rounds, **settings):
+    """A booster, and proof that its ONNX says what it says."""
+    settings = {**COMMON, **settings}
+    return xgboost.train(settings, xgboost.DMatrix(x, y, feature_names=None), rounds)
+
+
+def proven(boosters, x):
+    """The graph of boosters, once it is sure that it says to the last bit what they say."""
+    file = trees.of_boosters(boosters, x.shape[1])
+    sums = runner(file)(x[:5_000])
+    theirs = np.column_stack([b.predict(xgboost.DMatrix(x[:5_000]), output_margin=True) for b in boosters])
+    assert np.abs(sums - theirs.reshape(sums.shape)).max() < 1e-5, "the exported graph says something else"
+    return file
+
+
+def probability(name, of, rounds, depth, doc, left_out=OF_THE_ACCOUNT, falling=()):
+    """A model that tells a chance."""
+
+    def make(out, version, data, parts):
+        label, random = of(data, np.random.default_rng(SEED)), np.random.default_rng(SEED)
+        names, columns = named(data, but(data, left_out))
+        rows = {part: label.known & parts[part] for part in ("train", "calibrate", "judge")}
+        x = {part: np.ascontiguousarray(data.x[chosen][:, columns]) for part, chosen in rows.items()}
+        constraints = tuple(-1 if n in falling else 0 for n in names)
+        booster = boosted(x["train"], label.value[rows["train"]], names, rounds, objective="binary:logistic",
+                          max_depth=depth, eta=0.08, min_child_weight=40, monotone_constraints=constraints)
+        file = proven([booster], x["judge"])
+        run = runner(file)
+        knots = calibrate.chance(run(x["calibrate"])[:, 0], label.value[rows["calibrate"]])
+        said = calibrate.chances(knots, run(x["judge"])[:, 0])
+        judged = d.Label(None, *(None if v is None else v[rows["judge"]] for v in (label.value, label.truth, label.prior)))
+        accounts = data.keys["account"].to_numpy()[rows["judge"]]
+        figures = {}
+        if data.simulated:
+            figures = evaluate.chances(said, judged, accounts, random, label.value[rows["train"]].mean())
+        figures["calibration_error"] = round(calibrate.expected_error(said, judged.value), 4)
+        if name == "purchase":
+            alone = d.posterior(data)[rows["judge"]]
+            figures["log_loss_below_the_posterior"] = evaluate.interval(
+                evaluate._losses(alone, judged.value) - evaluate._losses(said, judged.value), accounts, random)
+        write(out, version, name, doc, data, parts, label, file, names, x, [
+            {"score": name, "unit": "fraction", "doc": doc, "kind": "probability", "sum": 0, "knots": knots.tolist()}],
+            {name: figures}, label.value[rows["train"]].sum(), run, random)
+
+    return make
+
+
+def quantiles(out, version, data, parts):
+    """Click-through, cost and return: their tenth, middle and ninetieth of a hundred cases."""
+    doc = "what the next 7 days bring: click-through, cost per purchase and return, with intervals that hold 80 % of what comes"
+    labels, random = d.performance(data, None), np.random.default_rng(SEED)
+    names, columns = named(data, but(data, OF_THE_ACCOUNT))
+    shapes = {
+        "performance_ctr": ("fraction", "click-through rate over the next 7 days", {"transform": "exp", "scale": "account_ctr"}, np.exp),
+        "performance_cpa": ("currency", "cost per purchase over the next 7 days; not known where none may come",
+                            {"transform": "expm1", "reciprocal": True, "scale": "target_cpa"},
+                            lambda v: 1 / np.maximum(np.expm1(v), 1e-9)),
+        "performance_roas": ("ratio", "return on ad spend over the next 7 days", {"transform": "expm1"}, np.expm1),
+    }
+    boosters, outputs, figures = [], [], {}
+    for number, (score, (unit, said, shape, natural)) in enumerate(shapes.items()):
+        label = labels[score]
+        rows = {part: label.known & parts[part] for part in ("train", "calibrate", "judge")}
+        x = {part: np.ascontiguousarray(data.x[chosen][:, columns]) for part, chosen in rows.items()}
+        booster = boosted(x["train"], label.value[rows["train"]], names, 120, objective="reg:quantileerror",
+                          quantile_alpha=[0.1, 0.5, 0.9], max_depth=4, eta=0.1, min_child_weight=60)
+        ordered = lambda part: np.sort(booster.predict(xgboost.DMatrix(x[part])), axis=1)  # noqa: B023, E731
+        low, _, high = ordered("calibrate").T
+        widen = calibrate.offset(low, high, label.value[rows["calibrate"]])
+        low, middle, high = ordered("judge").T
+        judged = d.Label(None, *(v[rows["judge"]] for v in (label.value, label.truth, label.prior)))
+        figures[score] = evaluate.intervals(low - widen, middle, high + widen, judged, natural,
+                                            float(np.median(label.value[rows["train"]])))
+        boosters.append(booster)
+        first = 3 * number
+        outputs.append({"score": score, "unit": unit, "doc": said, "kind": "quantiles", "sums": [first, first + 1, first + 2],
+                        "widen": widen, **shape})
+    file = proven(boosters, x["judge"])
+    write(out, version, "performance", doc, data, parts, label, file, names, x, outputs, figures, label.known.sum(),
+          runner(file), random)
+
+
+#: What a creative is like, whatever it was given to spend: how people meet it, not how well it sold.
+OF_A_CREATIVE = ("ctr_lifetime/account_ctr", "ctr_peak/account_ctr", "link_ctr_7d/ctr_7d", "atc_rate_lifetime/account_atc_rate",
+                 "p_cpa_above_target_by_carts", "cpm_lifetime/account_cpm", "aov_lifetime/account_aov", "decay_rate",
+                 "video_3s_7d/impressions_7d", "thruplay_7d/video_3s_7d", "watch_time_7d/video_3s_7d",
+                 "purchase_rate_in_stage/purchase_shape_in_stage/target_cpa", "p_cpa_above_target", "p_ctr_below_account")
+NEIGHBOURS = 5
+
+
+def similarity(out, version, data, parts):
+    """Creatives as points, near each other where they do alike; neighbours are looked up by the cosine."""
+    doc = "how like the account's winners an ad is: the mean chance of its five nearest neighbours to reach the target"
+    names, columns = named(data, OF_A_CREATIVE)
+    week, random = data.week, np.random.default_rng(SEED)
+    with np.errstate(all="ignore"):
+        does = np.column_stack([np.log1p(week[:, d.PURCHASES] * data.target / week[:, d.SPEND]),
+                                np.log1p(week[:, d.CARTS] * data.target / week[:, d.SPEND] / 5),
+                                d.performance(data, None)["performance_ctr"].value])
+    known = data.settled & (week[:, d.SPEND] > data.target) & np.isfinite(does).all(axis=1)
+    rows = {part: known & parts[part] for part in ("train", "calibrate", "judge")}
+    x = {part: np.ascontiguousarray(data.x[chosen][:, columns]) for part, chosen in rows.items()}
+    centre, scale = np.nanmedian(x["train"], axis=0), np.nanstd(np.clip(x["train"], *np.nanquantile(x["train"], [0.01, 0.99], axis=0)), axis=0)
+    ready = lambda v: np.clip((np.where(np.isnan(v), centre, v) - centre) / scale, -3, 3)  # noqa: E731
+    wanted = does[rows["train"]]
+    network = MLPRegressor(hidden_layer_sizes=(16, 8), activation="tanh", alpha=1e-3, max_iter=60, early_stopping=True, random_state=SEED)
+    network.fit(ready(x["train"]), (wanted - wanted.mean(axis=0)) / wanted.std(axis=0))
+    file = trees.of_network(network, centre, scale, len(names))
+    run = runner(file)
+    figures = neighbours(run(x["judge"]), data.take(rows["judge"])) if data.simulated else {}
+    label = d.Label(known, None, None)
+    write(out, version, "similarity", doc, data, parts, label, file, names, x, [
+        {"score": "similarity", "unit": "fraction", "doc": doc, "kind": "neighbours", "sums": list(range(8)), "neighbours": NEIGHBOURS}],
+        {"similarity": figures}, None, run, random)
+
+
+def neighbours(points, data):
+    """How often an ad and its nearest neighbours in the account, on the same day, lie on the same side of what earns
+    in truth; beside any two ads of the account, and beside neighbours by the truth itself."""
+    same, any_two, best, count = 0.0, 0.0, 0.0, 0
+    for _, rows in data.keys.groupby(["account", "day"]).groups.items():
+        rows = np.asarray(rows)
+        earns = np.nan_to_num(data.truth[rows, 0, d.MARGIN], nan=np.nan)
+        keep = np.isfinite(earns)
+        rows, earns = rows[keep], earns[keep]
+        if len(rows) <= NEIGHBOURS:
+            continue
+        winner = earns > 0
+        near = points[rows] @ points[rows].T
+        np.fill_diagonal(near, -np.inf)
+        by_truth = -np.abs(earns[:, None] - earns[None])
+        np.fill_diagonal(by_truth, -np.inf)
+        for near, add in ((near, "same"), (by_truth, "best")):
+            nearest = np.argsort(-near, axis=1)[:, :NEIGHBOURS]
+            share = (winner[nearest] == winner[:, None]).mean(axis=1).sum()
+            same, best = (same + share, best) if add == "same" else (same, best + share)
+        others = (winner.sum() - winner) / (len(rows) - 1)
+        any_two += np.where(winner, others, 1 - others).sum()
+        count += len(rows)
+    figure = lambda total: round(float(total / count), 4)  # noqa: E731
+    return {"rows": count, "accuracy": {"base": figure(any_two), "reached": figure(same), "best_possible": figure(best)}}
+
+
+def write(out, version, name, doc, data, parts, label, file, names, x, outputs, figures, positives, run, random):
+    """Writes a model with its manifest, and says how good it is."""
+    about = {"doc": doc, "features": manifest.features(data, names, x["train"], DOMAINS.get(name, {})), "outputs": outputs,
+             "training": training(data, parts, label, positives), "figures": figures,
+             "golden": manifest.golden(x["judge"], run, random)}
+    manifest.write(out, name, version, about, file, names)
+    print(f"{name}: {len(file) / 1000:.0f} kB")
+    for score, figure in figures.items():
+        print(f"  {score}: {figure}")
+
+
+MODELS = {
+    "performance": quantiles,
+    "fatigue": probability("fatigue", d.fatigue, 200, 5, "how likely the click-through rate of the next 7 days is less than half of the ad's best"),
+    "purchase": probability("purchase", d.purchase, 200, 5, "how likely the ad sells within the next target cost per purchase of spend", falling=FALLING),
+    "similarity": similarity,
+    "trend": probability("trend", d.trend, 150, 5, "how likely a unit of spend brings more purchases over the next 7 days than over the last 7", left_out=OF_THE_ACCOUNT - {"weekday"}),
+}
+
+if __name__ == "__main__":
+    main()
