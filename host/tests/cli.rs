@@ -246,8 +246,11 @@ fn the_rules_file_holds_the_policies_own_defaults() {
         assert!(params.len() > 15);
         for param in params {
             let path = param["path"].as_str().unwrap();
-            let of_all = path.starts_with("thresholds.");
-            let key = if of_all { format!("rules.{path}") } else { format!("rules.{stage}.{path}") };
+            let key = match path.split('.').next() {
+                Some("thresholds") => format!("rules.{path}"),
+                Some("ml") => path.to_string(),
+                _ => format!("rules.{stage}.{path}"),
+            };
             let shown = values.iter().find(|v| v["key"] == key.as_str());
             let shown = shown.unwrap_or_else(|| panic!("rules.toml does not show {key}"));
             assert_eq!(shown["value"].as_f64(), param["kind"]["number"]["default"].as_f64(), "{key}");

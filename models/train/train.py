@@ -31,9 +31,14 @@ OF_THE_ACCOUNT = {"live_ads", "weekday", "hours_since_budget_change", "in_learni
 #: The simulator knows nothing of how videos are watched: what it says of that means nothing elsewhere.
 OF_WATCHING = {"video_3s_7d/impressions_7d", "thruplay_7d/video_3s_7d", "watch_time_7d/video_3s_7d"}
 COMMON = {"max_bin": 256, "tree_method": "hist", "nthread": 0, "seed": SEED, "subsample": 0.7, "colsample_bytree": 0.5}
-#: A dearer ad is never likelier to sell, whatever a few rows say.
-FALLING = ("p_cpa_above_target", "p_cpa_above_target_by_carts",
-           "purchase_rate_in_stage/purchase_shape_in_stage/target_cpa")
+#: One more purchase never makes an ad look worse, whatever a few rows say: what a purchase raises the chance rises
+#: with, what it lowers it falls with, and what it may move either way the model does not read.
+RISING = ("purchases_d1", "purchases_3d", "purchases_7d", "purchases_14d", "purchases_lifetime", "purchases_in_stage",
+          "purchase_days_in_stage", "purchase_shape_in_stage", "roas_7d/account_roas", "roas_lifetime/account_roas",
+          "performance_score")
+FALLING = ("p_cpa_above_target", "p_cpa_above_target_7d", "p_cpa_above_breakeven",
+           "purchase_rate_7d/purchase_shape_7d/target_cpa", "purchase_rate_in_stage/purchase_shape_in_stage/target_cpa")
+EITHER_WAY = {"trend_roas_7d", "stability_7d", "aov_lifetime/account_aov", "fatigue_index"}
 
 
 def main():
@@ -107,7 +112,7 @@ def proven(boosters, x):
     return file
 
 
-def probability(name, of, rounds, depth, doc, left_out=OF_THE_ACCOUNT, falling=()):
+def probability(name, of, rounds, depth, doc, left_out=OF_THE_ACCOUNT, rising=(), falling=()):
     """A model that tells a chance."""
 
     def make(out, version, data, parts):
@@ -115,7 +120,7 @@ def probability(name, of, rounds, depth, doc, left_out=OF_THE_ACCOUNT, falling=(
         names, columns = named(data, but(data, left_out))
         rows = {part: label.known & parts[part] for part in ("train", "calibrate", "judge")}
         x = {part: np.ascontiguousarray(data.x[chosen][:, columns]) for part, chosen in rows.items()}
-        constraints = tuple(-1 if n in falling else 0 for n in names)
+        constraints = tuple(1 if n in rising else -1 if n in falling else 0 for n in names)
         booster = boosted(x["train"], label.value[rows["train"]], names, rounds, objective="binary:logistic",
                           max_depth=depth, eta=0.08, min_child_weight=40, monotone_constraints=constraints)
         file = proven([booster], x["judge"])
@@ -132,8 +137,11 @@ def probability(name, of, rounds, depth, doc, left_out=OF_THE_ACCOUNT, falling=(
             alone = d.posterior(data)[rows["judge"]]
             figures["log_loss_below_the_posterior"] = evaluate.interval(
                 evaluate._losses(alone, judged.value) - evaluate._losses(said, judged.value), accounts, random)
-        write(out, version, name, doc, data, parts, label, file, names, x, [
-            {"score": name, "unit": "fraction", "doc": doc, "kind": "probability", "sum": 0, "knots": knots.tolist()}],
+        outputs = [{"score": name, "unit": "fraction", "doc": doc, "kind": "probability", "sum": 0, "knots": knots.tolist()}]
+        if name == "purchase":
+            outputs.append({"score": "purchase_cpa", "unit": "currency", "doc": "the cost per purchase that this chance stands for",
+                            "kind": "cost", "sum": 0, "knots": knots.tolist(), "scale": "target_cpa"})
+        write(out, version, name, doc, data, parts, label, file, names, x, outputs,
             {name: figures}, label.value[rows["train"]].sum(), run, random)
 
     return make
@@ -249,7 +257,7 @@ def write(out, version, name, doc, data, parts, label, file, names, x, outputs, 
 MODELS = {
     "performance": quantiles,
     "fatigue": probability("fatigue", d.fatigue, 200, 5, "how likely the click-through rate of the next 7 days is less than half of the ad's best"),
-    "purchase": probability("purchase", d.purchase, 200, 5, "how likely the ad sells within the next target cost per purchase of spend", falling=FALLING),
+    "purchase": probability("purchase", d.purchase, 200, 5, "how likely the ad sells within the next target cost per purchase of spend", left_out=OF_THE_ACCOUNT | EITHER_WAY, rising=RISING, falling=FALLING),
     "similarity": similarity,
     "trend": probability("trend", d.trend, 150, 5, "how likely a unit of spend brings more purchases over the next 7 days than over the last 7", left_out=OF_THE_ACCOUNT - {"weekday"}),
 }

@@ -58,6 +58,10 @@ def of_output(output, sums, columns, decided):
     if output["kind"] == "probability":
         knots = np.array(output["knots"])
         yield output["score"], np.interp(sums[:, output["sum"]], knots[:, 0], knots[:, 1])
+    elif output["kind"] == "cost":
+        knots = np.array(output["knots"])
+        chance = np.interp(sums[:, output["sum"]], knots[:, 0], knots[:, 1])
+        yield output["score"], -1 / np.log1p(-chance) * [told(columns.account, ad, output["scale"]) for ad in decided]
     elif output["kind"] == "quantiles":
         low, middle, high = np.sort(sums[:, output["sums"]], axis=1).T
         ends = {"": middle, ".low": np.minimum(low - output["widen"], middle), ".high": np.maximum(high + output["widen"], middle)}

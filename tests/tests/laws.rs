@@ -1,14 +1,15 @@
 //! Laws of decisions, on random accounts measured as the host measures them: more purchases never
-//! make a kill likelier, the order of rows decides nothing, and neither does the currency.
+//! make a kill likelier, whatever models say, the order of rows decides nothing, and neither does the currency.
 
 // A test that unwraps says what it expects by failing.
 #![allow(clippy::unwrap_used)]
 
 use dean::domain::{Currency, Facts};
-use dean::features::{self, Basis, Frame, LagCurve, Marks, Row, Totals};
+use dean::features::{self, Basis, ContextValues, Frame, LagCurve, Marks, Row, Totals};
+use dean::scoring::Measured;
 use dean_policy::types::{Answer, Cohort, Kind, Setting, Value, Verb};
 use dean_policy::{Policy, shipped};
-use dean_tests::account::registry;
+use dean_tests::account::{models, registry};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -107,6 +108,29 @@ fn basis(ads: &[Ad], scale: i64) -> Basis {
     Basis::fit(&ads.iter().map(totals).collect::<Vec<_>>(), &LagCurve::default(), 0.5)
 }
 
+fn context(basis: &Basis, marks: Marks) -> ContextValues {
+    let prior = basis.purchase_prior(marks.target_cpa);
+    ContextValues {
+        account_spend_today: 0.0,
+        stage_spend_today: 0.0,
+        stage_cap: f64::NAN,
+        live_ads: 1.0,
+        freed_budget: 0.0,
+        hour: 12.0,
+        weekday: 2.0,
+        hours_left_today: 12.0,
+        target_cpa: marks.target_cpa,
+        breakeven_cpa: marks.breakeven_cpa,
+        account_ctr: basis.ctr,
+        account_cpm: basis.cpm,
+        account_atc_rate: basis.atc_rate,
+        account_aov: basis.aov,
+        account_roas: basis.roas,
+        purchase_prior_shape: prior.map_or(f64::NAN, |prior| prior.shape),
+        purchase_prior_rate: prior.map_or(f64::NAN, |prior| prior.rate),
+    }
+}
+
 struct Asked {
     policy: Policy,
     stage: &'static str,
@@ -142,7 +166,19 @@ impl Asked {
             ad.days.iter().enumerate().for_each(|(ago, day)| frame.set_day(i, ago, &facts(day, prices)));
         }
         let marks = Marks { target_cpa: TARGET * scale as f64, breakeven_cpa: BREAKEVEN * scale as f64 };
-        let column = |name: &String| features::find(name).unwrap().values(&frame, basis, marks);
+        let creatives: Vec<String> = (0..ads.len()).map(|ad| format!("{ad}")).collect();
+        let context = context(basis, marks);
+        let measured = Measured {
+            frame: &frame,
+            basis,
+            marks,
+            context: &context,
+            creatives: creatives.iter().map(String::as_str).collect(),
+        };
+        // What models say of the same ads: a law holds for policy and model together.
+        let scores = models().score(&[measured]).columns.remove(0);
+        let measure = |name: &String| features::find(name).unwrap().values(&frame, basis, marks);
+        let column = |name: &String| scores.get(name).cloned().unwrap_or_else(|| measure(name));
         let mut cohort = Cohort {
             rows: ads.len() as u32,
             groups: 4,

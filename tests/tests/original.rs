@@ -121,6 +121,7 @@ async fn row_11_a_currency_without_minor_units_is_not_multiplied() {
         ("rules.testing.promote.cost_per_add_to_cart", json!(160_000.0)),
         ("rules.testing.promote.ctr", json!(0.0)),
         ("rules.testing.promote.daily_budget", json!(9_000.0)),
+        ("rules.testing.promote.largest_factor", json!(1.0)),
         ("stages.validation.max_budget", json!(80_000.0)),
         ("rules.thresholds.cpa.testing_max", json!(5_760.0)),
         ("stages.validation.policy", json!("")),
@@ -213,6 +214,7 @@ async fn row_16_a_confidence_is_a_chance_that_can_be_computed_again() {
                 "purchase-at-good-cost" => 1.0 - value("p_cpa_above_target"),
                 "strong-add-to-carts" => 1.0 - value("p_cpa_above_target_by_carts"),
                 "hopeless-click-through" | "click-through-floor" | "worn-out" => value("p_ctr_below_account"),
+                "worn-out-soon" => value("score.fatigue"),
                 _ => value("p_cpa_above_target"),
             };
             assert!((confidence - expected).abs() < 1e-12, "{rule}: {confidence}, not {expected}");

@@ -91,6 +91,16 @@ pub enum Kind {
         /// Sums with their chances, both rising.
         knots: Vec<[f64; 2]>,
     },
+    /// The cost per purchase that a calibrated chance of one within a spend stands for: with a chance p that a
+    /// purchase comes within it, the spend by -ln(1 - p), as purchases come one by one (Poisson).
+    Cost {
+        /// Which sum.
+        sum: usize,
+        /// Sums with their chances, both rising.
+        knots: Vec<[f64; 2]>,
+        /// The context that is that spend.
+        scale: String,
+    },
     /// A quantile below, the median and one above.
     Quantiles {
         /// Which sums.

@@ -84,6 +84,8 @@ pub enum ModelError {
 pub enum Score {
     /// A chance.
     Chance(Vec<f64>),
+    /// A cost; before [`Kind::Cost`]'s scale.
+    Cost(Vec<f64>),
     /// A quantile below, the median, one above; before [`Kind::Quantiles`]' scale.
     Interval {
         /// Below.
@@ -238,7 +240,7 @@ impl Model {
                 return unfit("a name is of small letters, digits and _".into());
             }
             let sums = match &output.kind {
-                Kind::Probability { sum, knots } => {
+                Kind::Probability { sum, knots } | Kind::Cost { sum, knots, .. } => {
                     if knots.is_empty() || knots.len() > MOST_KNOTS {
                         return unfit(format!("it has {} knots; 1 to {MOST_KNOTS} are read", knots.len()));
                     }
@@ -305,6 +307,11 @@ fn make(kind: &Kind, of: impl Fn(usize) -> Vec<f64>) -> Score {
     match kind {
         Kind::Probability { sum, knots } => {
             Score::Chance(of(*sum).into_iter().map(|sum| between(knots, sum)).collect())
+        }
+        Kind::Cost { sum, knots, .. } => {
+            let cost = |sum: f64| -1.0 / (-between(knots, sum)).ln_1p();
+            let known = |cost: f64| if cost.is_finite() { cost } else { f64::NAN };
+            Score::Cost(of(*sum).into_iter().map(cost).map(known).collect())
         }
         Kind::Quantiles { sums, widen, transform, reciprocal, .. } => {
             let [mut low, mut middle, mut high] = sums.map(&of);

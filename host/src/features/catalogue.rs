@@ -421,7 +421,7 @@ fn derived_unit(name: &str) -> Option<&'static str> {
         Some("days")
     } else if has("cost") || has("cpa") || has("spend") || has("budget") {
         Some("currency")
-    } else if has("ctr") || name.starts_with("p_") {
+    } else if has("ctr") || has("chance") || name.starts_with("p_") {
         Some("fraction")
     } else {
         None

@@ -175,9 +175,10 @@ fn settings_of(tree: &Node, stage: &str, params: &[Param], errors: &mut Vec<Conf
             }
         }
     }
-    if let Some(table) = tree.at("rules.thresholds") {
-        for (path, value, _) in table.leaves() {
-            let path = format!("thresholds.{path}");
+    // What all stages share.
+    for (key, shared) in [("rules.thresholds", "thresholds"), ("ml", "ml")] {
+        for (path, value, _) in tree.at(key).into_iter().flat_map(Node::leaves) {
+            let path = format!("{shared}.{path}");
             if params.iter().any(|p| p.path == path) {
                 flatten(&path, value, &mut settings);
             }

@@ -1,7 +1,7 @@
 //! Columns and their values in words: the same on every surface.
 
 use crate::domain::Currency;
-use crate::features;
+use crate::{features, scoring};
 use dean_policy::types::{Check, Comparison};
 
 /// A number in its column's unit, for a person.
@@ -10,7 +10,7 @@ pub fn number(name: &str, value: f64, currency: &Currency) -> String {
     if value.is_nan() {
         return "not known".into();
     }
-    match features::unit(name) {
+    match unit(name) {
         Some("currency") => match currency.from_major(value) {
             Some(money) => currency.format(money),
             None => format!("{value}"),
@@ -21,13 +21,18 @@ pub fn number(name: &str, value: f64, currency: &Currency) -> String {
     }
 }
 
+/// The unit of a column, context, score or derived fact.
+fn unit(name: &str) -> Option<&'static str> {
+    scoring::unit(name).or_else(|| features::unit(name))
+}
+
 fn trimmed(value: f64, decimals: usize) -> String {
     let text = format!("{value:.decimals$}");
     if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_string() } else { text }
 }
 
 /// Names whose words would not say what they mean.
-const PHRASES: [(&str, &str); 27] = [
+const PHRASES: [(&str, &str); 34] = [
     ("p_cpa_above_target", "chance that its CPA is above target"),
     ("p_cpa_above_target_3d", "3-day chance that its CPA is above target"),
     ("p_cpa_above_target_7d", "7-day chance that its CPA is above target"),
@@ -55,6 +60,13 @@ const PHRASES: [(&str, &str); 27] = [
     ("cpa_without_breakeven", "CPA where break-even is not known"),
     ("purchase_days_in_stage", "days with a purchase in this stage"),
     ("late_purchases", "purchases reported since it was paused"),
+    ("score.purchase", "foretold chance to sell for its target CPA"),
+    ("chance_to_sell_within_the_largest_allowance", "foretold chance to sell for its target CPA"),
+    ("score.purchase_cpa", "foretold CPA"),
+    ("score.fatigue", "foretold chance to be worn out within a week"),
+    ("owner_chance_worn_out", "foretold chance that the budget's ads are worn out within a week"),
+    ("score.similarity", "chance of its likes to reach the target"),
+    ("spoken_for", "carts or a good CPA in its favour"),
 ];
 
 /// A column's name as words.
@@ -85,7 +97,7 @@ pub fn beside(name: &str, value: f64, threshold: f64, currency: &Currency) -> St
     if shown != edge || (value - threshold).abs() <= 0.0 {
         return shown;
     }
-    let (factor, unit) = match features::unit(name) {
+    let (factor, unit) = match unit(name) {
         Some("fraction") => (100.0, " %".to_string()),
         Some("currency") => (1.0, format!(" {}", currency.code())),
         Some("hours") => (1.0, " h".to_string()),

@@ -67,7 +67,7 @@ impl Active {
             inputs.push(input);
         }
         for output in &model.manifest().outputs {
-            if let Kind::Quantiles { scale: Some(scale), .. } = &output.kind
+            if let Some(scale) = scale_of(&output.kind)
                 && let Err(unknown) = Input::parse(scale)
             {
                 let problem = format!("score {:?} is multiplied by {scale}: {unknown}", output.score);
@@ -80,6 +80,15 @@ impl Active {
     /// The columns that it fills.
     pub fn columns(&self) -> impl Iterator<Item = String> {
         self.model.manifest().outputs.iter().flat_map(columns_of)
+    }
+}
+
+/// What a score is multiplied by, if by anything.
+fn scale_of(kind: &Kind) -> Option<&str> {
+    match kind {
+        Kind::Quantiles { scale, .. } => scale.as_deref(),
+        Kind::Cost { scale, .. } => Some(scale),
+        Kind::Probability { .. } | Kind::Neighbours { .. } => None,
     }
 }
 
@@ -159,6 +168,15 @@ pub fn shipped_columns() -> &'static BTreeSet<String> {
     static COLUMNS: OnceLock<BTreeSet<String>> = OnceLock::new();
     let outputs = || shipped_manifests().iter().flat_map(|manifest| &manifest.outputs);
     COLUMNS.get_or_init(|| outputs().flat_map(columns_of).collect())
+}
+
+/// The unit of a column that a shipped model fills.
+#[must_use]
+pub fn unit(name: &str) -> Option<&'static str> {
+    let score = name.strip_prefix("score.")?;
+    let score = score.strip_suffix(".low").or_else(|| score.strip_suffix(".high")).unwrap_or(score);
+    let mut outputs = shipped_manifests().iter().flat_map(|manifest| &manifest.outputs);
+    outputs.find(|output| output.score == score).map(|output| output.unit.as_str())
 }
 
 /// A line of the catalogue of scores.

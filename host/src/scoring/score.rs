@@ -1,7 +1,7 @@
 //! What the models of a run say of the ads of all stages.
 
 use super::similar::{Neighbour, neighbours};
-use super::{Active, Models, Origin};
+use super::{Active, Models, Origin, scale_of};
 use crate::features::{Basis, Column, ContextValues, Frame, Input, Marks, find};
 use dean_scoring::{Kind, Model, ModelError, Output, Score};
 use std::collections::BTreeMap;
@@ -129,7 +129,7 @@ fn say(active: &Active, stages: &[Measured<'_>], shared: &mut Shared) -> Result<
 fn known(scores: &[Score]) -> Vec<bool> {
     let of_score = |score: &Score| -> Vec<bool> {
         match score {
-            Score::Chance(values) | Score::Interval { low: values, .. } => {
+            Score::Chance(values) | Score::Cost(values) | Score::Interval { low: values, .. } => {
                 values.iter().map(|v| v.is_finite()).collect()
             }
             Score::Points { width, values } => {
@@ -171,8 +171,13 @@ impl Scored {
             let name = format!("score.{}", output.score);
             match score {
                 Score::Chance(chances) => self.put(&name, stages, chances),
+                Score::Cost(costs) => {
+                    let scale = scale(output, stages);
+                    let costs: Vec<f64> = costs.iter().zip(&scale).map(|(cost, scale)| cost * scale).collect();
+                    self.put(&name, stages, &costs);
+                }
                 Score::Interval { low, middle, high } => {
-                    let scale = scale_of(output, stages);
+                    let scale = scale(output, stages);
                     let scaled = |values: &[f64]| values.iter().zip(&scale).map(|(v, s)| v * s).collect::<Vec<_>>();
                     self.put(&name, stages, &scaled(middle));
                     self.put(&format!("{name}.low"), stages, &scaled(low));
@@ -181,8 +186,8 @@ impl Scored {
                 Score::Points { width, values } => {
                     let Kind::Neighbours { neighbours: most, .. } = output.kind else { continue };
                     let creatives: Vec<&str> = stages.iter().flat_map(|s| s.creatives.iter().copied()).collect();
-                    self.neighbours = neighbours(values, *width, &creatives, most);
                     let reach = reaching(stages);
+                    self.neighbours = neighbours(values, *width, &creatives, &reach, most);
                     let mean = |near: &Vec<Neighbour>| {
                         let known: Vec<f64> = near.iter().map(|n| reach[n.ad]).filter(|p| p.is_finite()).collect();
                         if known.is_empty() { f64::NAN } else { known.iter().sum::<f64>() / known.len() as f64 }
@@ -215,12 +220,9 @@ impl Scored {
     }
 }
 
-/// What an interval is multiplied by, for each ad of all stages.
-fn scale_of(output: &Output, stages: &[Measured<'_>]) -> Vec<f64> {
-    let scale = match &output.kind {
-        Kind::Quantiles { scale: Some(scale), .. } => Input::parse(scale).ok(),
-        _ => None,
-    };
+/// What a score is multiplied by, for each ad of all stages.
+fn scale(output: &Output, stages: &[Measured<'_>]) -> Vec<f64> {
+    let scale = scale_of(&output.kind).and_then(|scale| Input::parse(scale).ok());
     let of_stage = |s: &Measured<'_>| match &scale {
         Some(input) => input.values(s.frame, s.basis, s.marks, s.context),
         None => vec![1.0; s.frame.ads()],

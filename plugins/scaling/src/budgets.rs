@@ -20,6 +20,10 @@ struct Owner {
     spend: Computed,
     pace: [Computed; 3],
     learning: bool,
+    /// How likely its ads are worn out within a week.
+    worn: Computed,
+    /// What a purchase will cost, as a model foretells it; NaN where none does.
+    forecast: f64,
     /// Share of the spend that ads had which were paused since the budget last changed.
     paused_share: f64,
 }
@@ -70,7 +74,8 @@ pub(crate) fn decide(
             .above(context::FREED_BUDGET, 0.0);
         let wins = may_rise(wins, owner, settings);
 
-        let step = |wanted: f64| if owner.learning { wanted.min(settings.learning_step) } else { wanted };
+        let size = settings.size(ad.get(context::BREAKEVEN), owner.forecast);
+        let step = |wanted: f64| if owner.learning { wanted.min(settings.learning_step) } else { wanted * size };
         let brought = if joins { ad.get(column::JOINED_BUDGET) } else { 0.0 };
         let by = [(strong, settings.strong_step, rule::STRONG), (good, settings.good_step, rule::GOOD)];
         let by = by.into_iter().chain([(steady, settings.steady_step, rule::STEADY)]).find(|(holds, ..)| *holds);
@@ -136,6 +141,8 @@ fn owners(groups: &Groups<'_>, gone: &Groups<'_>, settings: &Settings) -> Vec<Ow
     let gone = gone.sum(column::SPEND_3D);
     let settled = groups.lead_values(column::SETTLED_3D);
     let learning = groups.any(column::IN_LEARNING);
+    let worn = groups.mean(column::WORN_AHEAD, column::SPEND_3D);
+    let forecast = groups.mean_cost(column::FORECAST_CPA, column::SPEND_3D);
     // A day that hardly spent is no measure of pace.
     let pace = |later: f64, earlier: f64| if earlier >= settings.min_day_spend { later / earlier } else { f64::NAN };
     let ratio = |above: f64, below: f64| if below > 0.0 { above / below } else { f64::NAN };
@@ -161,6 +168,8 @@ fn owners(groups: &Groups<'_>, gone: &Groups<'_>, settings: &Settings) -> Vec<Ow
                 derived::PACE_D2.of(pace(d2[i], d3[i])),
             ],
             learning: learning[i],
+            worn: derived::OWNER_WORN.of(worn[i]),
+            forecast: forecast[i],
             paused_share: if gone[i] > 0.0 { gone[i] / (gone[i] + spend_3d[i]) } else { 0.0 },
         }
     };
@@ -212,6 +221,7 @@ fn earns(ad: &mut Ad<'_, '_>, owner: &Owner, settings: &Settings) -> bool {
 /// last change.
 fn may_rise(when: When<'_, '_>, owner: &Owner, settings: &Settings) -> bool {
     when.at_most_if_known(column::VOLATILITY, settings.up_volatility)
+        .below_if_known(owner.worn, settings.sure)
         .at_least(owner.impressions, settings.min_impressions)
         .at_least(owner.clicks, settings.min_clicks)
         .at_least(owner.spend, settings.min_spend)

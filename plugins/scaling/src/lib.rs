@@ -19,7 +19,7 @@ pub use vocabulary::{column, context, derived, rule, text};
 use alloc::vec::Vec;
 use dean_policy_sdk::bindings::types::Problem;
 use dean_policy_sdk::table::UNKNOWN;
-use dean_policy_sdk::{Ad, Column, Evaluation, StagePolicy, Table, Verb, Vocabulary};
+use dean_policy_sdk::{Ad, Column, Evaluation, Rule, StagePolicy, Table, Verb, Vocabulary};
 
 /// The scaling stage's policy.
 #[derive(Debug)]
@@ -121,7 +121,7 @@ enum Judged {
     /// It is paused.
     Ends,
     /// It deserves a copy, and perhaps a new creative.
-    Wins { refresh: bool },
+    Wins { refresh: Option<Rule> },
     /// It goes on.
     Stays,
 }
@@ -156,6 +156,13 @@ fn judge(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> Judg
         .at_least(column::SPEND_7D, settings.losing_spend * settings.kill_cpa)
         .at_least(column::IMPRESSIONS, settings.min_impressions)
         .fires();
+    let unlikely = ad
+        .when(rule::UNLIKELY)
+        .above(column::FORECAST_CPA, settings.unlikely_ratio * settings.kill_cpa)
+        .at_least(column::P_BAD_7D, settings.unlikely_probability)
+        .at_least(column::SPEND_7D, settings.losing_spend * settings.kill_cpa)
+        .at_least(column::IMPRESSIONS, settings.min_impressions)
+        .fires();
     let winner = ad
         .when(rule::DUPLICATE)
         .at_least(column::PURCHASES_7D, settings.copy_purchases)
@@ -178,13 +185,28 @@ fn judge(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> Judg
         .at_least_if_known(column::REFRESHED, settings.refresh_every * HOURS_A_DAY)
         .fires();
 
+    let refresh_ahead = ad
+        .when(rule::REFRESH_AHEAD)
+        .at_least(column::WORN_AHEAD, settings.sure)
+        .below(column::P_LOSS_7D, 0.5)
+        .at_least(column::IMPRESSIONS, settings.min_impressions)
+        .at_least(column::CLICKS, settings.min_clicks)
+        .at_least(column::SPEND, settings.min_spend)
+        .at_least_if_known(column::REFRESHED, settings.refresh_every * HOURS_A_DAY)
+        .fires();
+    let refresh = match (refresh, refresh_ahead) {
+        (true, _) => Some(rule::REFRESH),
+        (false, true) => Some(rule::REFRESH_AHEAD),
+        (false, false) => None,
+    };
+
     if costly || unprofitable {
         let bad = or_even(ad.get(column::P_BAD_3D));
         ad.decide(Verb::Pause, if costly { rule::BAD_CPA } else { rule::BAD_ROAS }, bad);
         Judged::Ends
-    } else if losing {
+    } else if losing || unlikely {
         let bad = or_even(ad.get(column::P_BAD_7D));
-        ad.decide(Verb::Pause, rule::LOSING, bad);
+        ad.decide(Verb::Pause, if losing { rule::LOSING } else { rule::UNLIKELY }, bad);
         Judged::Ends
     } else if winner {
         Judged::Wins { refresh }
@@ -199,16 +221,17 @@ fn settled_roas(ad: &Ad<'_, '_>) -> f64 {
     ad.get(column::REVENUE_3D) / ad.get(column::SPEND_3D) / ad.get(column::SETTLED_3D)
 }
 
-fn ask_for_creative(evaluation: &mut Evaluation<'_>, row: u32, refresh: bool) {
+fn ask_for_creative(evaluation: &mut Evaluation<'_>, row: u32, refresh: Option<Rule>) {
     let mut ad = evaluation.ad(row);
-    if refresh {
+    if let Some(rule) = refresh {
         let bad = or_even(ad.get(column::P_BAD_7D));
-        ad.decide(Verb::Refresh, rule::REFRESH, 1.0 - bad);
+        let sure = if rule == rule::REFRESH_AHEAD { or_even(ad.get(column::WORN_AHEAD)) } else { 1.0 - bad };
+        ad.decide(Verb::Refresh, rule, sure);
     }
 }
 
 /// The best winners are copied, as many as the day still allows, whatever the order of rows.
-fn copy_winners(settings: &Settings, evaluation: &mut Evaluation<'_>, mut winners: Vec<(u32, bool)>) {
+fn copy_winners(settings: &Settings, evaluation: &mut Evaluation<'_>, mut winners: Vec<(u32, Option<Rule>)>) {
     let table = evaluation.table();
     let made: f64 = (0..table.rows()).map(|row| or_zero(table.number(column::COPIES_TODAY, row))).sum();
     winners.sort_by(|(a, _), (b, _)| {

@@ -53,6 +53,16 @@ dean_policy_sdk::settings! {
         up_probability: number("scale_up.largest_probability_of_bad_cost", "fraction", 0.25, 0.0, 1.0),
         /// Volatility of the return above which it is not stable enough for more money.
         up_volatility: number("scale_up.largest_volatility", "ratio", 1.5, 0.0, 100.0),
+        /// By how much a step may shrink whose owner is foretold to earn little.
+        up_least_size: number("scale_up.smallest_size", "ratio", 0.5, 0.0, 1.0),
+        /// By how much it may grow whose owner is foretold to earn a lot.
+        up_most_size: number("scale_up.largest_size", "ratio", 2.0, 1.0, 10.0),
+        /// How far above the kill cost the cost has to be foretold before an ad is paused for it.
+        unlikely_ratio: number("unlikely.cost_ratio", "ratio", 1.5, 1.0, 1000.0),
+        /// How likely its own week has to make a cost above the kill cost at the same time.
+        unlikely_probability: number("unlikely.probability", "fraction", 0.6, 0.0, 1.0),
+        /// How sure a model has to be before what it foretells counts.
+        sure: number("ml.confidence_threshold", "fraction", 0.7, 0.0, 1.0),
         /// Hours between two rises of one budget.
         up_cooldown: number("scale_up.cooldown_hours", "hours", 24.0, 0.0, 720.0),
         /// Cost per purchase above which a budget falls.
@@ -100,6 +110,14 @@ dean_policy_sdk::settings! {
 }
 
 impl Settings {
+    /// By how much a step is larger or smaller than usual, by what a model foretells: as usual where break-even is one
+    /// and a half times the foretold cost, half of it where nothing is earned.
+    #[must_use]
+    pub fn size(&self, breakeven: f64, forecast: f64) -> f64 {
+        let size = breakeven / forecast - 0.5;
+        if size.is_nan() { 1.0 } else { size.clamp(self.up_least_size, self.up_most_size) }
+    }
+
     /// What bounds of single settings cannot say: what is better is never asked for less, and nothing
     /// rises and falls at once.
     #[must_use]

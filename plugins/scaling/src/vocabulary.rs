@@ -79,6 +79,10 @@ pub mod column {
         SPEND_7D = "spend_7d";
         /// From 0, fresh, to 1, worn out.
         FATIGUE = "fatigue_index";
+        /// The cost per purchase that a model foretells.
+        FORECAST_CPA = "score.purchase_cpa";
+        /// How likely it has lost half of its click-through within a week, as a model foretells it.
+        WORN_AHEAD = "score.fatigue";
         /// The daily budget of its owner.
         BUDGET = "budget";
         /// 1 while its ad set is learning.
@@ -166,6 +170,8 @@ pub mod derived {
         OWNER_CLICKS = "owner_clicks_in_stage";
         /// Their spend in the stage.
         OWNER_SPEND = "owner_spend_in_stage";
+        /// How likely the owner's ads have lost half of their click-through within a week, by their spend.
+        OWNER_WORN = "owner_chance_worn_out";
         /// Share of the owner's spend over three days that ads had which were paused since its budget
         /// last changed.
         PAUSED_SPEND = "paused_share_of_3d";
@@ -187,12 +193,16 @@ pub mod rule {
             "Pauses after several complete days whose return was below the kill return, unless the week is good.";
         LOSING = "surely-losing", "Surely losing",
             "Pauses an ad whose week makes a bad cost almost certain, though no day of it spent enough to be bad by itself.";
+        UNLIKELY = "unlikely-to-earn", "Unlikely to earn",
+            "Pauses an ad whose week is more likely bad than not when a model foretells a cost far above the kill cost.";
         EXONERATED = "late-conversions", "Late conversions speak for it",
             "Brings back an ad that was paused when purchases reported since then make its week a good one.";
         DUPLICATE = "copy-winner", "Copy the winner",
             "Copies an ad that sells well into an ad set of its own, a few a day.";
         REFRESH = "refresh-winner", "New creative for a winner",
             "Asks for a new creative after a week of good days: what runs well wears out.";
+        REFRESH_AHEAD = "refresh-before-worn", "New creative before it is worn",
+            "Asks for a new creative for an ad that still earns when a model foretells that it will have lost half of its click-through within a week.";
         STRONG = "scale-up-strong", "Scale up, strong",
             "Raises the budget by the strong step on a very good and stable cost and return.";
         GOOD = "scale-up", "Scale up",

@@ -65,6 +65,34 @@ impl<'a> Groups<'a> {
         self.fold(column, |sum, value| if value.is_nan() { sum } else { sum + value })
     }
 
+    /// The mean of a column over each group, by a weight, of the ads of which both are known; NaN without one.
+    #[must_use]
+    pub fn mean(&self, column: Column, weight: Column) -> Vec<f64> {
+        self.weighed(column, weight, |value| value)
+    }
+
+    /// What the ads of each group cost together, where a column is the cost of one of its kind and `spend` what is
+    /// spent on them: the harmonic mean, of the ads of which both are known; NaN without one.
+    #[must_use]
+    pub fn mean_cost(&self, cost: Column, spend: Column) -> Vec<f64> {
+        self.weighed(cost, spend, |cost| 1.0 / cost).into_iter().map(|mean| 1.0 / mean).collect()
+    }
+
+    fn weighed(&self, column: Column, weight: Column, of: impl Fn(f64) -> f64) -> Vec<f64> {
+        let mut sums = vec![(0.0, 0.0); self.leads.len()];
+        for row in (0..self.table.rows()).filter(|row| self.counts[*row as usize]) {
+            let (value, weight) = (of(self.table.number(column, row)), self.table.number(weight, row));
+            if let Some((sum, weights)) = sums.get_mut(self.table.group(row) as usize)
+                && value.is_finite()
+                && weight > 0.0
+            {
+                *sum += value * weight;
+                *weights += weight;
+            }
+        }
+        sums.into_iter().map(|(sum, weights)| if weights > 0.0 { sum / weights } else { f64::NAN }).collect()
+    }
+
     /// Whether a flag of 0 and 1 is set for any ad of each group.
     #[must_use]
     pub fn any(&self, flag: Column) -> Vec<bool> {

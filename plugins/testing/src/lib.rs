@@ -63,6 +63,14 @@ pub mod column {
         BUDGET_CHANGED = "hours_since_budget_change";
         /// 1 while its ad set is learning.
         IN_LEARNING = "in_learning";
+        /// How likely it sells within the next target cost of spend, as a model foretells it.
+        LIKELY = "score.purchase";
+        /// The cost per purchase that this chance stands for.
+        FORECAST_CPA = "score.purchase_cpa";
+        /// How likely it has lost half of its click-through within a week, as a model foretells it.
+        WORN_AHEAD = "score.fatigue";
+        /// How likely the creatives that are most like it reach the target.
+        SIMILAR = "score.similarity";
     }
 }
 
@@ -93,6 +101,10 @@ pub mod derived {
         FRESHNESS = "today_by_usual_ctr_ratio";
         /// Purchases that were reported after Dean paused it.
         LATE_PURCHASES = "late_purchases";
+        /// How likely it sells, where that may still lengthen its allowance.
+        DOUBT = "chance_to_sell_within_the_largest_allowance";
+        /// 1 when carts, or a purchase at a good cost, speak for it.
+        SPOKEN_FOR = "spoken_for";
         /// Purchases of all live ads of its owner, in the stage.
         OWNER_PURCHASES = "owner_purchases_in_stage";
     }
@@ -112,9 +124,13 @@ pub mod rule {
         NO_ADD_TO_CART = "no-add-to-cart", "No add-to-cart",
             "Pauses an ad that earned no tier and brought nobody to the cart.";
         ALLOWANCE = "no-purchase-in-allowance", "No purchase within its allowance",
-            "Pauses when the spend in testing reaches the tier's allowance without a purchase.";
+            "Pauses when the spend in testing reaches the tier's allowance without a purchase; one that a model thinks likely to sell goes on to the largest allowance.";
         WORN = "worn-out", "Worn out",
             "Pauses an ad that earned no tier when today's click-through rate falls far below its usual one.";
+        WORN_SOON = "worn-out-soon", "Worn out soon",
+            "Pauses an ad that earned no tier when a model foretells that it will have lost half of its click-through within a week.";
+        UNLIKELY = "unlikely-to-sell", "Unlikely to sell",
+            "Pauses an ad that neither carts nor a purchase at a good cost speak for when a model foretells a cost far above target.";
         COSTLY = "purchases-too-costly", "Purchases cost too much",
             "Pauses an ad that sells, within its allowance too, when its cost per purchase is almost surely above target.";
         EXONERATED = "late-conversions", "Late conversions speak for it",
@@ -291,7 +307,32 @@ fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> 
         .below(column::PURCHASES, 1.0)
         .below(earned, 1.0)
         .fires();
-    let used_up = ad.when(rule::ALLOWANCE).at_least(column::SPEND, allowance).below(column::PURCHASES, 1.0).fires();
+    let worn_soon = ad
+        .when(rule::WORN_SOON)
+        .at_least(column::WORN_AHEAD, settings.sure)
+        .at_least(column::IMPRESSIONS, settings.min_impressions)
+        .at_least(column::SPEND, settings.fair_spend.max(settings.min_spend))
+        .below(column::PURCHASES, 1.0)
+        .below(earned, 1.0)
+        .fires();
+    // What is likely to sell gets the benefit of the doubt, as long as any ad might.
+    let doubt = if spend < settings.multi_cart { ad.get(column::LIKELY) } else { f64::NAN };
+    let used_up = ad
+        .when(rule::ALLOWANCE)
+        .at_least(column::SPEND, allowance)
+        .below(column::PURCHASES, 1.0)
+        .below_if_known(derived::DOUBT.of(doubt), settings.sure)
+        .fires();
+    // Carts earn an allowance until the first purchase; from then on its cost speaks.
+    let spoken_for =
+        if ad.get(column::PURCHASES) >= 1.0 { ad.get(column::CPA) <= settings.cpa_max } else { add_to_carts >= 1.0 };
+    let unlikely = ad
+        .when(rule::UNLIKELY)
+        .above(column::FORECAST_CPA, settings.unlikely_ratio * settings.cpa_max)
+        .at_least(column::SPEND, settings.fair_spend.max(settings.min_spend))
+        .at_least_if_known(column::P_CPA_ABOVE_TARGET, settings.unlikely_probability)
+        .below(derived::SPOKEN_FOR.of(if spoken_for { 1.0 } else { 0.0 }), 1.0)
+        .fires();
     // An allowance is what an ad may spend without a purchase. One that sells is judged by its cost.
     let costly = ad
         .when(rule::COSTLY)
@@ -299,6 +340,7 @@ fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> 
         .at_least(column::SPEND, settings.costly_spend.max(settings.fair_spend).max(settings.min_spend))
         .above(column::CPA, settings.cpa_max)
         .at_least(column::P_CPA_ABOVE_TARGET, settings.costly_probability)
+        .below_if_known(column::LIKELY, settings.sure)
         .fires();
 
     // Add-to-carts promote as long as nothing ends the ad: what has used up its allowance has had its chance.
@@ -309,17 +351,20 @@ fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> 
         (below_floor, rule::CTR_FLOOR, clicks_worse),
         (no_cart, rule::NO_ADD_TO_CART, above),
         (worn, rule::WORN, clicks_worse),
+        (worn_soon, rule::WORN_SOON, or_even(ad.get(column::WORN_AHEAD))),
         (used_up, rule::ALLOWANCE, above),
+        (unlikely, rule::UNLIKELY, above),
         (costly, rule::COSTLY, above),
     ];
     let end = ends.into_iter().find(|(fires, ..)| *fires);
+    let budget = settings.promote_budget * settings.factor(ad.get(column::SIMILAR));
     if good_purchase {
-        ad.decide_amount(Verb::Promote, settings.promote_budget, rule::PURCHASE, 1.0 - above);
+        ad.decide_amount(Verb::Promote, budget, rule::PURCHASE, 1.0 - above);
         return false;
     }
     match end {
         None if strong_carts => {
-            ad.decide_amount(Verb::Promote, settings.promote_budget, rule::ADD_TO_CARTS, 1.0 - above_by_carts);
+            ad.decide_amount(Verb::Promote, budget, rule::ADD_TO_CARTS, 1.0 - above_by_carts);
         }
         Some((_, rule, sure)) => ad.decide(Verb::Pause, rule, sure),
         None => {}

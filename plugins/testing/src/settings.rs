@@ -68,6 +68,14 @@ dean_policy_sdk::settings! {
         costly_probability: number("costly.probability", "fraction", 0.9, 0.5, 1.0),
         /// Spend below which no ad with purchases is paused for their cost.
         costly_spend: number("costly.spend", "currency", 75.0, 0.0, 1_000_000_000.0),
+        /// How sure a model has to be before what it foretells counts.
+        sure: number("ml.confidence_threshold", "fraction", 0.7, 0.0, 1.0),
+        /// How far above target the cost has to be foretold before an ad that nothing speaks for is paused.
+        unlikely_ratio: number("unlikely.cost_ratio", "ratio", 2.0, 1.0, 1000.0),
+        /// How likely its own numbers have to make a cost above target at the same time.
+        unlikely_probability: number("unlikely.probability", "fraction", 0.6, 0.0, 1.0),
+        /// How much larger than usual a promoted ad may start whose creative is like those that reach the target.
+        promote_factor: number("promote.largest_factor", "ratio", 1.5, 1.0, 100.0),
     }
 }
 
@@ -100,6 +108,13 @@ impl Settings {
             return Tier { allowance: self.poor, earned: false };
         };
         Tier { allowance, earned: true }
+    }
+
+    /// How much larger than usual an ad starts in validation, by the chance of the creatives that are most like it
+    /// to reach the target: at a half as usual, at certainty twice as large.
+    #[must_use]
+    pub fn factor(&self, similar: f64) -> f64 {
+        if similar.is_nan() { 1.0 } else { (2.0 * similar).clamp(1.0, self.promote_factor) }
     }
 
     /// A better tier never gets less than a worse one.

@@ -61,6 +61,12 @@ pub mod column {
         BUDGET_CHANGED = "hours_since_budget_change";
         /// 1 while its ad set is learning.
         IN_LEARNING = "in_learning";
+        /// How likely it sells within the next target cost of spend, as a model foretells it.
+        LIKELY = "score.purchase";
+        /// The cost per purchase that this chance stands for.
+        FORECAST_CPA = "score.purchase_cpa";
+        /// How likely it has lost half of its click-through within a week, as a model foretells it.
+        WORN_AHEAD = "score.fatigue";
     }
 }
 
@@ -85,6 +91,10 @@ pub mod derived {
     dean_policy_sdk::names! { Derived:
         /// How likely the ad loses money: above break-even, or above target where that is not known.
         P_LOSS = "p_loss";
+        /// How likely it sells, where that may still lengthen its allowance.
+        DOUBT = "chance_to_sell_within_the_largest_allowance";
+        /// 1 when carts, or purchases at an acceptable cost, speak for it.
+        SPOKEN_FOR = "spoken_for";
         /// Cost per purchase where break-even is not known.
         UNCLEAR_CPA = "cpa_without_breakeven";
         /// Purchases that were reported after Dean paused it.
@@ -111,6 +121,8 @@ pub mod rule {
             "Pauses when the spend in validation reaches the tier's allowance without a purchase.";
         COSTLY = "purchases-too-costly", "Purchases cost too much",
             "Pauses an ad that sells, within its allowance too, when it almost surely loses money.";
+        UNLIKELY = "unlikely-to-sell", "Unlikely to sell",
+            "Pauses an ad that neither carts nor an acceptable cost speak for when a model foretells a cost far above target.";
         EXONERATED = "late-conversions", "Late conversions speak for it",
             "Brings back an ad that was paused when purchases reported since then show an acceptable cost and return.";
         REINVEST = "reinvest", "Freed budget to what sells",
@@ -195,11 +207,14 @@ fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> 
         .at_least(column::CLICKS, settings.min_clicks)
         .at_least(column::SPEND, settings.min_spend)
         .fires();
+    // What is likely to sell gets the benefit of the doubt, as long as any ad might.
+    let doubt = if ad.get(column::SPEND) < settings.multi_cart { ad.get(column::LIKELY) } else { f64::NAN };
     let used_up = ad
         .when(rule::ALLOWANCE)
         .at_least(column::SPEND, allowance.max(settings.min_spend))
         .at_least(column::IMPRESSIONS, settings.min_impressions)
         .below(column::PURCHASES, 1.0)
+        .below_if_known(derived::DOUBT.of(doubt), settings.sure)
         .fires();
     let costly = ad
         .when(rule::COSTLY)
@@ -209,6 +224,21 @@ fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> 
         .at_least(column::CLICKS, settings.min_clicks)
         .at_least_if_known(unclear_cpa, settings.promote_cpa)
         .at_least(derived::P_LOSS.of(loss), settings.costly_probability)
+        .below_if_known(column::LIKELY, settings.sure)
+        .fires();
+
+    let spoken_for = if ad.get(column::PURCHASES) >= 1.0 {
+        ad.get(column::CPA) < settings.promote_cpa
+    } else {
+        ad.get(column::ADD_TO_CART) >= 1.0
+    };
+    let unlikely = ad
+        .when(rule::UNLIKELY)
+        .above(column::FORECAST_CPA, settings.unlikely_ratio * settings.cpa_target)
+        .at_least(derived::P_LOSS.of(loss), settings.unlikely_probability)
+        .at_least(column::SPEND, settings.costly_spend.max(settings.min_spend))
+        .at_least(column::IMPRESSIONS, settings.min_impressions)
+        .below(derived::SPOKEN_FOR.of(if spoken_for { 1.0 } else { 0.0 }), 1.0)
         .fires();
 
     if sells {
@@ -218,15 +248,22 @@ fn decide_ad(settings: &Settings, evaluation: &mut Evaluation<'_>, row: u32) -> 
         ad.decide(Verb::Pause, rule::ALLOWANCE, loss);
     } else if costly {
         ad.decide(Verb::Pause, rule::COSTLY, loss);
+    } else if unlikely {
+        ad.decide(Verb::Pause, rule::UNLIKELY, loss);
     }
-    !sells && (used_up || costly)
+    !sells && (used_up || costly || unlikely)
 }
 
 impl Settings {
-    /// How much larger or smaller than usual a promoted ad starts: as far as its expected cost and its
-    /// return beat or miss their targets, whichever does worse.
+    /// How much larger or smaller than usual a promoted ad starts: as far as its expected cost, as a model foretells
+    /// it or else its own numbers do, and its return beat or miss their targets, whichever does worse.
     fn factor(&self, ad: &dean_policy_sdk::Ad<'_, '_>) -> f64 {
-        let expected_cpa = ad.get(column::RATE) / ad.get(column::SHAPE);
+        // What is worn out soon is not worth more, whatever it earned.
+        if ad.get(column::WORN_AHEAD) >= self.sure {
+            return self.promote_least_factor;
+        }
+        let forecast = ad.get(column::FORECAST_CPA);
+        let expected_cpa = if forecast.is_nan() { ad.get(column::RATE) / ad.get(column::SHAPE) } else { forecast };
         let by_cost = self.cpa_target / expected_cpa;
         let by_return = ad.get(column::ROAS) / self.roas_target;
         // min ignores what is not known; with nothing known the usual size it is.

@@ -48,6 +48,12 @@ dean_policy_sdk::settings! {
         costly_probability: number("costly.probability", "fraction", 0.9, 0.5, 1.0),
         /// Spend below which no ad with purchases is paused for their cost.
         costly_spend: number("costly.spend", "currency", 75.0, 0.0, 1_000_000_000.0),
+        /// How sure a model has to be before what it foretells counts.
+        sure: number("ml.confidence_threshold", "fraction", 0.7, 0.0, 1.0),
+        /// How far above target the cost has to be foretold before an ad that nothing speaks for is paused.
+        unlikely_ratio: number("unlikely.cost_ratio", "ratio", 2.5, 1.0, 1000.0),
+        /// How likely its own numbers have to make a loss at the same time.
+        unlikely_probability: number("unlikely.probability", "fraction", 0.6, 0.0, 1.0),
         /// The largest share by which freed budget raises an owner's budget in one run.
         reinvest_step: number("reinvest.largest_step", "fraction", 0.5, 0.0, 10.0),
         /// Hours between two times that freed budget raises one.
