@@ -126,6 +126,8 @@ pub struct TestAccount {
     pub effective: Effective,
     /// The policies.
     pub policies: Vec<StagePolicy>,
+    /// The models; the shipped ones.
+    pub models: Models,
     /// Where the store lies.
     pub folder: TempDir,
     recent: Recent,
@@ -173,7 +175,8 @@ impl TestAccount {
         let store = SqliteStore::open(folder.path())?;
         let recent = Recent::default();
         let died = Arc::default();
-        Ok(TestAccount { server, client, store, clock, effective, policies, folder, recent, died, serving })
+        let models = models().clone();
+        Ok(TestAccount { server, client, store, clock, effective, policies, models, folder, recent, died, serving })
     }
 
     /// One run.
@@ -187,7 +190,7 @@ impl TestAccount {
             clock: &self.clock,
             effective: &self.effective,
             policies: &self.policies,
-            models: models(),
+            models: &self.models,
             data_dir: self.folder.path(),
             progress: &|_| {},
             recent: &self.recent,

@@ -16,7 +16,7 @@ const ROOMS: [(&str, &[&str]); 14] = [
     ("store", &["domain"]),
     ("journal", &["domain", "guard"]),
     ("ledger", &["domain", "meta", "store"]),
-    ("scoring", &["features"]),
+    ("scoring", &["features", "store"]),
     ("pipeline", &["config", "domain", "features", "guard", "journal", "ledger", "meta", "scoring", "store"]),
     ("demo", &["config", "domain", "guard", "ledger", "meta", "pipeline", "scoring", "store"]),
     ("learn", &["config", "demo", "domain", "features", "pipeline", "scoring", "store"]),

@@ -23,11 +23,11 @@ pub(super) struct ShowArgs {
     all: bool,
 }
 
-pub(super) fn config(global: &Global, command: ConfigCommand) -> anyhow::Result<Ended> {
+pub(super) async fn config(global: &Global, command: ConfigCommand) -> anyhow::Result<Ended> {
     let context = Context::load(global)?;
     match command {
         ConfigCommand::Show(args) => show(global, &context, args.all),
-        ConfigCommand::Check => check(global, &context),
+        ConfigCommand::Check => check(global, &context).await,
     }
     .map(|()| Ended::Done)
 }
@@ -65,9 +65,9 @@ fn show(global: &Global, context: &Context, all: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn check(global: &Global, context: &Context) -> anyhow::Result<()> {
+async fn check(global: &Global, context: &Context) -> anyhow::Result<()> {
     let registry = context.registry()?;
-    let policies = pipeline::prepare(&context.effective, &registry, &context.folder, &context.models().columns())?;
+    let policies = pipeline::prepare(&context.effective, &registry, &context.folder, &context.scores().await?)?;
     if let Some((stage, reason)) = policies.iter().find_map(|p| Some((&p.view.name, p.broken()?))) {
         return Err(Usage(format!("the policy of stage {stage} cannot be used: {reason}")).into());
     }

@@ -5,10 +5,11 @@ use super::output::Usage;
 use crate::config::{self, Effective, Environment, Sources};
 use crate::domain::Clock;
 use crate::meta::{Client, Credentials, HttpTransport};
-use crate::scoring::Models;
-use crate::store::SqliteStore;
+use crate::scoring::{self, Models};
+use crate::store::{SqliteStore, Store};
 use dean_policy::{Limits, Registry, Runtime};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,9 +47,20 @@ impl Context {
         Ok(Registry::new(Runtime::new(limits, Some(&self.data_dir.join("cache")))?))
     }
 
-    /// The models, unless they are switched off.
-    pub(super) fn models(&self) -> Models {
-        if self.effective.config.ml.mode { Models::shipped() } else { Models::none() }
+    /// The client's models, unless they are switched off.
+    pub(super) async fn models(&self, store: &dyn Store) -> anyhow::Result<Models> {
+        if !self.effective.config.ml.mode {
+            return Ok(Models::none());
+        }
+        Ok(scoring::models_of(store, &self.effective.client).await?)
+    }
+
+    /// The columns that the client's models fill; those of the shipped ones where nothing is stored yet.
+    pub(super) async fn scores(&self) -> anyhow::Result<BTreeSet<String>> {
+        if !self.data_dir.join("dean.sqlite").exists() {
+            return Ok(scoring::shipped_columns().clone());
+        }
+        Ok(self.models(&self.store()?).await?.columns())
     }
 
     /// The store.

@@ -27,10 +27,8 @@ pub(super) async fn doctor(global: &Global) -> anyhow::Result<Ended> {
         Ok(context) => {
             let files = if context.folder.join("dean.toml").is_file() { "" } else { " (no dean.toml: defaults)" };
             say("configuration", "ok", format!("{}{files}", context.folder.display()));
-            match context
-                .registry()
-                .and_then(|r| pipeline::prepare(&context.effective, &r, &context.folder, &context.models().columns()))
-            {
+            let scores = context.scores().await.unwrap_or_else(|_| crate::scoring::shipped_columns().clone());
+            match context.registry().and_then(|r| pipeline::prepare(&context.effective, &r, &context.folder, &scores)) {
                 Err(error) => say("policies", "problem", error.to_string()),
                 Ok(ready) => {
                     policies = ready;

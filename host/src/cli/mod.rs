@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod metrics;
+mod model;
 mod output;
 mod policy;
 mod replay;
@@ -72,6 +73,9 @@ enum Command {
     /// The configuration: what holds and where it comes from
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Models: list, show, check, import, activate, rollback
+    #[command(subcommand)]
+    Model(model::ModelCommand),
     /// What models are trained on
     #[command(subcommand)]
     Train(train::TrainCommand),
@@ -113,8 +117,9 @@ pub fn dispatch(cli: Cli) -> ExitCode {
             Command::Run(args) => run::run(&global, args).await,
             Command::Explain(args) => explain::explain(&global, args).await,
             Command::Replay(args) => replay::replay(&global, args).await,
-            Command::Policy(command) => policy::policy(&global, command),
-            Command::Config(command) => config::config(&global, command),
+            Command::Policy(command) => policy::policy(&global, command).await,
+            Command::Config(command) => config::config(&global, command).await,
+            Command::Model(command) => model::model(&global, command).await,
             Command::Train(command) => train::train(&global, command).await,
             Command::Metrics(args) => metrics::metrics(&global, &args),
             Command::Doctor => doctor::doctor(&global).await,

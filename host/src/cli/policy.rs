@@ -49,7 +49,7 @@ pub(super) struct ShowArgs {
     policy: String,
 }
 
-pub(super) fn policy(global: &Global, command: PolicyCommand) -> anyhow::Result<Ended> {
+pub(super) async fn policy(global: &Global, command: PolicyCommand) -> anyhow::Result<Ended> {
     match command {
         PolicyCommand::Build(args) => build_policy(global, &args),
         PolicyCommand::Check(args) => {
@@ -59,7 +59,7 @@ pub(super) fn policy(global: &Global, command: PolicyCommand) -> anyhow::Result<
             let policy = registry.load(&artifact)?;
             print_check(global, &policy)
         }
-        PolicyCommand::List => list(global),
+        PolicyCommand::List => list(global).await,
         PolicyCommand::Show(args) => {
             let reference: Reference = args.policy.parse().unwrap_or_else(|never| match never {});
             let policy = registry(global)?.resolve(&reference, None)?;
@@ -152,10 +152,10 @@ fn print_check(global: &Global, policy: &Policy) -> anyhow::Result<Ended> {
     Ok(Ended::Done)
 }
 
-fn list(global: &Global) -> anyhow::Result<Ended> {
+async fn list(global: &Global) -> anyhow::Result<Ended> {
     let context = Context::load(global)?;
     let registry = context.registry()?;
-    let policies = pipeline::prepare(&context.effective, &registry, &context.folder, &context.models().columns())?;
+    let policies = pipeline::prepare(&context.effective, &registry, &context.folder, &context.scores().await?)?;
     let used = |policy: &Policy| -> Vec<String> {
         let uses = |p: &&pipeline::StagePolicy| p.ready().is_some_and(|r| r.policy.digest() == policy.digest());
         policies.iter().filter(uses).map(|p| p.view.name.clone()).collect()

@@ -91,9 +91,9 @@ async fn once(global: &Global, args: &RunArgs) -> anyhow::Result<Ended> {
     }
     let client = context.client(&clock)?;
     let registry = context.registry()?;
-    let models = context.models();
-    let policies = pipeline::prepare(&context.effective, &registry, &context.folder, &models.columns())?;
     let store = context.store()?;
+    let models = context.models(&store).await?;
+    let policies = pipeline::prepare(&context.effective, &registry, &context.folder, &models.columns())?;
     let bar = output::shows_progress(global).then(indicatif::ProgressBar::new_spinner);
     let progress = |phase: &str| {
         if let Some(bar) = &bar {

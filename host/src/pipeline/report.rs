@@ -73,7 +73,7 @@ pub struct StageReport {
 }
 
 /// A model in a run.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ModelReport {
     /// Its name.
     pub model: String,

@@ -3,10 +3,12 @@
 //! A model that does not fit is left out by name and the run goes on: policies see its scores as not known. The
 //! shipped models lie in the binary.
 
+mod registry;
 mod score;
 mod shipped;
 mod similar;
 
+pub use registry::{RegistryError, Version, activate, import, models_of, rollback, versions};
 pub use score::{Measured, Said, Scored, Suggested};
 pub use shipped::SHIPPED;
 pub use similar::Neighbour;
@@ -130,6 +132,11 @@ impl Models {
             Ok(active) => self.active.push(active),
             Err(reason) => self.left_out.push(LeftOut { model: name.into(), reason }),
         }
+    }
+
+    /// Leaves a model out.
+    pub(crate) fn leave_out(&mut self, name: &str, reason: String) {
+        self.left_out.push(LeftOut { model: name.into(), reason });
     }
 
     /// Those that score.

@@ -8,8 +8,8 @@ mod sqlite;
 pub mod tables;
 
 pub use rows::{
-    ActionRow, ActionState, ArtifactRow, CopyKind, JournalRow, LifecycleRow, PolicyFaultRow, PromotionRow,
-    PromotionState, RunRow,
+    ActionRow, ActionState, ArtifactRow, CopyKind, JournalRow, LifecycleRow, ModelRow, PolicyFaultRow, PromotionRow,
+    PromotionState, RunRow, SwitchRow,
 };
 pub use sqlite::SqliteStore;
 pub use tables::{Cell, Table};
@@ -213,6 +213,24 @@ pub trait Store: Send + Sync {
 
     /// A policy by its digest.
     async fn artifact(&self, digest: &str) -> Result<Option<ArtifactRow>, StoreError>;
+
+    /// Keeps an imported model; one of the same name and version stays as it is.
+    async fn save_model(&self, model: &ModelRow) -> Result<(), StoreError>;
+
+    /// An imported model.
+    async fn model(&self, model: &str, version: &str) -> Result<Option<ModelRow>, StoreError>;
+
+    /// Every imported model, by name and in the order of their import.
+    async fn models(&self) -> Result<Vec<ModelRow>, StoreError>;
+
+    /// Lets a version of a model score from now on, for a client or (empty) for all.
+    async fn switch_model(&self, client: &str, model: &str, version: &str, at: Timestamp) -> Result<(), StoreError>;
+
+    /// Withdraws the newest switch of a model that holds; whether there was one.
+    async fn withdraw_model_switch(&self, client: &str, model: &str, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// The switches that hold, oldest first.
+    async fn model_switches(&self) -> Result<Vec<SwitchRow>, StoreError>;
 
     /// Writes what the decisions of a run saw.
     async fn save_journal(&self, rows: &[JournalRow]) -> Result<(), StoreError>;

@@ -253,6 +253,36 @@ pub struct ArtifactRow {
     pub bytes: Vec<u8>,
 }
 
+/// A model that was imported.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ModelRow {
+    /// Its name.
+    pub model: String,
+    /// Its version: a name and version never change their file.
+    pub version: String,
+    /// The digest of its file.
+    pub sha256: String,
+    /// Its manifest, JSON.
+    pub manifest: String,
+    /// The ONNX file.
+    pub file: Vec<u8>,
+    /// When.
+    pub imported_at: Timestamp,
+}
+
+/// A choice of a model's version that holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SwitchRow {
+    /// For whom; empty for all.
+    pub client: String,
+    /// The model.
+    pub model: String,
+    /// The version.
+    pub version: String,
+    /// Since when.
+    pub switched_at: Timestamp,
+}
+
 /// What one stage of a run saw and answered.
 #[derive(Clone, Debug, PartialEq)]
 pub struct JournalRow {

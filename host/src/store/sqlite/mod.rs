@@ -2,11 +2,14 @@
 
 mod ledger;
 mod metrics;
+mod models;
 mod read;
 mod runs;
 mod tables;
 
-use super::rows::{ActionRow, ArtifactRow, JournalRow, LifecycleRow, PolicyFaultRow, PromotionRow, RunRow};
+use super::rows::{
+    ActionRow, ArtifactRow, JournalRow, LifecycleRow, ModelRow, PolicyFaultRow, PromotionRow, RunRow, SwitchRow,
+};
 use super::tables::{Cell, Table};
 use super::{AccountLock, Store, StoreError};
 use crate::domain::{DayFacts, DayLook, Lifetime, Money, Unusable};
@@ -28,6 +31,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../migrations/0003_tables.sql")),
     M::up(include_str!("../migrations/0004_learned.sql")),
     M::up(include_str!("../migrations/0005_models.sql")),
+    M::up(include_str!("../migrations/0006_model_registry.sql")),
 ];
 
 /// Another process writes for milliseconds; longer than this it hangs.
@@ -95,16 +99,17 @@ impl SqliteStore {
     }
 
     /// Runs statements in one transaction: all of them happen or none.
-    fn write(
+    fn write<T>(
         &self,
         what: &'static str,
-        statements: impl FnOnce(&Connection) -> rusqlite::Result<()>,
-    ) -> Result<(), StoreError> {
+        statements: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
         let mut connection = self.connection();
         let run = || {
             let transaction = connection.transaction()?;
-            statements(&transaction)?;
-            transaction.commit()
+            let answer = statements(&transaction)?;
+            transaction.commit()?;
+            Ok(answer)
         };
         run().map_err(|error| self.failed(what, &error))
     }
@@ -319,6 +324,30 @@ impl Store for SqliteStore {
 
     async fn artifact(&self, digest: &str) -> Result<Option<ArtifactRow>, StoreError> {
         self.read("reading a policy", |connection| runs::artifact(connection, digest))
+    }
+
+    async fn save_model(&self, model: &ModelRow) -> Result<(), StoreError> {
+        self.write("saving a model", |connection| models::save(connection, model))
+    }
+
+    async fn model(&self, model: &str, version: &str) -> Result<Option<ModelRow>, StoreError> {
+        self.read("reading a model", |connection| models::model(connection, model, version))
+    }
+
+    async fn models(&self) -> Result<Vec<ModelRow>, StoreError> {
+        self.read("reading models", models::models)
+    }
+
+    async fn switch_model(&self, client: &str, model: &str, version: &str, at: Timestamp) -> Result<(), StoreError> {
+        self.write("switching a model", |connection| models::switch(connection, client, model, version, at))
+    }
+
+    async fn withdraw_model_switch(&self, client: &str, model: &str, at: Timestamp) -> Result<bool, StoreError> {
+        self.write("switching a model back", |connection| models::withdraw(connection, client, model, at))
+    }
+
+    async fn model_switches(&self) -> Result<Vec<SwitchRow>, StoreError> {
+        self.read("reading the switches of models", models::switches)
     }
 
     async fn save_journal(&self, rows: &[JournalRow]) -> Result<(), StoreError> {
