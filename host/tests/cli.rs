@@ -275,6 +275,44 @@ fn metrics_are_listed_and_an_unknown_one_has_its_nearest() {
 }
 
 #[test]
+fn models_are_listed_with_what_is_possible_and_a_version_of_ones_own_is_chosen_and_taken_back() {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../models");
+    let manifest = std::fs::read_to_string(models.join("trend.json")).unwrap();
+    let manifest = manifest.replacen("\"version\": \"1\"", "\"version\": \"mine-1\"", 1);
+    let file = std::fs::read(models.join("trend.onnx")).unwrap();
+    let folder = folder(&[("mine.onnx", &file), ("mine.json", manifest.as_bytes()), ("cut.onnx", &file[..900])]);
+    let model = |arguments: &[&str]| dean(folder.path(), &[("COLUMNS", "140")], &[&["model"], arguments].concat());
+    insta::assert_snapshot!("models", model(&["list"]).stdout);
+
+    assert_eq!(model(&["check", "mine.onnx"]).code, 0);
+    let imported = model(&["import", "mine.onnx"]).stdout;
+    assert!(imported.contains("`dean model activate trend@mine-1` lets it score"), "{imported}");
+    let active = || {
+        let listed = dean(folder.path(), &[], &["--json", "model", "list"]).stdout;
+        let listed: serde_json::Value = serde_json::from_str(&listed).unwrap();
+        let versions =
+            listed["models"].as_array().unwrap().iter().filter(|m| m["model"] == "trend" && m["active"] == true);
+        versions.map(|m| m["version"].as_str().unwrap().to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(active(), ["1"], "an import does not score yet");
+    assert_eq!(model(&["activate", "trend@mine-1"]).code, 0);
+    assert_eq!(active(), ["mine-1"]);
+    assert_eq!(model(&["rollback", "trend"]).code, 0);
+    assert_eq!(active(), ["1"]);
+
+    // A file without a manifest is wrong usage; one that does not fit fails and changes nothing.
+    let said = model(&["import", "cut.onnx"]);
+    assert_eq!(said.code, 2);
+    assert!(said.stderr.contains("the manifest lies beside the ONNX file"), "{}", said.stderr);
+    std::fs::write(folder.path().join("cut.json"), manifest).unwrap();
+    let said = model(&["import", "cut.onnx"]);
+    assert_eq!(said.code, 1);
+    assert!(said.stderr.contains("the manifest is of another file"), "{}", said.stderr);
+    assert_eq!(model(&["activate", "trend@mine-2"]).code, 1);
+    assert_eq!(active(), ["1"]);
+}
+
+#[test]
 fn in_the_background_a_run_that_fails_is_told_and_the_end_is_asked_for() {
     let folder = folder(&[]);
     // Without a token no run can begin.
