@@ -51,7 +51,7 @@ install() {
 python_tests() {
     local requirements environment=$tools/python
     [ -d tests/meta_sdk ] || return 0
-    requirements=$(cat tests/*/requirements.txt | sha256sum | cut -c1-16)
+    requirements=$(cat tests/*/requirements.txt models/train/requirements.txt | sha256sum | cut -c1-16)
     if [ ! -f "$environment/$requirements" ]; then
         rm -rf "$environment"
         python3 -m venv "$environment" 2>/dev/null ||
@@ -64,7 +64,7 @@ python_tests() {
         done
         touch "$environment/$requirements"
     fi
-    DEAN_BIN=$target/debug/dean "$environment/bin/python" -m pytest -q -p no:cacheprovider tests/meta_sdk tests/recorded tests/columns tests/parity
+    DEAN_BIN=$target/debug/dean "$environment/bin/python" -m pytest -q -p no:cacheprovider tests/meta_sdk tests/recorded tests/columns tests/parity tests/training
 }
 
 licences() {
@@ -110,7 +110,7 @@ part "format" cargo fmt --all --check
 part "lints" cargo clippy --quiet --workspace --all-targets -- -D warnings
 part "build" cargo build --quiet --workspace
 part "tests" cargo test --quiet --workspace
-part "Meta's SDK, recorded entities, columns by pandas" python_tests
+part "Meta's SDK, recorded entities, columns by pandas, models, training" python_tests
 part "demo" demo
 part "licences" licences
 

@@ -156,7 +156,8 @@ def performance(data, _random):
     known = data.settled & (week[:, SPEND] > 0.5 * data.target) & (week[:, IMPRESSIONS] > 500)
     account = _divided(_divided(before[:, CLICKS], before[:, IMPRESSIONS]), data.column("ctr_7d/account_ctr"))
     with np.errstate(all="ignore"):
-        bought = np.nansum(data.ahead[:, :WEEK, SPEND] / data.truth[:, :WEEK, CPA], axis=1)
+        expected = data.ahead[:, :WEEK, SPEND] / data.truth[:, :WEEK, CPA]
+        bought = np.where(np.isnan(expected).all(axis=1), np.nan, np.nansum(expected, axis=1))
         spend = week[:, SPEND]
         sums = pd.DataFrame(week[:, [PURCHASES, REVENUE]]).fillna(0.0).groupby(data.keys["account"].to_numpy()).sum()
         order = data.keys["account"].map(sums[1] / sums[0]).to_numpy(float)

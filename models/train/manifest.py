@@ -34,7 +34,7 @@ def golden(x, run, random):
         row[random.random(len(row)) < 0.4] = np.nan
     some = np.float32([[float(f"{v:.5g}") for v in row] for row in some])
     return {"tolerance": TOLERANCE, "rows": [[plain(v) for v in row] for row in some],
-            "sums": [[plain(v) for v in row] for row in run(some)]}
+            "sums": [[float(v) for v in row] for row in run(some)]}
 
 
 def features(data, names, x, domains):

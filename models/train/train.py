@@ -6,6 +6,8 @@ by time instead, with a week between the parts that no label reaches across.
 
 import argparse
 import pathlib
+import sys
+from dataclasses import dataclass
 
 import numpy as np
 import onnxruntime
@@ -19,6 +21,9 @@ import manifest
 import trees
 
 SEED = 20_26
+XGBOOST = f"xgboost {xgboost.__version__}"
+#: Rows with a label that each part of the data needs.
+LEAST_ROWS = 200
 #: Where a model says nothing, because no row like it had a label: by model, features with their ends.
 DOMAINS = {
     "fatigue": {"ctr_7d/ctr_peak": [0.0, None]},
@@ -41,19 +46,88 @@ FALLING = ("p_cpa_above_target", "p_cpa_above_target_7d", "p_cpa_above_breakeven
 EITHER_WAY = {"trend_roas_7d", "stability_7d", "aov_lifetime/account_aov", "fatigue_index"}
 
 
+@dataclass
+class Task:
+    """What is trained on, and where what was trained goes."""
+
+    out: pathlib.Path
+    version: str
+    data: d.Data
+    parts: dict
+    method: str
+
+    def rows(self, names, known):
+        """The rows that have a label, by part, with what a model reads of them."""
+        rows = {part: chosen & known for part, chosen in self.parts.items()}
+        if not all(chosen.sum() >= LEAST_ROWS for chosen in rows.values()):
+            counts = ", ".join(f"{part} {chosen.sum()}" for part, chosen in rows.items())
+            raise TooFew(f"too few rows with a label ({counts}; {LEAST_ROWS} of each are needed): let more weeks pass")
+        # What says nothing in these data is not read: what the simulator knows nothing of, what never changes.
+        names = [name for name in names if not (self.data.simulated and name in OF_WATCHING) and changes(self.data.column(name)[rows["train"]])]
+        columns = [self.data.names.index(name) for name in names]
+        return Rows(names, rows, {part: np.ascontiguousarray(self.data.x[chosen][:, columns]) for part, chosen in rows.items()})
+
+    def but(self, left_out):
+        return [name for name in self.data.names if name not in left_out]
+
+    def write(self, name, doc, rows, file, outputs, figures, producer, random, positives=None):
+        """Writes a model with its manifest, and says how good it is."""
+        days = self.data.keys["day"]
+        training = {"simulated": self.data.simulated, "accounts": int(self.data.keys["account"].nunique()),
+                    "from": str(days.min().date()), "to": str(days.max().date()), "split": self.method,
+                    "rows": {part: int(chosen.sum()) for part, chosen in rows.chosen.items()},
+                    "attribution_lag_days": d.WEEK, "producer": producer}
+        if positives is not None:
+            training["positives"] = int(positives)
+        about = {"doc": doc, "features": manifest.features(self.data, rows.names, rows.x["train"], DOMAINS.get(name, {})),
+                 "outputs": outputs, "training": training, "figures": figures,
+                 "golden": manifest.golden(rows.x["judge"], runner(file), random)}
+        manifest.write(self.out, name, self.version, about, file, rows.names)
+        print(f"{name}: {len(file) / 1000:.0f} kB")
+        for score, figure in figures.items():
+            print(f"  {score}: {figure}")
+
+
+@dataclass
+class Rows:
+    """What a model reads, by part: which rows of the data, and their features by name."""
+
+    names: list
+    chosen: dict
+    x: dict
+
+    def of(self, values, part):
+        return values[self.chosen[part]]
+
+
+def changes(values):
+    """Whether there are two known values that differ."""
+    known = values[np.isfinite(values)]
+    return len(known) > 0 and known.min() < known.max()
+
+
+class TooFew(Exception):
+    """The data cannot carry a model."""
+
+
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("data", type=pathlib.Path)
     arguments.add_argument("out", type=pathlib.Path)
     arguments.add_argument("--version", default="1", help="the version that the manifests name")
-    arguments.add_argument("--only", nargs="*", help="these models alone")
+    arguments.add_argument("--only", nargs="*", choices=list(MODELS), help="these models alone")
     given = arguments.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     data = d.load(given.data)
-    parts = split(data)
-    for name, make in MODELS.items():
-        if not given.only or name in given.only:
-            make(given.out, given.version, data, parts)
+    task = Task(given.out, given.version, data, *split(data))
+    left_out = 0
+    for name in given.only or MODELS:
+        try:
+            MODELS[name](task)
+        except TooFew as problem:
+            left_out += 1
+            print(f"{name}: not trained: {problem}", file=sys.stderr)
+    return left_out > 0
 
 
 def split(data):
@@ -61,25 +135,12 @@ def split(data):
     accounts = np.unique(data.keys["account"])
     if len(accounts) >= 5:
         place = data.keys["account"].map({a: i % 5 for i, a in enumerate(sorted(accounts, key=lambda a: (len(a), a)))})
-        return {"train": (place >= 2).to_numpy(), "calibrate": (place == 1).to_numpy(), "judge": (place == 0).to_numpy(),
-                "method": "whole accounts: three of five train, one calibrates, one judges"}
+        parts = {"train": (place >= 2).to_numpy(), "calibrate": (place == 1).to_numpy(), "judge": (place == 0).to_numpy()}
+        return parts, "whole accounts: three of five train, one calibrates, one judges"
     day = (data.keys["day"] - data.keys["day"].min()).dt.days.to_numpy()
     first, second = np.quantile(day, [0.6, 0.8])
-    return {"train": day < first - d.WEEK, "calibrate": (day >= first) & (day < second - d.WEEK), "judge": day >= second,
-            "method": "by time: the first three fifths of the days train, the next calibrates, the last judges, a week apart"}
-
-
-def training(data, parts, label, positives=None):
-    """What the manifest says of where a model comes from."""
-    days = data.keys["day"]
-    about = {"simulated": data.simulated, "accounts": int(data.keys["account"].nunique()),
-             "from": str(days.min().date()), "to": str(days.max().date()), "split": parts["method"],
-             "rows": {part: int((parts[part] & label.known).sum()) for part in ("train", "calibrate", "judge")},
-             "attribution_lag_days": d.WEEK,
-             "producer": f"xgboost {xgboost.__version__}" if positives is not None else "scikit-learn"}
-    if positives is not None:
-        about["positives"] = int(positives)
-    return about
+    parts = {"train": day < first - d.WEEK, "calibrate": (day >= first) & (day < second - d.WEEK), "judge": day >= second}
+    return parts, "by time: the first three fifths of the days train, the next calibrates, the last judges, a week apart"
 
 
 def runner(file):
@@ -87,20 +148,8 @@ def runner(file):
     return lambda rows: session.run(None, {"rows": rows})[0]
 
 
-def named(data, names):
-    """Those of the names that say something in these data, and their places."""
-    names = [name for name in names if not (data.simulated and name in OF_WATCHING)]
-    return names, [data.names.index(name) for name in names]
-
-
-def but(data, left_out):
-    return [name for name in data.names if name not in left_out]
-
-
-def boosted(x, y, names, rounds, **settings):
-    """A booster, and proof that its ONNX says what it says."""
-    settings = {**COMMON, **settings}
-    return xgboost.train(settings, xgboost.DMatrix(x, y, feature_names=None), rounds)
+def boosted(x, y, rounds, **settings):
+    return xgboost.train({**COMMON, **settings}, xgboost.DMatrix(x, y), rounds)
 
 
 def proven(boosters, x):
@@ -115,43 +164,38 @@ def proven(boosters, x):
 def probability(name, of, rounds, depth, doc, left_out=OF_THE_ACCOUNT, rising=(), falling=()):
     """A model that tells a chance."""
 
-    def make(out, version, data, parts):
-        label, random = of(data, np.random.default_rng(SEED)), np.random.default_rng(SEED)
-        names, columns = named(data, but(data, left_out))
-        rows = {part: label.known & parts[part] for part in ("train", "calibrate", "judge")}
-        x = {part: np.ascontiguousarray(data.x[chosen][:, columns]) for part, chosen in rows.items()}
-        constraints = tuple(1 if n in rising else -1 if n in falling else 0 for n in names)
-        booster = boosted(x["train"], label.value[rows["train"]], names, rounds, objective="binary:logistic",
-                          max_depth=depth, eta=0.08, min_child_weight=40, monotone_constraints=constraints)
-        file = proven([booster], x["judge"])
+    def make(task):
+        data, random = task.data, np.random.default_rng(SEED)
+        label = of(data, np.random.default_rng(SEED))
+        rows = task.rows(task.but(left_out), label.known)
+        happened = {part: rows.of(label.value, part) for part in rows.x}
+        constraints = tuple(1 if n in rising else -1 if n in falling else 0 for n in rows.names)
+        booster = boosted(rows.x["train"], happened["train"], rounds, objective="binary:logistic", max_depth=depth,
+                          eta=0.08, min_child_weight=40, monotone_constraints=constraints)
+        file = proven([booster], rows.x["judge"])
         run = runner(file)
-        knots = calibrate.chance(run(x["calibrate"])[:, 0], label.value[rows["calibrate"]])
-        said = calibrate.chances(knots, run(x["judge"])[:, 0])
-        judged = d.Label(None, *(None if v is None else v[rows["judge"]] for v in (label.value, label.truth, label.prior)))
-        accounts = data.keys["account"].to_numpy()[rows["judge"]]
-        figures = {}
-        if data.simulated:
-            figures = evaluate.chances(said, judged, accounts, random, label.value[rows["train"]].mean())
+        knots = calibrate.chance(run(rows.x["calibrate"])[:, 0], happened["calibrate"])
+        said = calibrate.chances(knots, run(rows.x["judge"])[:, 0])
+        judged = d.Label(None, *(None if v is None else rows.of(v, "judge") for v in (label.value, label.truth, label.prior)))
+        accounts = rows.of(data.keys["account"].to_numpy(), "judge")
+        figures = evaluate.chances(said, judged, accounts, random, happened["train"].mean())
         figures["calibration_error"] = round(calibrate.expected_error(said, judged.value), 4)
-        if name == "purchase":
-            alone = d.posterior(data)[rows["judge"]]
-            figures["log_loss_below_the_posterior"] = evaluate.interval(
-                evaluate._losses(alone, judged.value) - evaluate._losses(said, judged.value), accounts, random)
         outputs = [{"score": name, "unit": "fraction", "doc": doc, "kind": "probability", "sum": 0, "knots": knots.tolist()}]
         if name == "purchase":
+            alone = rows.of(d.posterior(data), "judge")
+            better = evaluate.losses(alone, judged.value) - evaluate.losses(said, judged.value)
+            figures["log_loss_below_the_posterior"] = evaluate.interval(better, accounts, random)
             outputs.append({"score": "purchase_cpa", "unit": "currency", "doc": "the cost per purchase that this chance stands for",
                             "kind": "cost", "sum": 0, "knots": knots.tolist(), "scale": "target_cpa"})
-        write(out, version, name, doc, data, parts, label, file, names, x, outputs,
-            {name: figures}, label.value[rows["train"]].sum(), run, random)
+        task.write(name, doc, rows, file, outputs, {name: figures}, XGBOOST, random, happened["train"].sum())
 
     return make
 
 
-def quantiles(out, version, data, parts):
+def quantiles(task):
     """Click-through, cost and return: their tenth, middle and ninetieth of a hundred cases."""
     doc = "what the next 7 days bring: click-through, cost per purchase and return, with intervals that hold 80 % of what comes"
-    labels, random = d.performance(data, None), np.random.default_rng(SEED)
-    names, columns = named(data, but(data, OF_THE_ACCOUNT))
+    labels, random = d.performance(task.data, None), np.random.default_rng(SEED)
     shapes = {
         "performance_ctr": ("fraction", "click-through rate over the next 7 days", {"transform": "exp", "scale": "account_ctr"}, np.exp),
         "performance_cpa": ("currency", "cost per purchase over the next 7 days; not known where none may come",
@@ -162,24 +206,25 @@ def quantiles(out, version, data, parts):
     boosters, outputs, figures = [], [], {}
     for number, (score, (unit, said, shape, natural)) in enumerate(shapes.items()):
         label = labels[score]
-        rows = {part: label.known & parts[part] for part in ("train", "calibrate", "judge")}
-        x = {part: np.ascontiguousarray(data.x[chosen][:, columns]) for part, chosen in rows.items()}
-        booster = boosted(x["train"], label.value[rows["train"]], names, 120, objective="reg:quantileerror",
+        rows = task.rows(task.but(OF_THE_ACCOUNT), label.known)
+        booster = boosted(rows.x["train"], rows.of(label.value, "train"), 120, objective="reg:quantileerror",
                           quantile_alpha=[0.1, 0.5, 0.9], max_depth=4, eta=0.1, min_child_weight=60)
-        ordered = lambda part: np.sort(booster.predict(xgboost.DMatrix(x[part])), axis=1)  # noqa: B023, E731
-        low, _, high = ordered("calibrate").T
-        widen = calibrate.offset(low, high, label.value[rows["calibrate"]])
-        low, middle, high = ordered("judge").T
-        judged = d.Label(None, *(v[rows["judge"]] for v in (label.value, label.truth, label.prior)))
+        low, _, high = _ordered(booster, rows.x["calibrate"])
+        widen = calibrate.offset(low, high, rows.of(label.value, "calibrate"))
+        low, middle, high = _ordered(booster, rows.x["judge"])
+        judged = d.Label(None, *(rows.of(v, "judge") for v in (label.value, label.truth, label.prior)))
         figures[score] = evaluate.intervals(low - widen, middle, high + widen, judged, natural,
-                                            float(np.median(label.value[rows["train"]])))
+                                            float(np.median(rows.of(label.value, "train"))))
         boosters.append(booster)
         first = 3 * number
         outputs.append({"score": score, "unit": unit, "doc": said, "kind": "quantiles", "sums": [first, first + 1, first + 2],
                         "widen": widen, **shape})
-    file = proven(boosters, x["judge"])
-    write(out, version, "performance", doc, data, parts, label, file, names, x, outputs, figures, label.known.sum(),
-          runner(file), random)
+    file = proven(boosters, rows.x["judge"])
+    task.write("performance", doc, rows, file, outputs, figures, XGBOOST, random, label.known.sum())
+
+
+def _ordered(booster, x):
+    return np.sort(booster.predict(xgboost.DMatrix(x)), axis=1).T
 
 
 #: What a creative is like, whatever it was given to spend: how people meet it, not how well it sold.
@@ -190,30 +235,28 @@ OF_A_CREATIVE = ("ctr_lifetime/account_ctr", "ctr_peak/account_ctr", "link_ctr_7
 NEIGHBOURS = 5
 
 
-def similarity(out, version, data, parts):
+def similarity(task):
     """Creatives as points, near each other where they do alike; neighbours are looked up by the cosine."""
     doc = "how like the account's winners an ad is: the mean chance of its five nearest neighbours to reach the target"
-    names, columns = named(data, OF_A_CREATIVE)
-    week, random = data.week, np.random.default_rng(SEED)
+    data, random = task.data, np.random.default_rng(SEED)
+    week = data.week
     with np.errstate(all="ignore"):
         does = np.column_stack([np.log1p(week[:, d.PURCHASES] * data.target / week[:, d.SPEND]),
                                 np.log1p(week[:, d.CARTS] * data.target / week[:, d.SPEND] / 5),
                                 d.performance(data, None)["performance_ctr"].value])
-    known = data.settled & (week[:, d.SPEND] > data.target) & np.isfinite(does).all(axis=1)
-    rows = {part: known & parts[part] for part in ("train", "calibrate", "judge")}
-    x = {part: np.ascontiguousarray(data.x[chosen][:, columns]) for part, chosen in rows.items()}
-    centre, scale = np.nanmedian(x["train"], axis=0), np.nanstd(np.clip(x["train"], *np.nanquantile(x["train"], [0.01, 0.99], axis=0)), axis=0)
-    ready = lambda v: np.clip((np.where(np.isnan(v), centre, v) - centre) / scale, -3, 3)  # noqa: E731
-    wanted = does[rows["train"]]
+    rows = task.rows(OF_A_CREATIVE, data.settled & (week[:, d.SPEND] > data.target) & np.isfinite(does).all(axis=1))
+    x, wanted = rows.x["train"], rows.of(does, "train")
+    centre, ends = np.nanmedian(x, axis=0), np.nanquantile(x, [0.01, 0.99], axis=0)
+    scale = np.nanstd(np.clip(x, *ends), axis=0)
+    # What is the same in almost every row has no scale of its own.
+    scale[scale == 0] = 1
+    ready = np.clip((np.where(np.isnan(x), centre, x) - centre) / scale, -3, 3)
     network = MLPRegressor(hidden_layer_sizes=(16, 8), activation="tanh", alpha=1e-3, max_iter=60, early_stopping=True, random_state=SEED)
-    network.fit(ready(x["train"]), (wanted - wanted.mean(axis=0)) / wanted.std(axis=0))
-    file = trees.of_network(network, centre, scale, len(names))
-    run = runner(file)
-    figures = neighbours(run(x["judge"]), data.take(rows["judge"])) if data.simulated else {}
-    label = d.Label(known, None, None)
-    write(out, version, "similarity", doc, data, parts, label, file, names, x, [
-        {"score": "similarity", "unit": "fraction", "doc": doc, "kind": "neighbours", "sums": list(range(8)), "neighbours": NEIGHBOURS}],
-        {"similarity": figures}, None, run, random)
+    network.fit(ready, (wanted - wanted.mean(axis=0)) / wanted.std(axis=0))
+    file = trees.of_network(network, centre, scale, len(rows.names))
+    outputs = [{"score": "similarity", "unit": "fraction", "doc": doc, "kind": "neighbours", "sums": list(range(8)), "neighbours": NEIGHBOURS}]
+    figures = neighbours(runner(file)(rows.x["judge"]), data.take(rows.chosen["judge"])) if data.simulated else {}
+    task.write("similarity", doc, rows, file, outputs, {"similarity": figures}, "scikit-learn", random)
 
 
 def neighbours(points, data):
@@ -222,7 +265,7 @@ def neighbours(points, data):
     same, any_two, best, count = 0.0, 0.0, 0.0, 0
     for _, rows in data.keys.groupby(["account", "day"]).groups.items():
         rows = np.asarray(rows)
-        earns = np.nan_to_num(data.truth[rows, 0, d.MARGIN], nan=np.nan)
+        earns = data.truth[rows, 0, d.MARGIN]
         keep = np.isfinite(earns)
         rows, earns = rows[keep], earns[keep]
         if len(rows) <= NEIGHBOURS:
@@ -243,17 +286,6 @@ def neighbours(points, data):
     return {"rows": count, "accuracy": {"base": figure(any_two), "reached": figure(same), "best_possible": figure(best)}}
 
 
-def write(out, version, name, doc, data, parts, label, file, names, x, outputs, figures, positives, run, random):
-    """Writes a model with its manifest, and says how good it is."""
-    about = {"doc": doc, "features": manifest.features(data, names, x["train"], DOMAINS.get(name, {})), "outputs": outputs,
-             "training": training(data, parts, label, positives), "figures": figures,
-             "golden": manifest.golden(x["judge"], run, random)}
-    manifest.write(out, name, version, about, file, names)
-    print(f"{name}: {len(file) / 1000:.0f} kB")
-    for score, figure in figures.items():
-        print(f"  {score}: {figure}")
-
-
 MODELS = {
     "performance": quantiles,
     "fatigue": probability("fatigue", d.fatigue, 200, 5, "how likely the click-through rate of the next 7 days is less than half of the ad's best"),
@@ -263,4 +295,4 @@ MODELS = {
 }
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -166,15 +166,11 @@ impl Asked {
             ad.days.iter().enumerate().for_each(|(ago, day)| frame.set_day(i, ago, &facts(day, prices)));
         }
         let marks = Marks { target_cpa: TARGET * scale as f64, breakeven_cpa: BREAKEVEN * scale as f64 };
-        let creatives: Vec<String> = (0..ads.len()).map(|ad| format!("{ad}")).collect();
+        let names: Vec<String> = (0..ads.len()).map(|ad| format!("{ad}")).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let context = context(basis, marks);
-        let measured = Measured {
-            frame: &frame,
-            basis,
-            marks,
-            context: &context,
-            creatives: creatives.iter().map(String::as_str).collect(),
-        };
+        let measured =
+            Measured { frame: &frame, basis, marks, context: &context, ads: names.clone(), creatives: names };
         // What models say of the same ads: a law holds for policy and model together.
         let scores = models().score(&[measured]).columns.remove(0);
         let measure = |name: &String| features::find(name).unwrap().values(&frame, basis, marks);

@@ -5,8 +5,8 @@
 
 use dean::pipeline::Options;
 use dean::store::tables::{
-    ACCOUNT_HEALTH, CREATIVE_INTELLIGENCE, DAILY_SUMMARIES, LEARNING_EVENTS, META_CREATIVES, PERFORMANCE_PATTERNS,
-    SYSTEM_HEALTH, TABLES, TIME_SERIES_DATA,
+    ACCOUNT_HEALTH, CREATIVE_INTELLIGENCE, DAILY_SUMMARIES, LEARNING_EVENTS, META_CREATIVES, ML_PREDICTIONS,
+    PERFORMANCE_PATTERNS, SYSTEM_HEALTH, TABLES, TIME_SERIES_DATA,
 };
 use dean::store::{Cell, Store, Table};
 use dean_sim::{Params, Stage};
@@ -104,4 +104,39 @@ async fn the_tables_agree_with_the_account_and_with_each_other() {
     assert_eq!(rows(&account, &ACCOUNT_HEALTH).await.len(), 49, "a row a run");
     let health = rows(&account, &SYSTEM_HEALTH).await;
     assert!(health.iter().any(|row| row["component"] == "policy scaling".into() && row["status"] == "ok".into()));
+}
+
+#[tokio::test]
+async fn what_models_said_is_kept_as_policies_saw_it_with_who_said_it() {
+    let account = lived().await;
+    account.advance(24);
+    let report = account.run(&Options { explain: true, ..Options::default() }).await.unwrap();
+    let today = account.clock.now().to_zoned(jiff::tz::TimeZone::get(&report.timezone).unwrap()).date().to_string();
+    let told: BTreeMap<&str, _> = report.decisions.iter().map(|d| (d.ad_id.as_str(), d)).collect();
+    let text = |cell: &Cell| match cell {
+        Cell::Text(text) => text.clone(),
+        other => panic!("{other:?} is no text"),
+    };
+    let mut kept = 0;
+    for row in rows(&account, &ML_PREDICTIONS).await.iter().filter(|row| text(&row["date"]) == today) {
+        let (ad, score) = (text(&row["ad_id"]), text(&row["score"]));
+        let columns = told[ad.as_str()].columns.as_ref().unwrap();
+        for (cell, end) in [("value", ""), ("low", ".low"), ("high", ".high")] {
+            let seen = columns.get(&format!("score.{score}{end}")).and_then(|v| v.as_ref()?.as_f64());
+            match &row[cell] {
+                Cell::Null => assert_eq!(seen, None, "{ad} {score}{end}"),
+                kept => assert_eq!(Some(number(kept)), seen, "{ad} {score}{end}"),
+            }
+        }
+        let by = report.models.iter().find(|m| m.model == text(&row["model"])).unwrap();
+        assert_eq!((by.version.clone(), by.sha256.clone()), (Some(text(&row["version"])), Some(text(&row["sha256"]))));
+        kept += 1;
+    }
+    let seen = |columns: &BTreeMap<String, Option<serde_json::Value>>| {
+        let scores = columns.iter().filter(|(name, value)| name.starts_with("score.") && value.is_some());
+        scores.filter(|(name, _)| !name.ends_with(".low") && !name.ends_with(".high")).count()
+    };
+    let told: usize = report.decisions.iter().map(|d| seen(d.columns.as_ref().unwrap())).sum();
+    assert_eq!(kept, told, "every score that was told is kept once");
+    assert!(kept > 40, "{kept}");
 }

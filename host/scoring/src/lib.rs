@@ -16,6 +16,7 @@ pub mod tree;
 pub use error::GraphError;
 pub use graph::{Graph, Scores};
 pub use manifest::{
-    Accuracy, FORMAT, Feature, Golden, Kind, Manifest, Output, Training, Transform, schema_of, sha256_of,
+    Accuracy, Dtype, FORMAT, Feature, Golden, Kind, Manifest, Missing, Output, Training, Transform, schema_of,
+    sha256_of,
 };
 pub use model::{Model, ModelError, Score};

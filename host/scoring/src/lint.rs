@@ -19,7 +19,7 @@ const MOST_FOLDED: usize = 1 << 22;
 const MOST_FEATURES: i64 = 100_000;
 
 /// Operators that run here: they make nothing whose size depends on a value, and hold no graph of their own.
-const OPERATORS: [&str; 74] = [
+const OPERATORS: [&str; 78] = [
     "Abs",
     "Add",
     "And",
@@ -87,16 +87,18 @@ const OPERATORS: [&str; 74] = [
     "Softmax",
     "Softplus",
     "Softsign",
+    "Split",
     "Sqrt",
     "Squeeze",
     "Sub",
     "Sum",
     "Tanh",
+    "TopK",
     "Transpose",
+    "Unsqueeze",
     "Where",
+    "Xor",
 ];
-/// More of them, with a note of their own.
-const MORE_OPERATORS: [&str; 4] = ["Unsqueeze", "Split", "TopK", "Xor"];
 /// Operators of ai.onnx.ml that run here: ours, and those of tract's that are right.
 const ML_OPERATORS: [&str; 6] = [
     "TreeEnsemble",
@@ -228,7 +230,7 @@ fn named(node: &NodeProto) -> String {
 fn operator(node: &NodeProto) -> Result<(), GraphError> {
     let operator = node.op_type.as_str();
     let known = match node.domain.as_str() {
-        "" | "ai.onnx" => OPERATORS.contains(&operator) || MORE_OPERATORS.contains(&operator),
+        "" | "ai.onnx" => OPERATORS.contains(&operator),
         "ai.onnx.ml" => ML_OPERATORS.contains(&operator),
         _ => false,
     };

@@ -49,10 +49,10 @@ pub struct Feature {
     pub name: String,
     /// Its unit.
     pub unit: String,
-    /// The type of its numbers: `f32`.
-    pub dtype: String,
-    /// What a missing value is to the model: `nan`.
-    pub missing: String,
+    /// The type of its numbers.
+    pub dtype: Dtype,
+    /// What a missing value is to the model.
+    pub missing: Missing,
     /// Where it has to lie for the model to say anything of a row; an end that is null is open.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub domain: Option<[Option<f64>; 2]>,
@@ -64,6 +64,22 @@ pub struct Feature {
     pub known: f64,
     /// Quantiles in training; null where it was never known.
     pub quantiles: Vec<Option<f64>>,
+}
+
+/// The type of a feature's numbers.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Dtype {
+    /// 32-bit floats.
+    F32,
+}
+
+/// What a missing value is to a model.
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "snake_case")]
+pub enum Missing {
+    /// Not a number: never zero, which is something that was measured.
+    Nan,
 }
 
 /// A score: what it is called, and how it is made of the graph's sums.
@@ -170,8 +186,8 @@ pub struct Golden {
     pub tolerance: f64,
     /// Rows of features; null is missing.
     pub rows: Vec<Vec<Option<f64>>>,
-    /// Their sums.
-    pub sums: Vec<Vec<Option<f64>>>,
+    /// Their sums: a model says a number of every row.
+    pub sums: Vec<Vec<f64>>,
 }
 
 /// What tells one list of names from another, their order included: sixteen digits of a SHA-256.
@@ -195,15 +211,15 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Promised by the product, and how near a score came on accounts that it had not seen.
+/// How often a score was right about accounts, or times, that it had not seen.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Accuracy {
     /// By saying the same of every ad.
     pub base: f64,
     /// By the model.
     pub reached: f64,
-    /// By somebody who knows what is true of every ad, but not the dice.
-    pub best_possible: f64,
+    /// By somebody who knows what is true of every ad, but not the dice; nobody does of a real account.
+    pub best_possible: Option<f64>,
 }
 
 impl Manifest {
@@ -217,6 +233,6 @@ impl Manifest {
     pub fn accuracy(&self, score: &str) -> Option<Accuracy> {
         let accuracy = self.figures.get(score)?.get("accuracy")?;
         let number = |name: &str| accuracy.get(name)?.as_f64();
-        Some(Accuracy { base: number("base")?, reached: number("reached")?, best_possible: number("best_possible")? })
+        Some(Accuracy { base: number("base")?, reached: number("reached")?, best_possible: number("best_possible") })
     }
 }

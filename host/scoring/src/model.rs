@@ -67,6 +67,18 @@ pub enum ModelError {
         /// How far apart they may be.
         tolerance: f64,
     },
+    /// A row gets a sum that is no number.
+    #[error(
+        "row {row} gets {found} as sum {sum}, which is no number\n  hint: export a graph that makes a number of every row"
+    )]
+    NoNumber {
+        /// Which row.
+        row: usize,
+        /// Which sum.
+        sum: usize,
+        /// What it gets.
+        found: f32,
+    },
     /// Columns that are not those of the features.
     #[error("expects {expected} at {position}, got {found}")]
     Feature {
@@ -172,9 +184,10 @@ impl Model {
         let within = |row: usize| features.iter().zip(columns).all(|(f, (_, values))| holds(f, values[row]));
         let said: Vec<bool> = (0..count).map(within).collect();
         let sums = self.sums(&rows)?;
-        let finite = |row: usize| sums[row * self.sums..(row + 1) * self.sums].iter().all(|sum| sum.is_finite());
-        if let Some(row) = (0..count).find(|row| said[*row] && !finite(*row)) {
-            return Err(ModelError::Unfit(format!("row {row} gets a sum that is no number")));
+        for (row, sums) in sums.chunks(self.sums).enumerate().filter(|(row, _)| said[*row]) {
+            if let Some((sum, found)) = sums.iter().enumerate().find(|(_, sum)| !sum.is_finite()) {
+                return Err(ModelError::NoNumber { row, sum, found: *found });
+            }
         }
         let of = |sum: usize| {
             (0..count).map(|row| if said[row] { f64::from(sums[row * self.sums + sum]) } else { f64::NAN }).collect()
@@ -214,10 +227,9 @@ impl Model {
                 return unfit(format!("row {row} has {} sums, the graph makes {wide}", expected.len()));
             }
             for (sum, expected) in expected.iter().enumerate() {
-                let (found, expected) = (f64::from(sums[row * wide + sum]), expected.unwrap_or(f64::NAN));
+                let (found, expected) = (f64::from(sums[row * wide + sum]), *expected);
                 let apart = (found - expected).abs();
-                let same = found.is_nan() && expected.is_nan();
-                if !same && (apart.is_nan() || apart > golden.tolerance * expected.abs().max(1.0)) {
+                if apart.is_nan() || apart > golden.tolerance * expected.abs().max(1.0) {
                     return Err(ModelError::Golden { row, sum, found, expected, tolerance: golden.tolerance });
                 }
             }
@@ -350,6 +362,7 @@ fn metric(transform: Transform, reciprocal: bool, sum: f64) -> f64 {
         Transform::Expm1 => sum.exp_m1().max(0.0),
     };
     match reciprocal {
+        _ if !value.is_finite() => f64::NAN,
         true if value < LEAST_RATE => f64::NAN,
         true => 1.0 / value,
         false => value,

@@ -11,7 +11,6 @@ use dean_sim::Params;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 #[derive(Debug, Args)]
 pub(super) struct DemoArgs {
@@ -63,54 +62,10 @@ pub(super) async fn demo(global: &Global, args: DemoArgs) -> anyhow::Result<Ende
     bar.set_message("living through worlds");
     let progress = |hours: u64| bar.inc(hours);
 
-    // One thread lives the first world through HTTP, others take the next seeds in process.
-    let first = demo::live_through_http(market(args.seed), args.seed, args.days, &folder, &rules, &registry, &progress);
-    let next = AtomicU64::new(1);
-    let workers = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let handle = tokio::runtime::Handle::current();
-    let (first, others) = std::thread::scope(|scope| {
-        let work = || {
-            let mut worlds = Vec::new();
-            loop {
-                let world = next.fetch_add(1, Ordering::Relaxed);
-                if world >= args.worlds {
-                    return anyhow::Ok(worlds);
-                }
-                let seed = args.seed + world;
-                let lived = demo::live_in_process(market(seed), seed, args.days, &rules, &registry, &progress);
-                worlds.push((world, handle.block_on(lived)?.report));
-            }
-        };
-        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
-        let first = tokio::task::block_in_place(|| handle.block_on(first));
-        let mut worlds = tokio::task::block_in_place(work)?;
-        for other in others {
-            let joined = other.join().map_err(|_| anyhow::anyhow!("a world ended in a panic"))?;
-            worlds.extend(joined?);
-        }
-        worlds.sort_by_key(|(world, _)| *world);
-        anyhow::Ok((first?, worlds))
-    })?;
+    let seeds = args.seed..args.seed + args.worlds;
+    let report = demo::live(market, seeds, args.days, &folder, &rules, &registry, &progress).await?;
     bar.finish_and_clear();
 
-    let mut worlds = vec![first.report.clone()];
-    worlds.extend(others.into_iter().map(|(_, report)| report));
-    let report = DemoReport {
-        simulated: true,
-        days: args.days,
-        ads: first.ads,
-        currency: market(args.seed).currency,
-        daily_caps: first.daily_caps,
-        worlds,
-        runs: first.runs,
-        decisions: first.decisions,
-        kills: first.kills,
-        promotions: first.promotions,
-        budget_changes: first.budget_changes,
-        api: first.api,
-        daily: first.daily,
-        examples: first.examples,
-    };
     let page = args.html.unwrap_or_else(|| folder.join("report.html"));
     std::fs::write(&page, demo::page(&report)).map_err(|error| anyhow::anyhow!("{}: {error}", page.display()))?;
     if global.json {

@@ -180,15 +180,15 @@ fn list(global: &Global, versions: &[Version]) -> anyhow::Result<Ended> {
         for output in &manifest.outputs {
             let promised = PROMISED.iter().find(|(score, _)| *score == output.score).map(|(_, share)| *share);
             let accuracy = manifest.accuracy(&output.score);
-            let figure = |of: fn(&Accuracy) -> f64| percent(accuracy.as_ref().map(of));
+            let figure = |of: fn(&Accuracy) -> Option<f64>| percent(accuracy.as_ref().and_then(of));
             table.add_row([
                 output.score.clone(),
                 name.clone(),
                 state(version),
                 trained.into(),
                 percent(promised),
-                figure(|a| a.base),
-                figure(|a| a.reached),
+                figure(|a| Some(a.base)),
+                figure(|a| Some(a.reached)),
                 figure(|a| a.best_possible),
             ]);
         }

@@ -4,15 +4,11 @@ use super::context::{Context, data_dir_only};
 use super::output::{self, Usage};
 use super::{Ended, Global};
 use crate::demo::Rules;
-use crate::domain::Currency;
-use crate::learn::{self, Dataset, Truths, Worlds};
-use crate::pipeline::RunReport;
+use crate::learn::{self, Dataset, Worlds};
 use crate::scoring::Models;
-use crate::store::Store;
 use clap::{Args, Subcommand};
 use dean_policy::{Limits, Registry, Runtime};
 use indicatif::{ProgressBar, ProgressStyle};
-use jiff::tz::TimeZone;
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -96,13 +92,6 @@ async fn of_worlds(global: &Global, worlds: Worlds) -> anyhow::Result<Dataset> {
 async fn of_account(global: &Global) -> anyhow::Result<Dataset> {
     let context = Context::load(global)?;
     let account = context.stored_account()?;
-    let store = context.store()?;
     let attribution = context.effective.config.attribution.to_string();
-    let runs = store.runs(&account, 1).await?;
-    let Some(report) = runs.first().and_then(|run| run.report.as_deref()) else { return Ok(Dataset::default()) };
-    let report = RunReport::unpack(report)?;
-    // A day too few where the account's zone is ahead: nothing that is not settled counts as settled.
-    let last_day = runs[0].as_of.to_zoned(TimeZone::UTC).date();
-    let currency = Currency::new(&report.currency);
-    Dataset::of_account(&store, &account, &attribution, &currency, last_day, &Truths::new()).await
+    learn::look_back(&context.store()?, &account, &attribution).await
 }

@@ -6,10 +6,12 @@ mod html;
 mod rivals;
 mod watch;
 mod world;
+mod worlds;
 
 pub use forecast::{Expected, Forecast, ForecastDay, forecast};
 pub use html::page;
-pub use world::{FirstWorld, InProcess, Life, demo_config, live_in_process, live_through_http};
+pub use world::{InProcess, Life, demo_config};
+pub use worlds::{live, on_every_core};
 
 use crate::domain::Currency;
 use crate::scoring::Models;

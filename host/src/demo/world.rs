@@ -102,7 +102,7 @@ fn clock_of(world: &World) -> Clock {
 
 /// What Dean did in the first world.
 #[derive(Debug)]
-pub struct FirstWorld {
+pub(super) struct FirstWorld {
     /// The comparison.
     pub report: WorldReport,
     /// What each stage may spend in a day.
@@ -131,7 +131,7 @@ pub struct FirstWorld {
 ///
 /// # Errors
 /// When a run fails.
-pub async fn live_through_http(
+pub(super) async fn live_through_http(
     params: Params,
     seed: u64,
     days: u32,
@@ -173,7 +173,7 @@ pub async fn live_through_http(
 ///
 /// # Errors
 /// When a run fails.
-pub async fn live_in_process(
+pub(super) async fn live_in_process(
     params: Params,
     seed: u64,
     days: u32,

@@ -138,9 +138,9 @@ impl Input {
     /// # Errors
     /// When a part of it is neither.
     pub fn parse(name: &str) -> Result<Self, UnknownInput> {
-        let mut parts = name.split('/').map(Part::parse);
-        let first = parts.next().unwrap_or_else(|| Part::parse(name))?;
-        Ok(Input { first, divisors: parts.collect::<Result<_, _>>()? })
+        let (first, divisors) = name.split_once('/').map_or((name, None), |(first, rest)| (first, Some(rest)));
+        let divisors = divisors.into_iter().flat_map(|rest| rest.split('/')).map(Part::parse);
+        Ok(Input { first: Part::parse(first)?, divisors: divisors.collect::<Result<_, _>>()? })
     }
 
     /// The values of every ad of a stage; NaN where a part is not known or a divisor is 0.

@@ -2,13 +2,12 @@
 //! Dean does hides what an ad would have done, and half are run by rules, as accounts are later.
 
 use super::dataset::{Dataset, Truths};
-use crate::demo::{Life, Rules};
+use crate::demo::{self, Life, Rules};
 use crate::domain::Currency;
 use crate::pipeline::{self, Options};
 use crate::scoring::Models;
 use dean_policy::Registry;
 use dean_sim::{Params, World};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Which worlds are lived through.
 #[derive(Clone, Copy, Debug)]
@@ -31,31 +30,12 @@ pub async fn live(
     registry: &Registry,
     progress: &(dyn Fn(u64) + Sync),
 ) -> anyhow::Result<Dataset> {
-    let next = AtomicU64::new(0);
     let handle = tokio::runtime::Handle::current();
-    let work = || {
-        let mut lived = Vec::new();
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= worlds.count {
-                return anyhow::Ok(lived);
-            }
-            let seed = worlds.seed + number;
-            lived.push((number, handle.block_on(one(seed, worlds.days, rules, registry, progress))?));
-        }
-    };
-    let workers = std::thread::available_parallelism().map_or(1, |n| n.get());
-    let mut lived = std::thread::scope(|scope| {
-        let others: Vec<_> = (1..workers).map(|_| scope.spawn(work)).collect();
-        let mut lived = tokio::task::block_in_place(work)?;
-        for other in others {
-            lived.extend(other.join().map_err(|_| anyhow::anyhow!("a world ended in a panic"))??);
-        }
-        anyhow::Ok(lived)
-    })?;
-    lived.sort_by_key(|(number, _)| *number);
+    let seeds = worlds.seed..worlds.seed + worlds.count;
+    let each = |seed| handle.block_on(one(seed, worlds.days, rules, registry, progress));
+    let ((), lived) = demo::on_every_core(|| Ok(()), seeds, each)?;
     let mut all = Dataset::default();
-    for (_, dataset) in lived {
+    for dataset in lived {
         all.left_out += dataset.left_out;
         all.samples.extend(dataset.samples);
     }

@@ -3,10 +3,9 @@
 use super::account::AccountNumbers;
 use super::observe::Observation;
 use super::policies::{Ready, StagePolicy};
-use crate::domain::{Ad, Before, BudgetOwner, Currency, Evidence, Facts, Money, OwnerKind};
+use crate::domain::{Before, BudgetOwner, Currency, Evidence, Facts, Money, OwnerKind};
 use crate::features::{self, ContextValues, DAYS, Frame, Marks, Metric, Row};
 use crate::ledger::{History, hours};
-use crate::scoring::{Measured, Models, Scored};
 use crate::store::{CopyKind, LifecycleRow, PromotionRow, PromotionState};
 use dean_policy::types::{Cohort, UNKNOWN_TEXT};
 use std::collections::{BTreeMap, HashMap};
@@ -45,13 +44,6 @@ impl StageCohort {
     #[must_use]
     pub(super) fn marks(&self) -> Marks {
         Marks { target_cpa: self.context.target_cpa, breakeven_cpa: self.context.breakeven_cpa }
-    }
-
-    /// What models read of its ads, in the order of [`features::INPUTS`].
-    #[must_use]
-    pub(super) fn inputs(&self, basis: &features::Basis) -> Vec<Vec<f64>> {
-        let inputs = features::INPUTS.iter().filter_map(|name| features::Input::parse(name).ok());
-        inputs.map(|input| input.values(&self.frame, basis, self.marks(), &self.context)).collect()
     }
 
     /// What an ad has done in the stage, to be kept with an action on it.
@@ -302,35 +294,6 @@ fn context(
         purchase_prior_shape: prior.map_or(f64::NAN, |prior| prior.shape),
         purchase_prior_rate: prior.map_or(f64::NAN, |prior| prior.rate),
     }
-}
-
-/// Lets models score the ads of all stages, and puts what they say beside what was measured.
-pub(super) fn score(
-    observation: &Observation,
-    stages: &mut [StageCohort],
-    numbers: &AccountNumbers,
-    models: &Models,
-) -> Scored {
-    let measured: Vec<Measured<'_>> = stages
-        .iter()
-        .map(|stage| Measured {
-            frame: &stage.frame,
-            basis: &numbers.basis,
-            marks: stage.marks(),
-            context: &stage.context,
-            creatives: stage.ads.iter().map(|&ad| creative_of(&observation.ads[ad])).collect(),
-        })
-        .collect();
-    let scored = models.score(&measured);
-    for (stage, columns) in stages.iter_mut().zip(&scored.columns) {
-        stage.frame.set_scores(columns.clone());
-    }
-    scored
-}
-
-/// What an ad shows: its creative, or the ad itself where Meta told of none.
-pub(super) fn creative_of(ad: &Ad) -> &str {
-    ad.creative.as_ref().map_or(ad.id.as_str(), |creative| creative.id.as_str())
 }
 
 /// The cohort that a plan asks for.

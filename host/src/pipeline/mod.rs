@@ -15,6 +15,7 @@ mod promote;
 mod remember;
 mod replay;
 mod report;
+mod score;
 mod suspend;
 mod tables;
 mod why;
@@ -134,7 +135,7 @@ impl Runner<'_> {
         timings.lap("measure");
 
         self.phase("score");
-        let scored = measure::score(&observation, &mut stages, &numbers, self.models);
+        let scored = score::score(&observation, &mut stages, &numbers, self.models);
         timings.lap("score");
 
         self.phase("decide");

@@ -1,9 +1,8 @@
 //! Learn: what was known of every ad once a day and what models said of it, so that both can be judged later.
 
-use super::measure::creative_of;
+use super::score::creative_of;
 use super::tables::{Learned, Rows};
 use crate::features::INPUTS;
-use crate::scoring::Said;
 use crate::store::Cell;
 use jiff::ToSpan;
 use std::collections::BTreeMap;
@@ -45,27 +44,30 @@ impl Learned<'_> {
     /// What models said of every ad that is decided on.
     pub(super) fn predictions(&self) -> Rows {
         let due = self.observation.today.saturating_add(DUE_DAYS.days()).to_string();
-        let of = |said: &'_ Said| said.scores.iter().map(|score| (score.clone(), said.clone())).collect::<Vec<_>>();
-        let scores: Vec<(String, Said)> = self.scored.said.iter().flat_map(of).collect();
         let mut rows = Vec::new();
-        for (i, (policy, decided)) in self.policies.iter().zip(self.decided).enumerate() {
-            for (row, &ad) in decided.stage.ads.iter().enumerate() {
-                for (score, said) in &scores {
-                    let Some(suggested) = self.scored.of(i, score, row) else { continue };
-                    rows.push(vec![
-                        self.account(),
-                        self.observation.ads[ad].id.as_str().into(),
-                        self.today(),
-                        score.as_str().into(),
-                        policy.view.name.as_str().into(),
-                        suggested.value.into(),
-                        suggested.interval.map(|(low, _)| low).into(),
-                        suggested.interval.map(|(_, high)| high).into(),
-                        said.model.as_str().into(),
-                        said.version.as_str().into(),
-                        said.sha256.as_str().into(),
-                        due.as_str().into(),
-                    ]);
+        for (policy, decided) in self.policies.iter().zip(self.decided) {
+            let scores = decided.stage.frame.scores();
+            for said in &self.scored.said {
+                for score in &said.scores {
+                    let name = format!("score.{score}");
+                    let Some(values) = scores.get(&name) else { continue };
+                    let (low, high) = (scores.get(&format!("{name}.low")), scores.get(&format!("{name}.high")));
+                    for (row, &ad) in decided.stage.ads.iter().enumerate().filter(|(row, _)| values[*row].is_finite()) {
+                        rows.push(vec![
+                            self.account(),
+                            self.observation.ads[ad].id.as_str().into(),
+                            self.today(),
+                            score.as_str().into(),
+                            policy.view.name.as_str().into(),
+                            values[row].into(),
+                            low.map(|low| low[row]).into(),
+                            high.map(|high| high[row]).into(),
+                            said.model.as_str().into(),
+                            said.version.as_str().into(),
+                            said.sha256.as_str().into(),
+                            due.as_str().into(),
+                        ]);
+                    }
                 }
             }
         }
@@ -76,7 +78,6 @@ impl Learned<'_> {
     pub(super) fn similar_creatives(&self) -> Rows {
         let ads: Vec<usize> = self.decided.iter().flat_map(|decided| decided.stage.ads.iter().copied()).collect();
         let creative = |place: usize| creative_of(&self.observation.ads[ads[place]]);
-        let version = self.scored.said.iter().find(|said| said.model == "similarity").map(|said| said.version.as_str());
         let mut rows = BTreeMap::new();
         for (place, near) in self.scored.neighbours.iter().enumerate() {
             let mut rank = 0i64;
@@ -95,7 +96,7 @@ impl Learned<'_> {
                         rank.into(),
                         other.into(),
                         f64::from(neighbour.similarity).into(),
-                        version.into(),
+                        self.scored.neighbours_by.as_deref().into(),
                         self.today(),
                     ]
                 });

@@ -9,7 +9,7 @@ mod shipped;
 mod similar;
 
 pub use registry::{RegistryError, Version, activate, import, models_of, rollback, versions};
-pub use score::{Measured, Said, Scored, Suggested};
+pub use score::{Measured, Said, Scored};
 pub use shipped::SHIPPED;
 pub use similar::Neighbour;
 

@@ -17,7 +17,9 @@ pub struct Measured<'a> {
     pub marks: Marks,
     /// Numbers of the account and stage.
     pub context: &'a ContextValues,
-    /// The creative that each shows; empty where it is not known.
+    /// The ids of its ads.
+    pub ads: Vec<&'a str>,
+    /// The creative that each shows.
     pub creatives: Vec<&'a str>,
 }
 
@@ -30,6 +32,8 @@ pub struct Scored {
     pub said: Vec<Said>,
     /// Of every ad, stage after stage, its neighbours.
     pub neighbours: Vec<Vec<Neighbour>>,
+    /// The version of the model that found them.
+    pub neighbours_by: Option<String>,
 }
 
 /// How one model fared.
@@ -51,15 +55,6 @@ pub struct Said {
     pub problem: Option<String>,
     /// The feature that lies most often outside of what it was trained on, and the share of ads.
     pub outside: Option<(String, f64)>,
-}
-
-/// One score of an ad, to be kept.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Suggested {
-    /// The score.
-    pub value: f64,
-    /// Its interval.
-    pub interval: Option<(f64, f64)>,
 }
 
 /// Beyond the outer quantiles of a manifest lay one row in a hundred in training; when one ad in five does, the
@@ -91,7 +86,7 @@ impl Models {
                     said.ads = known.iter().filter(|known| **known).count();
                     scored.take(&active.model, stages, &answers);
                 }
-                Err(error) => said.problem = Some(error.to_string()),
+                Err(error) => said.problem = Some(about_ads(&error, stages)),
             }
             scored.said.push(said);
         }
@@ -123,6 +118,15 @@ fn say(active: &Active, stages: &[Measured<'_>], shared: &mut Shared) -> Result<
     let columns: Vec<(&str, &[f64])> = names.iter().copied().zip(inputs.iter().map(Vec::as_slice)).collect();
     let scores = active.model.score(&columns)?;
     Ok(Answers { inputs, scores })
+}
+
+/// An error in words, about the ad where it is about a row.
+fn about_ads(error: &ModelError, stages: &[Measured<'_>]) -> String {
+    let ad = |row: usize| stages.iter().flat_map(|stage| &stage.ads).nth(row);
+    match error {
+        ModelError::NoNumber { row, .. } => format!("ad {}: {error}", ad(*row).unwrap_or(&"unknown")),
+        _ => error.to_string(),
+    }
 }
 
 /// Of which ads a model said something.
@@ -186,6 +190,7 @@ impl Scored {
                 Score::Points { width, values } => {
                     let Kind::Neighbours { neighbours: most, .. } = output.kind else { continue };
                     let creatives: Vec<&str> = stages.iter().flat_map(|s| s.creatives.iter().copied()).collect();
+                    self.neighbours_by = Some(model.manifest().version.clone());
                     let reach = reaching(stages);
                     self.neighbours = neighbours(values, *width, &creatives, &reach, most);
                     let mean = |near: &Vec<Neighbour>| {
@@ -207,16 +212,6 @@ impl Scored {
             columns.insert(name.to_string(), values[from..to].to_vec());
             from = to;
         }
-    }
-
-    /// One score of an ad of a stage; `None` when it is not known.
-    #[must_use]
-    pub fn of(&self, stage: usize, score: &str, row: usize) -> Option<Suggested> {
-        let number = |name: &str| self.columns.get(stage)?.get(name)?.get(row).copied();
-        let name = format!("score.{score}");
-        let value = number(&name).filter(|value| value.is_finite())?;
-        let interval = number(&format!("{name}.low")).zip(number(&format!("{name}.high")));
-        Some(Suggested { value, interval })
     }
 }
 
