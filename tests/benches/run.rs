@@ -113,18 +113,26 @@ async fn phases() -> anyhow::Result<()> {
     // The first run of a day reads more than the others.
     account.run(&Options::default()).await?;
     let mut times: BTreeMap<String, Vec<f64>> = BTreeMap::new();
-    let mut journal = 0;
+    let (mut journal, mut scored) = (0, Vec::new());
     for _ in 0..RUNS {
         account.advance(1);
         let report = account.run(&Options::default()).await?;
         for stage in account.store.journal_stages(&report.run_id).await? {
             journal += account.store.journal(&report.run_id, &stage).await?.map_or(0, |row| row.bytes.len());
         }
+        scored = report.models.iter().map(|model| format!("{} {}", model.model, model.ads)).collect();
         report.timings_ms.into_iter().for_each(|(phase, ms)| times.entry(phase).or_default().push(ms));
     }
     println!("a run of {ADS} ads, median of {RUNS} hourly runs, by phase:");
     times.into_iter().for_each(|(phase, times)| println!("  {phase:<10} {:>8.1} ms", median(times)));
-    println!("the journal of a run: {:.0} kB on average", journal as f64 / RUNS as f64 / 1e3);
+    println!("ads that each model says something of: {}", scored.join(", "));
+    let runs = account.store.runs(account.client.account_id(), RUNS as u32).await?;
+    let reports: usize = runs.iter().map(|run| run.report.as_ref().map_or(0, Vec::len)).sum();
+    println!(
+        "a run keeps on average {:.0} kB of journal and {:.0} kB of report",
+        journal as f64 / RUNS as f64 / 1e3,
+        reports as f64 / RUNS as f64 / 1e3
+    );
     Ok(())
 }
 

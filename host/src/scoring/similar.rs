@@ -21,12 +21,21 @@ pub(super) fn neighbours(
 ) -> Vec<Vec<Neighbour>> {
     let point = |ad: usize| &points[ad * width..(ad + 1) * width];
     let known: Vec<usize> = (0..creatives.len()).filter(|ad| point(*ad).iter().all(|x| x.is_finite())).collect();
+    // One column for each number of a point, so that an ad meets all others in loops over neighbouring numbers.
+    let columns: Vec<Vec<f32>> = (0..width).map(|number| known.iter().map(|ad| point(*ad)[number]).collect()).collect();
+    let mut similarities = vec![0f32; known.len()];
     let mut all = vec![Vec::new(); creatives.len()];
     for &ad in &known {
-        let own = point(ad);
+        similarities.fill(0.0);
+        for (own, column) in point(ad).iter().zip(&columns) {
+            similarities.iter_mut().zip(column).for_each(|(sum, other)| *sum += own * other);
+        }
         let mut near: Vec<Neighbour> = Vec::with_capacity(most + 1);
-        for &other in known.iter().filter(|other| creatives[**other] != creatives[ad]) {
-            let similarity = own.iter().zip(point(other)).map(|(a, b)| a * b).sum::<f32>();
+        let mut least = f32::NEG_INFINITY;
+        for (&other, &similarity) in known.iter().zip(&similarities) {
+            if similarity < least || creatives[other] == creatives[ad] {
+                continue;
+            }
             let comes_first = |known: &Neighbour| {
                 let nearer = known.similarity.total_cmp(&similarity);
                 nearer.then_with(|| rank[other].total_cmp(&rank[known.ad])).is_ge()
@@ -35,6 +44,9 @@ pub(super) fn neighbours(
             if at < most {
                 near.insert(at, Neighbour { ad: other, similarity });
                 near.truncate(most);
+            }
+            if near.len() == most {
+                least = near.last().map_or(least, |last| last.similarity);
             }
         }
         all[ad] = near;
