@@ -3,7 +3,7 @@
 // A test that unwraps says what it expects by failing.
 #![allow(clippy::unwrap_used)]
 
-use dean::journal::{Outcome, Record, decode, encode};
+use dean::journal::{Entry, Outcome, Record, Scores};
 use dean_policy::types::{Cohort, Plan, Rule, Setting, Value};
 use proptest::prelude::*;
 
@@ -56,22 +56,57 @@ fn bits(record: &Record) -> (Vec<u64>, String) {
     (values, format!("{rest:?}"))
 }
 
+fn scores() -> impl Strategy<Value = Scores> {
+    (0usize..6, 0usize..12, 0usize..4).prop_flat_map(|(inputs, rows, first)| {
+        prop::collection::vec(any::<u32>().prop_map(f32::from_bits), inputs * rows).prop_map(move |values| Scores {
+            models: vec!["digest".into()],
+            stages: vec![("testing".into(), (rows / 2) as u32), ("scaling".into(), (rows - rows / 2) as u32)],
+            ads: (0..rows).map(|row| format!("ad{}", row + first)).collect(),
+            creatives: (0..rows).map(|row| format!("creative{row}")).collect(),
+            inputs: (0..inputs).map(|i| format!("input{i}")).collect(),
+            values,
+        })
+    })
+}
+
+fn bits_of_scores(scores: &Scores) -> (Vec<u32>, String) {
+    let values = scores.values.iter().map(|value| value.to_bits()).collect();
+    (values, format!("{:?}", Scores { values: vec![], ..scores.clone() }))
+}
+
 proptest! {
     #[test]
     fn a_record_comes_back_alone_and_against_any_other(record in record(), base in record()) {
-        let alone = decode(&encode(&record, None), None).unwrap();
+        let alone = Record::decode(&record.encode(None), None).unwrap();
         prop_assert_eq!(bits(&alone), bits(&record));
-        let against = decode(&encode(&record, Some(&base)), Some(&base)).unwrap();
+        let against = Record::decode(&record.encode(Some(&base)), Some(&base)).unwrap();
         prop_assert_eq!(bits(&against), bits(&record));
     }
 
     #[test]
-    fn damaged_bytes_are_refused_and_never_crash(record in record(), at in any::<prop::sample::Index>(), flip in 1u8..=255, cut in any::<prop::sample::Index>()) {
-        let mut bytes = encode(&record, None);
-        let _ = decode(&bytes[..cut.index(bytes.len())], None);
+    fn what_models_read_comes_back_alone_and_against_any_other(scores in scores(), base in scores()) {
+        let alone = Scores::decode(&scores.encode(None), None).unwrap();
+        prop_assert_eq!(bits_of_scores(&alone), bits_of_scores(&scores));
+        let against = Scores::decode(&scores.encode(Some(&base)), Some(&base)).unwrap();
+        prop_assert_eq!(bits_of_scores(&against), bits_of_scores(&scores));
+    }
+
+    #[test]
+    fn what_models_read_never_crashes_when_it_is_damaged(scores in scores(), at in any::<prop::sample::Index>(), flip in 1u8..=255, cut in any::<prop::sample::Index>()) {
+        let mut bytes = scores.encode(None);
+        let _ = Scores::decode(&bytes[..cut.index(bytes.len())], None);
         let i = at.index(bytes.len());
         bytes[i] ^= flip;
-        let _ = decode(&bytes, None);
+        let _ = Scores::decode(&bytes, None);
+    }
+
+    #[test]
+    fn damaged_bytes_are_refused_and_never_crash(record in record(), at in any::<prop::sample::Index>(), flip in 1u8..=255, cut in any::<prop::sample::Index>()) {
+        let mut bytes = record.encode(None);
+        let _ = Record::decode(&bytes[..cut.index(bytes.len())], None);
+        let i = at.index(bytes.len());
+        bytes[i] ^= flip;
+        let _ = Record::decode(&bytes, None);
     }
 }
 
@@ -90,6 +125,6 @@ fn what_does_not_change_costs_almost_nothing() {
         cohort: Cohort { rows: rows as u32, values, ..Cohort::default() },
         outcome: Outcome::Failed("nothing".into()),
     };
-    let (alone, against) = (encode(&record, None).len(), encode(&record, Some(&record)).len());
+    let (alone, against) = (record.encode(None).len(), record.encode(Some(&record)).len());
     assert!(against * 100 < alone, "{against} against {alone} bytes");
 }

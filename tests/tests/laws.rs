@@ -6,7 +6,7 @@
 
 use dean::domain::{Currency, Facts};
 use dean::features::{self, Basis, ContextValues, Frame, LagCurve, Marks, Row, Totals};
-use dean::scoring::Measured;
+use dean::scoring::{Measured, Reading};
 use dean_policy::types::{Answer, Cohort, Kind, Setting, Value, Verb};
 use dean_policy::{Policy, shipped};
 use dean_tests::account::{models, registry};
@@ -169,10 +169,17 @@ impl Asked {
         let names: Vec<String> = (0..ads.len()).map(|ad| format!("{ad}")).collect();
         let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let context = context(basis, marks);
-        let measured =
-            Measured { frame: &frame, basis, marks, context: &context, ads: names.clone(), creatives: names };
+        let measured = Measured {
+            stage: self.stage,
+            frame: &frame,
+            basis,
+            marks,
+            context: &context,
+            ads: names.clone(),
+            creatives: names,
+        };
         // What models say of the same ads: a law holds for policy and model together.
-        let scores = models().score(&[measured]).columns.remove(0);
+        let scores = models().score(&Reading::of(models(), &[measured])).columns.remove(0);
         let measure = |name: &String| features::find(name).unwrap().values(&frame, basis, marks);
         let column = |name: &String| scores.get(name).cloned().unwrap_or_else(|| measure(name));
         let mut cohort = Cohort {

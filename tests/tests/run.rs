@@ -102,8 +102,11 @@ async fn a_run_can_be_replayed_byte_for_byte_and_explained() {
         account.advance(1);
     }
     for run in [&runs[0], &runs[13], &runs[29]] {
-        let replay = pipeline::replay(&account.store, registry(), None, &run.run_id).await.unwrap();
+        let replay = pipeline::replay(&account.store, registry(), None, &run.run_id, true).await.unwrap();
         assert!(replay.equal, "{replay:?}");
+        let scores = replay.scores.unwrap();
+        assert!(scores.problem.is_none() && scores.columns.iter().any(|column| column.known > 0), "{scores:?}");
+        assert!(scores.columns.iter().all(|column| column.largest < 1e-12), "{scores:?}");
         let ads = run.stages.iter().map(|s| s.ads).sum::<usize>();
         assert_eq!(replay.stages.iter().map(|s| s.ads).sum::<usize>(), ads);
     }

@@ -6,6 +6,7 @@ use super::{Ended, Global};
 use crate::domain::{AccountStatus, Clock};
 use crate::meta::Client;
 use crate::pipeline::{self, StagePolicy};
+use crate::store::Store;
 use serde::Serialize;
 
 #[derive(Debug, Serialize)]
@@ -64,7 +65,10 @@ pub(super) async fn doctor(global: &Global) -> anyhow::Result<Ended> {
             }
             match context.store() {
                 Err(error) => say("store", "problem", error.to_string()),
-                Ok(store) => say("store", "ok", store.file().display().to_string()),
+                Ok(store) => {
+                    say("store", "ok", store.file().display().to_string());
+                    models(&context, &store, &mut say).await;
+                }
             }
             let switch = context.data_dir.join(&context.effective.config.guard.kill_switch_file);
             if switch.exists() {
@@ -95,6 +99,21 @@ pub(super) async fn doctor(global: &Global) -> anyhow::Result<Ended> {
         output::line(&table.to_string());
     }
     Ok(if bad { Ended::Failed } else { Ended::Done })
+}
+
+async fn models(context: &Context, store: &dyn Store, say: &mut impl FnMut(&'static str, &'static str, String)) {
+    match context.models(store).await {
+        Err(error) => say("models", "problem", error.to_string()),
+        Ok(models) => {
+            let manifests = models.active().iter().map(|active| active.model.manifest());
+            let named: Vec<String> = manifests.map(|m| format!("{}@{}", m.model, m.version)).collect();
+            let named = if named.is_empty() { "none: rules alone decide".into() } else { named.join(", ") };
+            say("models", "ok", named);
+            for left in models.left_out() {
+                say("models", "warning", format!("{} is left out: {}", left.model, left.reason));
+            }
+        }
+    }
 }
 
 async fn account(

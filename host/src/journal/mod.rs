@@ -3,8 +3,6 @@
 
 mod codec;
 
-pub use codec::{decode, encode};
-
 use crate::guard::{Proposals, Situation, Verdicts};
 use dean_policy::types::{AdDecision, Answer, BudgetDecision, Cohort, Plan, Setting};
 use serde::{Deserialize, Serialize};
@@ -13,6 +11,9 @@ use thiserror::Error;
 
 /// The name under which the guard's part of a run is kept; no stage can be called so.
 pub const GUARD: &str = "@guard";
+
+/// The name under which what models read in a run is kept; no stage can be called so.
+pub const SCORES: &str = "@scores";
 
 /// A record runs of columns against that many others at most before one stands alone: what an
 /// explanation has to decode.
@@ -30,6 +31,36 @@ pub enum JournalError {
     /// The record that it is written against is missing.
     #[error("the journal's record needs that of run {0}, which is gone")]
     Base(String),
+}
+
+/// Something of a run that is written against the same of an earlier run.
+pub trait Entry: Sized {
+    /// As bytes, against an earlier one where there is one.
+    #[must_use]
+    fn encode(&self, base: Option<&Self>) -> Vec<u8>;
+
+    /// Of bytes, with the one that they were written against.
+    ///
+    /// # Errors
+    /// When the bytes are damaged or newer, or the base is not the one they were written against.
+    fn decode(bytes: &[u8], base: Option<&Self>) -> Result<Self, JournalError>;
+}
+
+/// What the models of a run read: enough to score the same ads again.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scores {
+    /// Digests of the models' manifests, in the order in which they scored.
+    pub models: Vec<String>,
+    /// The stages with their numbers of ads, in the order of the rows.
+    pub stages: Vec<(String, u32)>,
+    /// The ads, by row.
+    pub ads: Vec<String>,
+    /// The creative that each shows.
+    pub creatives: Vec<String>,
+    /// What was read of each ad, by name.
+    pub inputs: Vec<String>,
+    /// By input, row after row.
+    pub values: Vec<f32>,
 }
 
 /// One stage of one run: what its policy saw and answered.

@@ -4,6 +4,7 @@ mod account;
 mod act;
 mod assemble;
 mod decide;
+mod explain;
 mod freed;
 mod measure;
 mod observe;
@@ -22,10 +23,11 @@ mod why;
 mod words;
 
 pub use account::AccountNumbers;
+pub use explain::{Explanation, RuleWhy, explain};
 pub use observe::{Observation, ObserveError};
 pub use policies::{Decider, Ready, StagePolicy, check_plan, prepare};
 pub use remember::Recent;
-pub use replay::{Explanation, Replay, RuleWhy, explain, replay};
+pub use replay::{Replay, ScoreReplay, ScoresReplay, StageReplay, replay};
 pub use report::{
     Action, Budget, Decision, Evidence, Final, Health, ModelReport, Owner, Promotion, RuleCheck, RunReport, Skip,
     StageReport,
@@ -135,7 +137,7 @@ impl Runner<'_> {
         timings.lap("measure");
 
         self.phase("score");
-        let scored = score::score(&observation, &mut stages, &numbers, self.models);
+        let (reading, scored) = score::score(&observation, self.policies, &mut stages, &numbers, self.models);
         timings.lap("score");
 
         self.phase("decide");
@@ -171,7 +173,7 @@ impl Runner<'_> {
             decide::proposals(&observation, self.policies, &decided, &history, &promotions, &background.joined);
         let verdicts = guard::judge(&situation, &proposals);
         let record = GuardRecord { situation: situation.clone(), proposals, verdicts: verdicts.clone() };
-        self.journal(&run_id, &observation, &decided, record).await?;
+        self.journal(&run_id, &observation, &decided, &reading, record).await?;
         timings.lap("guard");
 
         self.phase("act");

@@ -1,32 +1,58 @@
-//! What a run keeps of what it decided on: one record a stage, written against the newest one that
-//! there is, before anything is done.
+//! What a run keeps of what it decided on: one record a stage and one of what models read, each written against
+//! the newest one that there is, before anything is done.
 
 use super::decide::{self, Decided};
 use super::observe::Observation;
-use super::{Runner, replay};
-use crate::journal::{self, GuardRecord, Record};
+use super::{Runner, replay, score};
+use crate::journal::{self, Entry, GuardRecord, Record, Scores};
+use crate::scoring::Reading;
 use crate::store::{ArtifactRow, JournalRow};
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// A record with its run and the length of the chain that it ends.
-type Link = (String, Record, usize);
-
-/// The newest record of each stage.
+/// What the next run of the same process need not read again.
 #[derive(Debug, Default)]
-pub struct Recent(Mutex<HashMap<String, Link>>);
+pub struct Recent {
+    records: Newest<Record>,
+    scores: Newest<Scores>,
+    /// Digests of models that the store has.
+    models: Mutex<BTreeSet<String>>,
+}
 
-impl Recent {
-    fn take(&self, key: &str) -> Option<Link> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key)
-    }
+/// The newest entry under each key.
+#[derive(Debug)]
+struct Newest<E>(Mutex<HashMap<String, Link<E>>>);
 
-    fn put(&self, key: String, link: Link) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, link);
+/// An entry with its run and the length of the chain that it ends.
+#[derive(Debug)]
+struct Link<E> {
+    key: String,
+    run: String,
+    entry: E,
+    length: usize,
+}
+
+impl<E> Default for Newest<E> {
+    fn default() -> Self {
+        Newest(Mutex::default())
     }
 }
 
-/// Runs that are looked through for a record to write against.
+impl<E> Newest<E> {
+    fn take(&self, key: &str) -> Option<Link<E>> {
+        locked(&self.0).remove(key)
+    }
+
+    fn put(&self, link: Link<E>) {
+        locked(&self.0).insert(link.key.clone(), link);
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Runs that are looked through for an entry to write against.
 const RUNS_SEARCHED: u32 = 5;
 
 impl Runner<'_> {
@@ -36,10 +62,12 @@ impl Runner<'_> {
         run_id: &str,
         observation: &Observation,
         decided: &[Decided],
+        reading: &Reading,
         guard: GuardRecord,
     ) -> anyhow::Result<()> {
+        let account = &observation.account.id;
         let mut rows = Vec::new();
-        let mut links = Vec::new();
+        let mut records = Vec::new();
         for (policy, d) in self.policies.iter().zip(decided) {
             let Some(record) = decide::record(observation, policy, d) else { continue };
             if let Some(ready) = policy.ready() {
@@ -53,16 +81,17 @@ impl Runner<'_> {
                     })
                     .await?;
             }
-            let key = format!("{}/{}", observation.account.id, record.stage);
-            let base = match self.recent.take(&key) {
-                Some(base) => Some(base),
-                None => self.newest_record(run_id, observation, &record.stage).await?,
-            };
-            let base = base.filter(|(_, _, length)| *length < journal::LONGEST_CHAIN);
-            let bytes = journal::encode(&record, base.as_ref().map(|(_, record, _)| record));
-            let base_run_id = base.as_ref().map(|(run, _, _)| run.clone());
-            rows.push(JournalRow { run_id: run_id.into(), stage: record.stage.clone(), base_run_id, bytes });
-            links.push((key, (run_id.into(), record, base.map_or(1, |(_, _, length)| length + 1))));
+            let stage = record.stage.clone();
+            let (row, link) = self.written(&self.recent.records, run_id, account, &stage, record).await?;
+            rows.push(row);
+            records.push(link);
+        }
+        let mut scores = None;
+        if let Some(record) = score::record(self.models, reading) {
+            self.keep_models(&record).await?;
+            let (row, link) = self.written(&self.recent.scores, run_id, account, journal::SCORES, record).await?;
+            rows.push(row);
+            scores = Some(link);
         }
         rows.push(JournalRow {
             run_id: run_id.into(),
@@ -72,24 +101,46 @@ impl Runner<'_> {
         });
         self.store.save_journal(&rows).await?;
         // Only what is kept may be written against.
-        links.into_iter().for_each(|(key, link)| self.recent.put(key, link));
+        records.into_iter().for_each(|link| self.recent.records.put(link));
+        scores.into_iter().for_each(|link| self.recent.scores.put(link));
         Ok(())
     }
 
-    /// The newest record of a stage that the store has; one that cannot be read is no loss here, the
-    /// new one then stands alone.
-    async fn newest_record(
+    /// An entry as a row, against the newest that there is.
+    async fn written<E: Entry>(
         &self,
+        newest: &Newest<E>,
         run_id: &str,
-        observation: &Observation,
+        account: &str,
         stage: &str,
-    ) -> anyhow::Result<Option<Link>> {
-        for run in self.store.runs(&observation.account.id, RUNS_SEARCHED).await? {
+        entry: E,
+    ) -> anyhow::Result<(JournalRow, Link<E>)> {
+        let key = format!("{account}/{stage}");
+        let base = match newest.take(&key) {
+            Some(base) => Some(base),
+            None => self.stored(run_id, account, stage).await?,
+        };
+        let base = base.filter(|base| base.length < journal::LONGEST_CHAIN);
+        let row = JournalRow {
+            run_id: run_id.into(),
+            stage: stage.into(),
+            base_run_id: base.as_ref().map(|base| base.run.clone()),
+            bytes: entry.encode(base.as_ref().map(|base| &base.entry)),
+        };
+        let length = base.map_or(1, |base| base.length + 1);
+        Ok((row, Link { key, run: run_id.into(), entry, length }))
+    }
+
+    /// The newest entry that the store has; one that cannot be read is no loss here, the new one then stands
+    /// alone.
+    async fn stored<E: Entry>(&self, run_id: &str, account: &str, stage: &str) -> anyhow::Result<Option<Link<E>>> {
+        for run in self.store.runs(account, RUNS_SEARCHED).await? {
             if run.run_id == run_id || self.store.journal(&run.run_id, stage).await?.is_none() {
                 continue;
             }
+            let key = format!("{account}/{stage}");
             return Ok(match replay::load(self.store, &run.run_id, stage).await {
-                Ok((record, length)) => Some((run.run_id, record, length)),
+                Ok((entry, length)) => Some(Link { key, run: run.run_id, entry, length }),
                 Err(error) => {
                     tracing::warn!(%error, run = %run.run_id, "the journal of an earlier run cannot be read");
                     None
@@ -97,5 +148,19 @@ impl Runner<'_> {
             });
         }
         Ok(None)
+    }
+
+    /// Keeps the models that scored, once.
+    async fn keep_models(&self, record: &Scores) -> anyhow::Result<()> {
+        for (active, digest) in self.models.active().iter().zip(&record.models) {
+            if locked(&self.recent.models).contains(digest) {
+                continue;
+            }
+            for artifact in score::artifacts(active) {
+                self.store.save_artifact(&artifact).await?;
+            }
+            locked(&self.recent.models).insert(digest.clone());
+        }
+        Ok(())
     }
 }

@@ -1,18 +1,13 @@
-//! Recorded decisions made again: byte for byte as a replay, with every check as an explanation.
+//! Recorded decisions made again, byte for byte; with the scores that they rest on, within a tolerance.
 
-use super::assemble::rule_check;
-use super::report::{Decision, RuleCheck, RunReport, Skip};
-use super::why::{OfPolicy, is_of_owner};
-use crate::domain::Currency;
-use crate::features::Marks;
+use super::score;
 use crate::guard;
-use crate::journal::{self, GuardRecord, Outcome, Record};
+use crate::journal::{self, Entry, GuardRecord, Outcome, Record, Scores};
 use crate::store::{RunRow, Store};
 use anyhow::{Context, bail};
-use dean_policy::types::{Check, Rule};
 use dean_policy::{Artifact, Registry};
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::HashMap;
 
 /// What a replay found.
 #[derive(Clone, Debug, Serialize)]
@@ -25,7 +20,40 @@ pub struct Replay {
     pub stages: Vec<StageReplay>,
     /// Whether the guard came to the same verdicts.
     pub guard_equal: bool,
+    /// The scores made again, where that was asked for.
+    pub scores: Option<ScoresReplay>,
 }
+
+/// What models say again of what they read.
+#[derive(Clone, Debug, Serialize)]
+pub struct ScoresReplay {
+    /// Whether every score that was decided on came out as it was, within the tolerance.
+    pub equal: bool,
+    /// The largest difference that is none, relative beyond 1: another processor may round otherwise.
+    pub tolerance: f64,
+    /// Why there is nothing to compare, if so.
+    pub problem: Option<String>,
+    /// The columns that policies were given.
+    pub columns: Vec<ScoreReplay>,
+}
+
+/// One column of scores made again.
+#[derive(Clone, Debug, Serialize)]
+pub struct ScoreReplay {
+    /// The stage.
+    pub stage: String,
+    /// The column.
+    pub column: String,
+    /// Ads of which it was known.
+    pub known: usize,
+    /// Ads of which it comes out otherwise.
+    pub differing: usize,
+    /// The largest difference where it was and is known, as it is measured against the tolerance.
+    pub largest: f64,
+}
+
+/// What one score may differ by when it is made again.
+const TOLERANCE: f64 = 1e-5;
 
 /// One stage made again.
 #[derive(Clone, Debug, Serialize)]
@@ -45,7 +73,7 @@ pub struct StageReplay {
 }
 
 /// Finds a run by its id or the beginning of it; `last` is the newest of the account.
-async fn find(store: &dyn Store, account: Option<&str>, run: &str) -> anyhow::Result<RunRow> {
+pub(super) async fn find(store: &dyn Store, account: Option<&str>, run: &str) -> anyhow::Result<RunRow> {
     if run == "last" {
         let account = account.context("`last` needs an account: set FB_AD_ACCOUNT_ID or name the run")?;
         let newest = store.runs(account, 1).await?;
@@ -57,8 +85,8 @@ async fn find(store: &dyn Store, account: Option<&str>, run: &str) -> anyhow::Re
     })
 }
 
-/// Decodes a stage's record with the chain that it is written against, and says how long that is.
-pub(super) async fn load(store: &dyn Store, run: &str, stage: &str) -> anyhow::Result<(Record, usize)> {
+/// Decodes an entry with the chain that it is written against, and says how long that is.
+pub(super) async fn load<E: Entry>(store: &dyn Store, run: &str, stage: &str) -> anyhow::Result<(E, usize)> {
     let mut chain = Vec::new();
     let mut at = Some(run.to_string());
     while let Some(run) = at {
@@ -71,12 +99,12 @@ pub(super) async fn load(store: &dyn Store, run: &str, stage: &str) -> anyhow::R
         }
     }
     let length = chain.len();
-    let mut record: Option<Record> = None;
+    let mut entry: Option<E> = None;
     for row in chain.into_iter().rev() {
-        record = Some(journal::decode(&row.bytes, record.as_ref())?);
+        entry = Some(E::decode(&row.bytes, entry.as_ref())?);
     }
-    let record = record.context("a chain has at least one record")?;
-    Ok((record, length))
+    let entry = entry.context("a chain has at least one entry")?;
+    Ok((entry, length))
 }
 
 /// Makes the decisions of a run again and compares them with what was journalled.
@@ -88,9 +116,11 @@ pub async fn replay(
     registry: &Registry,
     account: Option<&str>,
     run: &str,
+    with_scores: bool,
 ) -> anyhow::Result<Replay> {
     let run = find(store, account, run).await?;
     let mut stages = Vec::new();
+    let mut records = Vec::new();
     let mut guard_equal = true;
     for stage in store.journal_stages(&run.run_id).await? {
         if stage == journal::GUARD {
@@ -101,7 +131,10 @@ pub async fn replay(
             guard_equal = postcard::to_stdvec(&again).ok() == postcard::to_stdvec(&record.verdicts).ok();
             continue;
         }
-        let (record, _) = load(store, &run.run_id, &stage).await?;
+        if stage == journal::SCORES {
+            continue;
+        }
+        let (record, _) = load::<Record>(store, &run.run_id, &stage).await?;
         let again = decide_again(store, registry, &record).await?;
         let (was, is) = (record.outcome.bytes(), again.bytes());
         let equal = was == is;
@@ -113,12 +146,62 @@ pub async fn replay(
             equal,
             difference: (!equal).then(|| difference(&record.outcome, &again)),
         });
+        records.push(record);
     }
-    let equal = guard_equal && stages.iter().all(|s| s.equal);
-    Ok(Replay { run_id: run.run_id, equal, stages, guard_equal })
+    let scores = match with_scores {
+        true => Some(scores_again(store, &run.run_id, &records).await?),
+        false => None,
+    };
+    let scores_equal = scores.as_ref().is_none_or(|scores| scores.equal);
+    let equal = guard_equal && scores_equal && stages.iter().all(|s| s.equal);
+    Ok(Replay { run_id: run.run_id, equal, stages, guard_equal, scores })
 }
 
-async fn policy_of(store: &dyn Store, registry: &Registry, record: &Record) -> anyhow::Result<dean_policy::Policy> {
+/// Lets the models of a run score the same again, and compares that with what policies were given.
+async fn scores_again(store: &dyn Store, run: &str, records: &[Record]) -> anyhow::Result<ScoresReplay> {
+    let mut replay = ScoresReplay { equal: true, tolerance: TOLERANCE, problem: None, columns: Vec::new() };
+    if store.journal(run, journal::SCORES).await?.is_none() {
+        replay.problem = Some("no model scored in this run".into());
+        return Ok(replay);
+    }
+    let (kept, _) = load::<Scores>(store, run, journal::SCORES).await?;
+    let (reading, scored) = score::again(store, &kept).await?;
+    let mut from = 0;
+    for ((stage, ads), columns) in reading.stages.iter().zip(&scored.columns) {
+        let rows: HashMap<&str, usize> =
+            reading.ads[from..from + ads].iter().enumerate().map(|(row, ad)| (ad.as_str(), row)).collect();
+        from += ads;
+        for record in records.iter().filter(|record| record.stage == *stage) {
+            for (place, column) in record.plan.columns.iter().enumerate().filter(|(_, c)| c.starts_with("score.")) {
+                let was = &record.cohort.values[place * record.ads.len()..(place + 1) * record.ads.len()];
+                let is = |ad: &String| Some(columns.get(column)?[*rows.get(ad.as_str())?]);
+                let apart = record.ads.iter().zip(was).map(|(ad, was)| apart(*was, is(ad).unwrap_or(f64::NAN)));
+                let apart: Vec<f64> = apart.collect();
+                let differing = apart.iter().filter(|apart| apart.is_nan() || **apart > TOLERANCE).count();
+                replay.equal &= differing == 0;
+                replay.columns.push(ScoreReplay {
+                    stage: stage.clone(),
+                    column: column.clone(),
+                    known: was.iter().filter(|was| !was.is_nan()).count(),
+                    differing,
+                    largest: apart.into_iter().fold(0.0, f64::max),
+                });
+            }
+        }
+    }
+    Ok(replay)
+}
+
+/// How far two numbers are apart, relative beyond 1; not a number where one of them is not known.
+fn apart(was: f64, is: f64) -> f64 {
+    if was.is_nan() && is.is_nan() { 0.0 } else { (was - is).abs() / was.abs().max(1.0) }
+}
+
+pub(super) async fn policy_of(
+    store: &dyn Store,
+    registry: &Registry,
+    record: &Record,
+) -> anyhow::Result<dean_policy::Policy> {
     let artifact = store.artifact(&record.policy).await?;
     let artifact = artifact
         .with_context(|| format!("the policy {} ({}) is not in the store", record.policy_name, record.policy))?;
@@ -147,137 +230,4 @@ fn difference(was: &Outcome, is: &Outcome) -> String {
         (Outcome::Failed(a), _) => format!("it failed then: {a}"),
         (_, Outcome::Failed(b)) => format!("it fails now: {b}"),
     }
-}
-
-/// Why an ad was treated as it was.
-#[derive(Clone, Debug, Serialize)]
-pub struct Explanation {
-    /// The run that is explained.
-    pub run_id: String,
-    /// The moment that it decided for.
-    pub as_of: String,
-    /// Whether that run wrote nothing: then what is told would have been done.
-    pub dry_run: bool,
-    /// The account's currency.
-    pub currency: String,
-    /// The decision, if the ad was decided on.
-    pub decision: Option<Decision>,
-    /// Why it was not, otherwise.
-    pub skipped: Option<Skip>,
-    /// Every comparison of every rule, made again.
-    pub checks: Vec<RuleCheck>,
-    /// Every rule of the stage, with why it fired or did not.
-    pub rules: Vec<RuleWhy>,
-}
-
-/// Why a rule fired or did not.
-#[derive(Clone, Debug, Serialize)]
-pub struct RuleWhy {
-    /// Its id.
-    pub id: String,
-    /// Its title.
-    pub title: String,
-    /// One sentence.
-    pub why: String,
-}
-
-/// Runs that are looked through for an ad.
-const RUNS_SEARCHED: u32 = 50;
-
-/// Explains an ad (by id, or by name) in a run, or in the newest that knew it.
-///
-/// # Errors
-/// When no run knew it, or what the decision needs is not there any more.
-pub async fn explain(
-    store: &dyn Store,
-    registry: &Registry,
-    account: &str,
-    ad: &str,
-    run: Option<&str>,
-) -> anyhow::Result<Explanation> {
-    let runs = match run {
-        Some(run) => vec![find(store, Some(account), run).await?],
-        // What was done comes before what would have been.
-        None => {
-            let mut runs = store.runs(account, RUNS_SEARCHED).await?;
-            runs.sort_by_key(|run| run.dry_run);
-            runs
-        }
-    };
-    for run in runs {
-        let Some(report) = &run.report else { continue };
-        let report = RunReport::unpack(report).context("the report of the run is damaged")?;
-        let is_it = |id: &str, name: &str| id == ad || name == ad;
-        if let Some(decision) = report.decisions.iter().find(|d| is_it(&d.ad_id, &d.ad_name)) {
-            let (checks, rules) = checks_again(store, registry, &run.run_id, decision, &report.currency).await?;
-            return Ok(Explanation {
-                run_id: run.run_id.clone(),
-                as_of: report.as_of.clone(),
-                dry_run: report.dry_run,
-                currency: report.currency.clone(),
-                decision: Some(decision.clone()),
-                skipped: None,
-                checks,
-                rules,
-            });
-        }
-        if let Some(skip) = report.skipped.iter().find(|s| is_it(&s.ad_id, &s.ad_name)) {
-            return Ok(Explanation {
-                run_id: run.run_id.clone(),
-                as_of: report.as_of.clone(),
-                dry_run: report.dry_run,
-                currency: report.currency.clone(),
-                decision: None,
-                skipped: Some(skip.clone()),
-                checks: Vec::new(),
-                rules: Vec::new(),
-            });
-        }
-    }
-    bail!(
-        "no run of account {account} knows an ad {ad}\n  hint: `dean run --dry-run` looks at the account and writes nothing to it"
-    )
-}
-
-async fn checks_again(
-    store: &dyn Store,
-    registry: &Registry,
-    run: &str,
-    decision: &Decision,
-    currency: &str,
-) -> anyhow::Result<(Vec<RuleCheck>, Vec<RuleWhy>)> {
-    let stages = store.journal_stages(run).await?;
-    if !stages.contains(&decision.stage) {
-        return Ok((Vec::new(), Vec::new()));
-    }
-    let (record, _) = load(store, run, &decision.stage).await?;
-    let row = record.ads.iter().position(|id| *id == decision.ad_id).context("the journal does not know the ad")?;
-    let policy = policy_of(store, registry, &record).await?;
-    let mut cohort = record.cohort.clone();
-    cohort.trace = true;
-    let outcome = policy.decide(&record.stage, &record.settings, &record.plan, &mut cohort);
-    let checks = outcome.map(|o| o.answer.checks).unwrap_or_default();
-    // A budget's rules are checked on the owner's leading ad: they are about every ad under it.
-    let group = record.cohort.group_of.get(row);
-    let of_ad = |c: &Check| c.row as usize == row;
-    let looked_at: BTreeSet<u32> = checks.iter().filter(|c| of_ad(c)).map(|c| c.rule).collect();
-    let of_owner = |c: &Check| !looked_at.contains(&c.rule) && record.cohort.group_of.get(c.row as usize) == group;
-    let about_owner: BTreeSet<u32> = checks
-        .iter()
-        .filter(|c| of_owner(c) && record.plan.fact(c.fact).is_some_and(is_of_owner))
-        .map(|c| c.rule)
-        .collect();
-    let is_shown = |c: &Check| of_ad(c) || (of_owner(c) && about_owner.contains(&c.rule));
-    let of_row: Vec<Check> = checks.iter().filter(|c| is_shown(c)).copied().collect();
-    // A sentence on a rule names the thresholds of its checks, and no others.
-    let marks = Marks { target_cpa: f64::NAN, breakeven_cpa: f64::NAN };
-    let currency = Currency::new(currency);
-    let of_policy = OfPolicy { plan: &record.plan, currency: &currency, checks: &of_row, marks, inherits: false };
-    let rule = |(position, rule): (usize, &Rule)| RuleWhy {
-        id: rule.id.clone(),
-        title: rule.title.clone(),
-        why: of_policy.of_one_rule(position as u32),
-    };
-    let rules = record.plan.rules.iter().enumerate().map(rule).collect();
-    Ok((of_row.iter().map(|c| rule_check(&record.plan, c)).collect(), rules))
 }

@@ -3,13 +3,15 @@
 //! A model that does not fit is left out by name and the run goes on: policies see its scores as not known. The
 //! shipped models lie in the binary.
 
+mod reading;
 mod registry;
 mod score;
 mod shipped;
 mod similar;
 
+pub use reading::{Measured, Reading};
 pub use registry::{RegistryError, Version, activate, import, models_of, rollback, versions};
-pub use score::{Measured, Said, Scored};
+pub use score::{Said, Scored};
 pub use shipped::SHIPPED;
 pub use similar::Neighbour;
 
@@ -17,7 +19,7 @@ use crate::features::Input;
 use dean_scoring::{Kind, Manifest, Model, ModelError, Output};
 use serde::Serialize;
 use std::collections::BTreeSet;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 /// Where a model comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -36,7 +38,10 @@ pub struct Active {
     pub model: Model,
     /// Where it comes from.
     pub origin: Origin,
-    inputs: Vec<Input>,
+    /// Its ONNX file.
+    pub file: Arc<[u8]>,
+    /// Its manifest, as it was read.
+    pub manifest: Arc<[u8]>,
 }
 
 /// A model that does not score.
@@ -62,11 +67,9 @@ impl Active {
     /// When it is refused, or reads something that does not exist.
     pub fn load(file: &[u8], manifest: &[u8], origin: Origin) -> Result<Self, ModelError> {
         let model = Model::load(file, manifest)?;
-        let mut inputs = Vec::new();
         for (position, name) in model.manifest().feature_names().enumerate() {
-            let input = Input::parse(name)
+            Input::parse(name)
                 .map_err(|unknown| ModelError::Unfit(format!("expects {name} at {position}: {unknown}")))?;
-            inputs.push(input);
         }
         for output in &model.manifest().outputs {
             if let Some(scale) = scale_of(&output.kind)
@@ -76,7 +79,7 @@ impl Active {
                 return Err(ModelError::Unfit(problem));
             }
         }
-        Ok(Active { model, origin, inputs })
+        Ok(Active { model, origin, file: file.into(), manifest: manifest.into() })
     }
 
     /// The columns that it fills.

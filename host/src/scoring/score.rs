@@ -1,27 +1,10 @@
 //! What the models of a run say of the ads of all stages.
 
+use super::reading::ABOVE_TARGET;
 use super::similar::{Neighbour, neighbours};
-use super::{Active, Models, Origin, scale_of};
-use crate::features::{Basis, Column, ContextValues, Frame, Input, Marks, find};
-use dean_scoring::{Kind, Model, ModelError, Output, Score};
+use super::{Models, Origin, Reading, scale_of};
+use dean_scoring::{Kind, Model, ModelError, Score};
 use std::collections::BTreeMap;
-
-/// A stage's ads, measured.
-#[derive(Clone, Debug)]
-pub struct Measured<'a> {
-    /// Their matrices.
-    pub frame: &'a Frame,
-    /// The account.
-    pub basis: &'a Basis,
-    /// What they are measured against.
-    pub marks: Marks,
-    /// Numbers of the account and stage.
-    pub context: &'a ContextValues,
-    /// The ids of its ads.
-    pub ads: Vec<&'a str>,
-    /// The creative that each shows.
-    pub creatives: Vec<&'a str>,
-}
 
 /// What was said of the ads of all stages.
 #[derive(Clone, Debug, Default)]
@@ -62,12 +45,11 @@ pub struct Said {
 const TELLING_SHARE: f64 = 0.2;
 
 impl Models {
-    /// Scores the ads of all stages.
+    /// Scores ads.
     #[must_use]
-    pub fn score(&self, stages: &[Measured<'_>]) -> Scored {
-        let mut scored = Scored { columns: vec![BTreeMap::new(); stages.len()], ..Scored::default() };
-        let mut shared = Shared::default();
-        for active in &self.active {
+    pub fn score(&self, reading: &Reading) -> Scored {
+        let mut scored = Scored { columns: vec![BTreeMap::new(); reading.stages.len()], ..Scored::default() };
+        for active in self.active() {
             let manifest = active.model.manifest();
             let mut said = Said {
                 model: manifest.model.clone(),
@@ -79,14 +61,16 @@ impl Models {
                 problem: None,
                 outside: None,
             };
-            match say(active, stages, &mut shared) {
-                Ok(answers) => {
-                    let known = known(&answers.scores);
-                    said.outside = outside(&active.model, &answers.inputs, &known);
+            let inputs: Vec<Vec<f64>> = manifest.feature_names().map(|name| reading.values(name)).collect();
+            let columns: Vec<(&str, &[f64])> = manifest.feature_names().zip(inputs.iter().map(Vec::as_slice)).collect();
+            match active.model.score(&columns) {
+                Ok(scores) => {
+                    let known = known(&scores);
+                    said.outside = outside(&active.model, &inputs, &known);
                     said.ads = known.iter().filter(|known| **known).count();
-                    scored.take(&active.model, stages, &answers);
+                    scored.take(&active.model, reading, &scores);
                 }
-                Err(error) => said.problem = Some(about_ads(&error, stages)),
+                Err(error) => said.problem = Some(about_ads(&error, reading)),
             }
             scored.said.push(said);
         }
@@ -94,37 +78,10 @@ impl Models {
     }
 }
 
-/// What a model was given and what it said: by feature or output, over the ads of all stages.
-struct Answers {
-    inputs: Vec<Vec<f64>>,
-    scores: Vec<Score>,
-}
-
-/// Inputs that several models read are measured once.
-#[derive(Default)]
-struct Shared(BTreeMap<String, Vec<f64>>);
-
-impl Shared {
-    fn values(&mut self, name: &str, input: &Input, stages: &[Measured<'_>]) -> Vec<f64> {
-        let measure = || stages.iter().flat_map(|s| input.values(s.frame, s.basis, s.marks, s.context)).collect();
-        self.0.entry(name.to_string()).or_insert_with(measure).clone()
-    }
-}
-
-fn say(active: &Active, stages: &[Measured<'_>], shared: &mut Shared) -> Result<Answers, ModelError> {
-    let names: Vec<&str> = active.model.manifest().feature_names().collect();
-    let measured = names.iter().zip(&active.inputs).map(|(name, input)| shared.values(name, input, stages));
-    let inputs: Vec<Vec<f64>> = measured.collect();
-    let columns: Vec<(&str, &[f64])> = names.iter().copied().zip(inputs.iter().map(Vec::as_slice)).collect();
-    let scores = active.model.score(&columns)?;
-    Ok(Answers { inputs, scores })
-}
-
 /// An error in words, about the ad where it is about a row.
-fn about_ads(error: &ModelError, stages: &[Measured<'_>]) -> String {
-    let ad = |row: usize| stages.iter().flat_map(|stage| &stage.ads).nth(row);
+fn about_ads(error: &ModelError, reading: &Reading) -> String {
     match error {
-        ModelError::NoNumber { row, .. } => format!("ad {}: {error}", ad(*row).unwrap_or(&"unknown")),
+        ModelError::NoNumber { row, .. } => format!("ad {}: {error}", reading.ads.get(*row).map_or("", String::as_str)),
         _ => error.to_string(),
     }
 }
@@ -170,67 +127,45 @@ fn outside(model: &Model, inputs: &[Vec<f64>], said: &[bool]) -> Option<(String,
 
 impl Scored {
     /// Puts what a model said into columns.
-    fn take(&mut self, model: &Model, stages: &[Measured<'_>], answers: &Answers) {
-        for (output, score) in model.manifest().outputs.iter().zip(&answers.scores) {
+    fn take(&mut self, model: &Model, reading: &Reading, scores: &[Score]) {
+        for (output, score) in model.manifest().outputs.iter().zip(scores) {
             let name = format!("score.{}", output.score);
+            let scale = scale_of(&output.kind).map(|scale| reading.values(scale));
+            let scaled = |values: &[f64]| match &scale {
+                Some(scale) => values.iter().zip(scale).map(|(value, scale)| value * scale).collect(),
+                None => values.to_vec(),
+            };
             match score {
-                Score::Chance(chances) => self.put(&name, stages, chances),
-                Score::Cost(costs) => {
-                    let scale = scale(output, stages);
-                    let costs: Vec<f64> = costs.iter().zip(&scale).map(|(cost, scale)| cost * scale).collect();
-                    self.put(&name, stages, &costs);
-                }
+                Score::Chance(chances) => self.put(&name, reading, chances),
+                Score::Cost(costs) => self.put(&name, reading, &scaled(costs)),
                 Score::Interval { low, middle, high } => {
-                    let scale = scale(output, stages);
-                    let scaled = |values: &[f64]| values.iter().zip(&scale).map(|(v, s)| v * s).collect::<Vec<_>>();
-                    self.put(&name, stages, &scaled(middle));
-                    self.put(&format!("{name}.low"), stages, &scaled(low));
-                    self.put(&format!("{name}.high"), stages, &scaled(high));
+                    self.put(&name, reading, &scaled(middle));
+                    self.put(&format!("{name}.low"), reading, &scaled(low));
+                    self.put(&format!("{name}.high"), reading, &scaled(high));
                 }
                 Score::Points { width, values } => {
                     let Kind::Neighbours { neighbours: most, .. } = output.kind else { continue };
-                    let creatives: Vec<&str> = stages.iter().flat_map(|s| s.creatives.iter().copied()).collect();
+                    let reach: Vec<f64> = reading.values(ABOVE_TARGET).iter().map(|above| 1.0 - above).collect();
+                    let creatives: Vec<&str> = reading.creatives.iter().map(String::as_str).collect();
                     self.neighbours_by = Some(model.manifest().version.clone());
-                    let reach = reaching(stages);
                     self.neighbours = neighbours(values, *width, &creatives, &reach, most);
                     let mean = |near: &Vec<Neighbour>| {
                         let known: Vec<f64> = near.iter().map(|n| reach[n.ad]).filter(|p| p.is_finite()).collect();
                         if known.is_empty() { f64::NAN } else { known.iter().sum::<f64>() / known.len() as f64 }
                     };
                     let means: Vec<f64> = self.neighbours.iter().map(mean).collect();
-                    self.put(&name, stages, &means);
+                    self.put(&name, reading, &means);
                 }
             }
         }
     }
 
     /// Cuts a column over all ads into those of the stages.
-    fn put(&mut self, name: &str, stages: &[Measured<'_>], values: &[f64]) {
+    fn put(&mut self, name: &str, reading: &Reading, values: &[f64]) {
         let mut from = 0;
-        for (columns, stage) in self.columns.iter_mut().zip(stages) {
-            let to = from + stage.frame.ads();
-            columns.insert(name.to_string(), values[from..to].to_vec());
-            from = to;
+        for (columns, (_, ads)) in self.columns.iter_mut().zip(&reading.stages) {
+            columns.insert(name.to_string(), values[from..from + ads].to_vec());
+            from += ads;
         }
     }
-}
-
-/// What a score is multiplied by, for each ad of all stages.
-fn scale(output: &Output, stages: &[Measured<'_>]) -> Vec<f64> {
-    let scale = scale_of(&output.kind).and_then(|scale| Input::parse(scale).ok());
-    let of_stage = |s: &Measured<'_>| match &scale {
-        Some(input) => input.values(s.frame, s.basis, s.marks, s.context),
-        None => vec![1.0; s.frame.ads()],
-    };
-    stages.iter().flat_map(of_stage).collect()
-}
-
-/// How likely each ad's true cost per purchase is at most its stage's target.
-fn reaching(stages: &[Measured<'_>]) -> Vec<f64> {
-    let above = find("p_cpa_above_target");
-    let of_stage = |s: &Measured<'_>| {
-        let values = above.map(|column: Column| column.values(s.frame, s.basis, s.marks));
-        values.unwrap_or_else(|| vec![f64::NAN; s.frame.ads()])
-    };
-    stages.iter().flat_map(of_stage).map(|p| 1.0 - p).collect()
 }

@@ -1,0 +1,157 @@
+//! The way of somebody new, by the commands of the README: a simulated account behind the Graph API is looked at,
+//! run, explained, replayed and stopped.
+
+// A test that unwraps says what it expects by failing.
+#![allow(clippy::unwrap_used)]
+
+use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use tempfile::TempDir;
+
+/// A simulated account with a folder in which it is run.
+struct Walk {
+    server: Child,
+    facts: Value,
+    folder: TempDir,
+}
+
+impl Drop for Walk {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
+
+fn program(folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_dean"));
+    command.current_dir(folder);
+    for variable in dean::config::VARIABLES {
+        command.env_remove(variable.name);
+    }
+    command
+}
+
+impl Walk {
+    fn begin() -> Self {
+        let folder = TempDir::new().unwrap();
+        let serve = ["--json", "sim", "serve", "--ads", "30", "--seed", "3"];
+        let mut server = program(folder.path()).args(serve).stdout(Stdio::piped()).spawn().unwrap();
+        let mut ready = String::new();
+        BufReader::new(server.stdout.take().unwrap()).read_line(&mut ready).unwrap();
+        let facts: Value = serde_json::from_str(&ready).unwrap();
+        let id = |stage: &str| facts["campaigns"][stage].as_str().unwrap();
+        let ids = format!(
+            "[ids]\ntesting_campaign_id = \"{}\"\nvalidation_campaign_id = \"{}\"\nscaling_campaign_id = \"{}\"\n",
+            id("testing"),
+            id("validation"),
+            id("scaling"),
+        );
+        std::fs::create_dir(folder.path().join("config")).unwrap();
+        std::fs::write(folder.path().join("config/dean.toml"), ids).unwrap();
+        Walk { server, facts, folder }
+    }
+
+    /// One document of the program, and its exit code.
+    fn dean(&self, arguments: &[&str]) -> (i32, Value) {
+        let fact = |name: &str| self.facts[name].as_str().unwrap();
+        let variables = [
+            ("META_GRAPH_URL", fact("url")),
+            ("META_API_VERSION", fact("api_version")),
+            ("FB_AD_ACCOUNT_ID", fact("account")),
+            ("FB_ACCESS_TOKEN", fact("token")),
+            ("FB_APP_SECRET", fact("app_secret")),
+        ];
+        let output = program(self.folder.path()).envs(variables).arg("--json").args(arguments).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        let document = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{arguments:?}: {stderr}"));
+        (output.status.code().unwrap(), document)
+    }
+
+    fn done(&self, arguments: &[&str]) -> Value {
+        let (code, document) = self.dean(arguments);
+        assert_eq!(code, 0, "{arguments:?}: {document}");
+        document
+    }
+
+    /// Hours pass; the moment that it is then.
+    fn advance(&self, hours: u64) -> String {
+        let state = self.door("POST /sim/advance", &json!({"hours": hours}).to_string());
+        state["now"].as_str().unwrap().into()
+    }
+
+    /// A request to the simulator's own doors.
+    fn door(&self, request: &str, body: &str) -> Value {
+        let address = self.facts["url"].as_str().unwrap().trim_start_matches("http://");
+        let mut stream = TcpStream::connect(address).unwrap();
+        let length = body.len();
+        let head = format!("{request} HTTP/1.0\r\nHost: {address}\r\nContent-Type: application/json\r\n");
+        write!(stream, "{head}Content-Length: {length}\r\n\r\n{body}").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains(" 200 OK"), "{answer}");
+        serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()
+    }
+}
+
+#[test]
+fn somebody_new_looks_runs_asks_why_replays_and_stops() {
+    let walk = Walk::begin();
+    let now = walk.facts["now"].as_str().unwrap();
+    walk.done(&["config", "check"]);
+    let doctor = walk.done(&["doctor"]);
+    for check in ["configuration", "policies", "models", "store", "credentials", "account"] {
+        assert!(doctor.as_array().unwrap().iter().any(|f| f["check"] == check && f["level"] == "ok"), "{doctor}");
+    }
+
+    // A dry run plans what the run after it does, and writes nothing.
+    let before = walk.door("GET /sim/truth", "");
+    let dry = walk.done(&["run", "--dry-run", "--now", now]);
+    assert_eq!(walk.door("GET /sim/truth", ""), before);
+    let run = walk.done(&["run", "--now", now]);
+    let planned = |report: &Value| -> Vec<Value> {
+        // A copy's ad set is made on the way.
+        let actions = report["actions"].as_array().unwrap().iter().filter(|action| action["kind"] != "copy-adset");
+        actions.map(|action| json!([action["kind"], action["target"]])).collect()
+    };
+    assert!(!planned(&dry).is_empty() && planned(&dry) == planned(&run), "{} {}", dry["actions"], run["actions"]);
+    assert_ne!(walk.door("GET /sim/truth", ""), before);
+
+    // Every ad has its reason, by id and by name.
+    let decision = &run["decisions"][0];
+    for name in ["ad_id", "ad_name"] {
+        let explained = walk.done(&["explain", decision[name].as_str().unwrap()]);
+        assert_eq!(explained["decision"]["why"], decision["why"]);
+        assert!(!explained["rules"].as_array().unwrap().is_empty());
+    }
+
+    // What was decided comes out again, with what models said.
+    let replay = walk.done(&["replay", run["run_id"].as_str().unwrap(), "--scores"]);
+    assert_eq!((&replay["equal"], &replay["scores"]["equal"]), (&json!(true), &json!(true)));
+    let columns = replay["scores"]["columns"].as_array().unwrap();
+    assert!(columns.iter().any(|c| c["column"] == "score.purchase" && c["known"].as_u64() > Some(0)), "{columns:?}");
+
+    // By rules alone no model is asked, and no score is known.
+    let later = walk.advance(1);
+    let without = walk.done(&["run", "--dry-run", "--no-ml", "--explain", "--now", &later]);
+    assert_eq!(without["models"], json!([]));
+    for decision in without["decisions"].as_array().unwrap() {
+        let columns = decision["columns"].as_object().unwrap();
+        assert!(columns.iter().filter(|(name, _)| name.starts_with("score.")).all(|(_, value)| value.is_null()));
+    }
+    let replay = walk.done(&["replay", without["run_id"].as_str().unwrap(), "--scores"]);
+    assert_eq!(replay["scores"]["problem"], "no model scored in this run");
+    assert_eq!(replay["scores"]["columns"], json!([]));
+
+    // A file stops every write.
+    let later = walk.advance(24);
+    let before = walk.door("GET /sim/truth", "");
+    std::fs::write(walk.folder.path().join("data/STOP"), "").unwrap();
+    let stopped = walk.done(&["run", "--now", &later]);
+    assert_eq!(stopped["api"]["writes"], 0);
+    assert_eq!(walk.door("GET /sim/truth", ""), before);
+    let held = stopped["decisions"].as_array().unwrap().iter().filter(|d| d["held"]["by"] == "kill-switch");
+    assert!(held.count() > 0, "what would have been done is told with what held it");
+}
