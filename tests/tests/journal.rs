@@ -58,7 +58,7 @@ fn bits(record: &Record) -> (Vec<u64>, String) {
 
 fn scores() -> impl Strategy<Value = Scores> {
     (0usize..6, 0usize..12, 0usize..4).prop_flat_map(|(inputs, rows, first)| {
-        prop::collection::vec(any::<u32>().prop_map(f32::from_bits), inputs * rows).prop_map(move |values| Scores {
+        prop::collection::vec(number(), inputs * rows).prop_map(move |values| Scores {
             models: vec!["digest".into()],
             stages: vec![("testing".into(), (rows / 2) as u32), ("scaling".into(), (rows - rows / 2) as u32)],
             ads: (0..rows).map(|row| format!("ad{}", row + first)).collect(),
@@ -69,7 +69,7 @@ fn scores() -> impl Strategy<Value = Scores> {
     })
 }
 
-fn bits_of_scores(scores: &Scores) -> (Vec<u32>, String) {
+fn bits_of_scores(scores: &Scores) -> (Vec<u64>, String) {
     let values = scores.values.iter().map(|value| value.to_bits()).collect();
     (values, format!("{:?}", Scores { values: vec![], ..scores.clone() }))
 }

@@ -74,14 +74,14 @@ impl Entry for Record {
             outcome: self.outcome.clone(),
         };
         let bits = cohort.values.iter().map(|value| value.to_bits()).collect();
-        put_together(&head, bits, &base_bits(&self.plan.columns, &self.ads, base.map(Table::from)), size_of::<f64>())
+        put_together(&head, bits, &base_bits(&self.plan.columns, &self.ads, base.map(Table::from)))
     }
 
     fn decode(bytes: &[u8], base: Option<&Self>) -> Result<Self, JournalError> {
         let (head, planes) = take_apart::<Head>(bytes)?;
         let frame = head.frame.or_else(|| base.map(Frame::of)).ok_or_else(|| damaged("its base is missing"))?;
         let bases = base_bits(&frame.plan.columns, &frame.ads, base.map(Table::from));
-        let bits = of_planes(&planes, &bases, size_of::<f64>())?;
+        let bits = of_planes(&planes, &bases)?;
         let cohort = Cohort {
             now: head.now,
             seed: head.seed,
@@ -134,15 +134,15 @@ impl Entry for Scores {
     fn encode(&self, base: Option<&Self>) -> Vec<u8> {
         let frame = ScoresFrame::of(self);
         let head = (!base.is_some_and(|base| ScoresFrame::of(base) == frame)).then_some(frame);
-        let bits = self.values.iter().map(|value| u64::from(value.to_bits())).collect();
-        put_together(&head, bits, &base_bits(&self.inputs, &self.ads, base.map(Table::from)), size_of::<f32>())
+        let bits = self.values.iter().map(|value| value.to_bits()).collect();
+        put_together(&head, bits, &base_bits(&self.inputs, &self.ads, base.map(Table::from)))
     }
 
     fn decode(bytes: &[u8], base: Option<&Self>) -> Result<Self, JournalError> {
         let (head, planes) = take_apart::<Option<ScoresFrame>>(bytes)?;
         let frame = head.or_else(|| base.map(ScoresFrame::of)).ok_or_else(|| damaged("its base is missing"))?;
         let bases = base_bits(&frame.inputs, &frame.ads, base.map(Table::from));
-        let bits = of_planes(&planes, &bases, size_of::<f32>())?;
+        let bits = of_planes(&planes, &bases)?;
         let rows = frame.stages.iter().map(|(_, ads)| u64::from(*ads)).sum::<u64>();
         if rows != frame.ads.len() as u64 || frame.creatives.len() != frame.ads.len() {
             return Err(damaged("its stages are not those of its ads"));
@@ -153,7 +153,7 @@ impl Entry for Scores {
             ads: frame.ads,
             creatives: frame.creatives,
             inputs: frame.inputs,
-            values: bits.into_iter().map(|bits| f32::from_bits(bits as u32)).collect(),
+            values: bits.into_iter().map(f64::from_bits).collect(),
         })
     }
 }
@@ -162,14 +162,14 @@ fn damaged(what: &str) -> JournalError {
     JournalError::Damaged(what.to_string())
 }
 
-/// Head and planes as one packed blob. `width` is the number of bytes of a value.
-fn put_together(head: &impl Serialize, mut bits: Vec<u64>, bases: &[u64], width: usize) -> Vec<u8> {
+/// Head and planes as one packed blob.
+fn put_together(head: &impl Serialize, mut bits: Vec<u64>, bases: &[u64]) -> Vec<u8> {
     // Encoding plain data into memory cannot fail.
     let head = postcard::to_stdvec(head).unwrap_or_default();
     let mut plain = (head.len() as u64).to_le_bytes().to_vec();
     plain.extend_from_slice(&head);
     bits.iter_mut().zip(bases).for_each(|(bits, base)| *bits ^= base);
-    for plane in 0..width {
+    for plane in 0..8 {
         plain.extend(bits.iter().map(|bits| bits.to_le_bytes()[plane]));
     }
     pack(&plain)
@@ -184,14 +184,13 @@ fn take_apart<H: DeserializeOwned>(bytes: &[u8]) -> Result<(H, Vec<u8>), Journal
     Ok((head, plain.split_off(8 + length)))
 }
 
-fn of_planes(planes: &[u8], bases: &[u64], width: usize) -> Result<Vec<u64>, JournalError> {
+fn of_planes(planes: &[u8], bases: &[u64]) -> Result<Vec<u64>, JournalError> {
     let count = bases.len();
-    if planes.len() != count * width {
+    if planes.len() != count * 8 {
         return Err(damaged("its columns are cut"));
     }
     let value = |(i, base): (usize, &u64)| {
-        let mut bytes = [0u8; 8];
-        bytes.iter_mut().take(width).enumerate().for_each(|(plane, byte)| *byte = planes[plane * count + i]);
+        let bytes: [u8; 8] = std::array::from_fn(|plane| planes[plane * count + i]);
         u64::from_le_bytes(bytes) ^ base
     };
     Ok(bases.iter().enumerate().map(value).collect())
@@ -213,7 +212,7 @@ impl<'a> From<&'a Record> for Table<'a> {
 
 impl<'a> From<&'a Scores> for Table<'a> {
     fn from(scores: &'a Scores) -> Self {
-        let bits = scores.values.iter().map(|value| u64::from(value.to_bits())).collect();
+        let bits = scores.values.iter().map(|value| value.to_bits()).collect();
         Table { columns: &scores.inputs, ads: &scores.ads, bits }
     }
 }

@@ -60,7 +60,7 @@ pub struct Scores {
     /// What was read of each ad, by name.
     pub inputs: Vec<String>,
     /// By input, row after row.
-    pub values: Vec<f32>,
+    pub values: Vec<f64>,
 }
 
 /// One stage of one run: what its policy saw and answered.

@@ -35,8 +35,8 @@ pub struct Reading {
     pub ads: Vec<String>,
     /// The creative that each shows.
     pub creatives: Vec<String>,
-    /// What was read of each ad, by name, in the precision of models; NaN is missing.
-    pub inputs: BTreeMap<String, Vec<f32>>,
+    /// What was read of each ad, by name, what only models read in their precision; NaN is missing.
+    pub inputs: BTreeMap<String, Vec<f64>>,
 }
 
 impl Reading {
@@ -44,11 +44,13 @@ impl Reading {
     #[must_use]
     pub fn of(models: &Models, stages: &[Measured<'_>]) -> Self {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_string()).collect::<Vec<_>>();
+        let exact = models.multiply_by();
         let mut inputs = BTreeMap::new();
-        for name in models.reads() {
+        for name in models.features().union(&exact) {
             let Ok(input) = Input::parse(name) else { continue };
             let of_stage = |s: &Measured<'_>| input.values(s.frame, s.basis, s.marks, s.context);
-            inputs.insert(name.to_string(), stages.iter().flat_map(of_stage).map(|value| value as f32).collect());
+            let narrowed = |value: f64| if exact.contains(name) { value } else { f64::from(value as f32) };
+            inputs.insert((*name).to_string(), stages.iter().flat_map(of_stage).map(narrowed).collect());
         }
         Reading {
             stages: stages.iter().map(|stage| (stage.stage.to_string(), stage.frame.ads())).collect(),
@@ -60,19 +62,19 @@ impl Reading {
 
     /// A column over all ads; not known where it was not read.
     pub(super) fn values(&self, name: &str) -> Vec<f64> {
-        let known = self.inputs.get(name).map(|values| values.iter().map(|value| f64::from(*value)).collect());
-        known.unwrap_or_else(|| vec![f64::NAN; self.ads.len()])
+        self.inputs.get(name).cloned().unwrap_or_else(|| vec![f64::NAN; self.ads.len()])
     }
 }
 
 impl Models {
     /// Everything that these models read, each once.
-    fn reads(&self) -> BTreeSet<&str> {
-        let mut names = BTreeSet::from([ABOVE_TARGET]);
-        for manifest in self.active().iter().map(|active| active.model.manifest()) {
-            names.extend(manifest.feature_names());
-            names.extend(manifest.outputs.iter().filter_map(|output| scale_of(&output.kind)));
-        }
-        names
+    fn features(&self) -> BTreeSet<&str> {
+        self.active().iter().flat_map(|active| active.model.manifest().feature_names()).collect()
+    }
+
+    /// What their scores are made of beside sums: what they are multiplied by, and what neighbours are asked for.
+    fn multiply_by(&self) -> BTreeSet<&str> {
+        let outputs = self.active().iter().flat_map(|active| &active.model.manifest().outputs);
+        outputs.filter_map(|output| scale_of(&output.kind)).chain([ABOVE_TARGET]).collect()
     }
 }
