@@ -167,7 +167,10 @@ impl TestAccount {
         let effective = config::load(&sources)?;
         let policies = pipeline::prepare(&effective, registry(), Path::new("."), &models().columns())?;
         let credentials = dean_sim::Credentials { token: TOKEN.into(), app_secret: SECRET.into() };
-        let (server, serving) = dean_sim::serve(Graph::new(world, "v26.0", credentials), 0).await?;
+        let mut graph = Graph::new(world, "v26.0", credentials);
+        let time = clock.clone();
+        graph.set_time(Arc::new(move || time.now().as_second() as f64));
+        let (server, serving) = dean_sim::serve(graph, 0).await?;
         let serving = tokio::spawn(serving);
         let transport = HttpTransport::new(&server.url()).map_err(anyhow::Error::msg)?;
         let client = client(Arc::new(transport), &clock, &account);

@@ -112,16 +112,18 @@ fn budget(id: usize) -> impl Strategy<Value = BudgetProposal> {
         0i64..200_000,
         prop::option::of(100i64..60_000),
         prop::option::of(0.0f64..72.0),
+        0u32..6,
         any::<bool>(),
         any::<bool>(),
     )
-        .prop_map(move |(stage, from, to, start, since, learning, shared)| BudgetProposal {
+        .prop_map(move |(stage, from, to, start, since, changes_1h, learning, shared)| BudgetProposal {
             owner_id: format!("owner{id}"),
             stage: STAGES[stage].into(),
             from: from.map(Money),
             to: Money(to),
             day_start: start.map(Money),
             hours_since_change: since.unwrap_or(f64::NAN),
+            changes_1h,
             learning,
             joined: Money::ZERO,
             shared,
@@ -344,11 +346,20 @@ fn raise() -> BudgetProposal {
         to: Money(11_000),
         day_start: None,
         hours_since_change: f64::NAN,
+        changes_1h: 0,
         learning: false,
         joined: Money::ZERO,
         kill: false,
         shared: false,
     }
+}
+
+#[test]
+fn a_budget_is_changed_no_oftener_than_meta_takes() {
+    let situation = Situation { cooldown_hours: 0.0, ..roomy() };
+    let changed = |changes_1h| judged(&situation, BudgetProposal { hours_since_change: 0.2, changes_1h, ..raise() });
+    assert_eq!(changed(3), (Some(11_000), None));
+    assert_eq!(changed(4), (None, Some("meta-budget-changes".into())));
 }
 
 /// What becomes of a budget: its new amount if it changes, and the limit that had a say.

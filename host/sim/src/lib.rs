@@ -8,6 +8,7 @@
 #![deny(missing_docs)]
 
 mod change;
+mod faults;
 mod graph;
 mod insights;
 mod market;
@@ -19,7 +20,8 @@ mod server;
 mod varied;
 mod world;
 
-pub use graph::{Credentials, Graph, Method, Request, Response};
+pub use faults::{Fault, Faults};
+pub use graph::{Credentials, Delivery, Graph, Method, Request, Response, Tier, Time};
 pub use params::Params;
 pub use seeded::{KnownAd, KnownOwner, Outcome};
 pub use server::{Server, serve};

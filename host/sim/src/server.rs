@@ -1,18 +1,25 @@
 //! The simulated account over HTTP, on loopback only, with doors of its own beside Meta's:
-//! `POST /sim/advance {"hours": 1}`, `GET /sim/state` and `GET /sim/truth`.
+//! `POST /sim/advance {"hours": 1}`, `POST /sim/faults {"seed": 1, "share": 0.05, "kinds": ["throttled"]}`,
+//! `GET /sim/state` and `GET /sim/truth`.
 
-use crate::graph::{Graph, Method, Request, Response};
-use axum::body::Bytes;
+use crate::graph::{Delivery, Graph, Method, Request, Response};
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, Method as HttpMethod, StatusCode, Uri};
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// The most hours that one call may advance: a year.
 const MAX_HOURS: u64 = 24 * 366;
+/// How long somebody waits for an answer that never comes.
+const NEVER: Duration = Duration::from_millis(500);
+/// In how many parts an answer comes drop by drop, and the time between two.
+const DROPS: usize = 20;
+const BETWEEN_DROPS: Duration = Duration::from_millis(20);
 
 /// A running server.
 #[derive(Clone, Debug)]
@@ -54,6 +61,9 @@ async fn answer(
     body: Bytes,
 ) -> impl IntoResponse {
     let response = respond(&server, &method, &uri, &headers, &body);
+    if response.delivery == Delivery::Never {
+        tokio::time::sleep(NEVER).await;
+    }
     let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers: HeaderMap = response
         .headers
@@ -62,7 +72,28 @@ async fn answer(
         .collect::<Vec<(axum::http::HeaderName, axum::http::HeaderValue)>>()
         .into_iter()
         .collect();
-    (status, headers, response.body)
+    (status, headers, travelling(response.body, response.delivery))
+}
+
+/// A body as it travels: an answer that never comes ends in a broken connection.
+fn travelling(body: String, delivery: Delivery) -> Body {
+    match delivery {
+        Delivery::Whole => Body::from(body),
+        Delivery::Never | Delivery::Broken => {
+            let broken = std::io::Error::from(std::io::ErrorKind::ConnectionReset);
+            Body::from_stream(futures_util::stream::once(async { Err::<Bytes, _>(broken) }))
+        }
+        Delivery::Slowly => {
+            let bytes = Bytes::from(body);
+            let size = bytes.len().div_ceil(DROPS).max(1);
+            let drops: Vec<Bytes> =
+                (0..bytes.len()).step_by(size).map(|at| bytes.slice(at..(at + size).min(bytes.len()))).collect();
+            Body::from_stream(futures_util::stream::unfold(drops.into_iter(), |mut drops| async {
+                tokio::time::sleep(BETWEEN_DROPS).await;
+                drops.next().map(|drop| (Ok::<_, std::io::Error>(drop), drops))
+            }))
+        }
+    }
 }
 
 fn respond(server: &Server, method: &HttpMethod, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Response {
@@ -90,7 +121,8 @@ fn own_door(server: &Server, door: &str, body: &Bytes) -> Response {
     let mut graph = server.graph();
     let state = |graph: &Graph| {
         let now = jiff::Timestamp::from_second(graph.world().now()).unwrap_or_default();
-        json!({"now": now.to_string(), "seed": graph.world().seed(), "calls": graph.calls()})
+        json!({"now": now.to_string(), "seed": graph.world().seed(), "calls": graph.calls(),
+            "refused": graph.refused(), "faults": graph.hits()})
     };
     match door {
         "advance" => {
@@ -106,6 +138,16 @@ fn own_door(server: &Server, door: &str, body: &Bytes) -> Response {
             (0..hours).for_each(|_| graph.world_mut().advance());
             Response::json(200, state(&graph).to_string())
         }
+        "faults" => match serde_json::from_slice(body) {
+            Ok(faults) => {
+                graph.set_faults(faults);
+                Response::json(200, state(&graph).to_string())
+            }
+            Err(error) => {
+                let message = format!("these are no faults: {error}");
+                Response::json(400, json!({"error": {"message": message, "code": 100}}).to_string())
+            }
+        },
         "state" => Response::json(200, state(&graph).to_string()),
         "truth" => {
             let world = graph.world();
@@ -118,7 +160,7 @@ fn own_door(server: &Server, door: &str, body: &Bytes) -> Response {
         }
         _ => Response::json(
             404,
-            json!({"error": {"message": "there are /sim/advance, /sim/state and /sim/truth", "code": 100}}).to_string(),
+            json!({"error": {"message": "there are /sim/advance, /sim/faults, /sim/state and /sim/truth", "code": 100}}).to_string(),
         ),
     }
 }

@@ -130,6 +130,12 @@ async fn account(
     } else {
         say("credentials", "ok", "FB_ACCESS_TOKEN and FB_APP_SECRET are set".into());
     }
+    // What an earlier process heard is heeded here too.
+    if let Ok(store) = context.store()
+        && let Ok(limits) = store.limits(client.account_id()).await
+    {
+        client.learn_limits(limits);
+    }
     match client.account().await {
         Err(error) => say("account", "problem", error.to_string()),
         Ok(account) => {
@@ -150,7 +156,33 @@ async fn account(
             campaigns(&client, &stages, say).await;
         }
     }
+    limits(context, &client, say).await;
 }
+
+/// How much of each of Meta's limits is used up, as the last answers said.
+async fn limits(context: &Context, client: &Client, say: &mut impl FnMut(&'static str, &'static str, String)) {
+    let Ok(store) = context.store() else { return };
+    let account = client.account_id();
+    let now = Clock::System.now();
+    for limit in client.limits() {
+        let tier = limit.tier.map(|tier| format!(", {}", tier.word().replace('_', " "))).unwrap_or_default();
+        let blocked = limit.free_at.filter(|free_at| *free_at > now);
+        let (level, rest) = match blocked {
+            Some(free_at) => ("warning", format!(", free again at {free_at}")),
+            None if limit.percent >= NEARLY_USED_UP => ("warning", ", so calls slow down".into()),
+            None => ("ok", String::new()),
+        };
+        let heard = limit.heard_at;
+        say("limits", level, format!("{}: {:.0} % used at {heard}{tier}{rest}", limit.name, limit.percent));
+    }
+    // What this look at the account cost is known to the next run.
+    if let Err(error) = store.save_limits(account, &client.limits()).await {
+        say("limits", "problem", error.to_string());
+    }
+}
+
+/// The share from which calls slow down, in percent.
+const NEARLY_USED_UP: f64 = 85.0;
 
 /// Whether the account has the campaigns that stages name.
 async fn campaigns(client: &Client, stages: &[StagePolicy], say: &mut impl FnMut(&'static str, &'static str, String)) {

@@ -3,8 +3,11 @@
 use super::output::{self, Usage};
 use super::{Ended, Global};
 use clap::{Args, Subcommand};
-use dean_sim::{Credentials, Graph, Params, World};
+use dean_sim::{Credentials, Fault, Faults, Graph, Params, Tier, World};
 use serde_json::json;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SimCommand {
@@ -29,6 +32,18 @@ pub(super) struct ServeArgs {
     /// The account's time zone
     #[arg(long, default_value = "Europe/Berlin")]
     timezone: String,
+    /// How much may be called: `development` allows 60 points in five minutes (a read is one, a write three)
+    #[arg(long, value_enum, default_value = "standard")]
+    tier: TierArg,
+    /// What goes wrong, as JSON: seed, share of requests, kinds, at (request number to fault)
+    #[arg(long, value_name = "FILE")]
+    faults: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum TierArg {
+    Development,
+    Standard,
 }
 
 pub(super) async fn serve(global: &Global, args: ServeArgs) -> anyhow::Result<Ended> {
@@ -48,7 +63,16 @@ pub(super) async fn serve(global: &Global, args: ServeArgs) -> anyhow::Result<En
     // Fixed, so that a script can write them down; the server listens on loopback only.
     let credentials = Credentials { token: "simulated-token".into(), app_secret: "simulated-secret".into() };
     let version = "v26.0";
-    let graph = Graph::new(world, version, credentials.clone());
+    let mut graph = Graph::new(world, version, credentials.clone());
+    graph.set_tier(match args.tier {
+        TierArg::Development => Tier::Development,
+        TierArg::Standard => Tier::Standard,
+    });
+    let started = Instant::now();
+    graph.set_time(Arc::new(move || started.elapsed().as_secs_f64()));
+    if let Some(file) = &args.faults {
+        graph.set_faults(faults(file)?);
+    }
     let stage = |s| graph.world().campaign(s).to_string();
     let campaigns = json!({
         "testing": stage(dean_sim::Stage::Testing),
@@ -86,4 +110,13 @@ pub(super) async fn serve(global: &Global, args: ServeArgs) -> anyhow::Result<En
         interrupted = tokio::signal::ctrl_c() => interrupted?,
     }
     Ok(Ended::Done)
+}
+
+fn faults(file: &Path) -> anyhow::Result<Faults> {
+    let wrong = |problem: String| {
+        let kinds: Vec<String> = Fault::ALL.iter().map(|kind| json!(kind).to_string().replace('"', "")).collect();
+        anyhow::anyhow!("{}: {problem}\n  hint: kinds are {}", file.display(), kinds.join(", "))
+    };
+    let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+    serde_json::from_str(&text).map_err(|error| wrong(error.to_string()))
 }

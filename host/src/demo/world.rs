@@ -11,7 +11,7 @@ use crate::scoring::Models;
 use crate::store::{SqliteStore, Store};
 use async_trait::async_trait;
 use dean_policy::Registry;
-use dean_sim::{Graph, Params, Stage, World};
+use dean_sim::{Delivery, Graph, Params, Stage, World};
 use jiff::Timestamp;
 use secrecy::SecretString;
 use serde_json::json;
@@ -55,8 +55,18 @@ impl Transport for InProcess {
             base: "http://simulated".into(),
         };
         let response = self.graph().handle(&request);
-        Ok(Reply { status: response.status, headers: response.headers, body: response.body.into_bytes() })
+        match response.delivery {
+            Delivery::Whole | Delivery::Slowly => {
+                Ok(Reply { status: response.status, headers: response.headers, body: response.body.into_bytes() })
+            }
+            Delivery::Never => Err(no_answer("it took too long")),
+            Delivery::Broken => Err(no_answer("the connection broke")),
+        }
     }
+}
+
+fn no_answer(reason: &str) -> TransportError {
+    TransportError::NoAnswer { host: "simulated".into(), reason: reason.into() }
 }
 
 /// The configuration of a simulated account: rules as they are given, with its campaigns.
@@ -91,9 +101,12 @@ fn client(transport: Arc<dyn Transport>, clock: &Clock, world: &World) -> Client
     Client::new(transport, clock.clone(), VERSION, &world.account().to_string(), credentials)
 }
 
-fn new_graph(world: World) -> Graph {
+fn new_graph(world: World, clock: &Clock) -> Graph {
     let credentials = dean_sim::Credentials { token: TOKEN.into(), app_secret: SECRET.into() };
-    Graph::new(world, VERSION, credentials)
+    let mut graph = Graph::new(world, VERSION, credentials);
+    let time = clock.clone();
+    graph.set_time(Arc::new(move || time.now().as_second() as f64));
+    graph
 }
 
 fn clock_of(world: &World) -> Clock {
@@ -143,7 +156,7 @@ pub(super) async fn live_through_http(
     let world = World::new(seed, params);
     let start = world.clone();
     let (clock, effective) = (clock_of(&world), demo_config(&world, rules)?);
-    let (server, serving) = dean_sim::serve(new_graph(world), 0).await?;
+    let (server, serving) = dean_sim::serve(new_graph(world, &clock), 0).await?;
     let serving = tokio::spawn(serving);
     let transport = Arc::new(HttpTransport::new(&server.url()).map_err(anyhow::Error::msg)?);
     let client = client(transport, &clock, &start);
@@ -221,7 +234,7 @@ impl Life {
     /// When the configuration is refused.
     pub fn new(world: World, rules: &Rules) -> anyhow::Result<Self> {
         let (clock, effective) = (clock_of(&world), demo_config(&world, rules)?);
-        let account = InProcess(Arc::new(Mutex::new(new_graph(world.clone()))));
+        let account = InProcess(Arc::new(Mutex::new(new_graph(world.clone(), &clock))));
         let client = client(Arc::new(account.clone()), &clock, &world);
         Ok(Life { account, client, store: SqliteStore::in_memory()?, clock, effective, recent: Recent::default() })
     }

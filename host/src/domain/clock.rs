@@ -14,7 +14,7 @@ pub enum Clock {
     /// One moment, as `--now` gives it. Waiting still takes its time: the network is real.
     Standing(Timestamp),
     /// A moment in seconds since 1970-01-01 UTC, moved by whoever holds it: a simulation. Waiting
-    /// takes no time on it.
+    /// moves it, and takes no time.
     Manual(Arc<AtomicI64>),
 }
 
@@ -44,8 +44,11 @@ impl Clock {
 
     /// Waits: for real, save in a simulation.
     pub async fn sleep(&self, time: Duration) {
-        if !matches!(self, Clock::Manual(_)) {
-            tokio::time::sleep(time).await;
+        match self {
+            Clock::Manual(seconds) => {
+                seconds.fetch_add(time.as_secs_f64().ceil() as i64, Ordering::Relaxed);
+            }
+            _ => tokio::time::sleep(time).await,
         }
     }
 }

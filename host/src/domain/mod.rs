@@ -5,6 +5,7 @@ mod ad;
 mod attribution;
 mod clock;
 mod facts;
+mod limit;
 mod money;
 
 pub use account::{Account, AccountStatus};
@@ -13,4 +14,5 @@ pub use attribution::Attribution;
 pub use clock::Clock;
 pub use dean_policy::types::Verb;
 pub use facts::{Before, DayFacts, DayLook, Evidence, Facts, Lifetime, Unusable};
+pub use limit::{ApiLimit, Tier};
 pub use money::{Currency, Money};

@@ -11,9 +11,17 @@ pub(super) fn judge(bench: &mut Bench<'_>, proposal: &BudgetProposal) -> BudgetV
     }
 }
 
+/// Changes of a budget that Meta takes within an hour; then it blocks the ad set for an hour (its reference on
+/// rate limits).
+const MOST_CHANGES_1H: u32 = 4;
+
 /// The budget that may be set, with the limit that made it smaller than what was wanted.
 fn try_budget(bench: &mut Bench<'_>, p: &BudgetProposal) -> Result<(Money, Option<Held>), Held> {
     bench.common(p.hours_since_change)?;
+    if p.changes_1h >= MOST_CHANGES_1H {
+        let reason = format!("it was changed {} times within the hour, and Meta takes {MOST_CHANGES_1H}", p.changes_1h);
+        return Err(held("meta-budget-changes", reason));
+    }
     let Some(from) = p.from else {
         return Err(held("lifetime-budget", "it has no daily budget; lifetime budgets are read and never changed"));
     };

@@ -143,6 +143,8 @@ pub struct BudgetProposal {
     pub day_start: Option<Money>,
     /// Hours since Dean last changed it; NaN when it never did.
     pub hours_since_change: f64,
+    /// How often Dean changed it within the last hour.
+    pub changes_1h: u32,
     /// Whether it is learning.
     pub learning: bool,
     /// What copies that joined it since its last change begin with: no step for the others.

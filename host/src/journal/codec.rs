@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 
-/// 3: the guard's record knows why a stage leads nowhere, and how sure ends a last ad.
-const VERSION: u8 = 3;
+/// 4: the guard's record knows how often a budget was changed within the hour.
+const VERSION: u8 = 4;
 /// Fast, and within a few percent of the levels that take ten times as long on this data.
 const ZSTD_LEVEL: i32 = 3;
 /// No record of 100,000 ads and 200 columns comes near; beyond it a blob is a bomb.

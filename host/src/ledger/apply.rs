@@ -125,7 +125,8 @@ fn finish(action: &mut ActionRow, answer: Result<WriteAnswer, Error>, clock: &Cl
             }
             // A refusal of one object says nothing of the others; code 10 is the app's own permission.
             let of_all = matches!(error, Error::Api { error: ref api } if api.code == 10);
-            let stops = of_all || matches!(error.class(), Class::Token | Class::PolicyBlock | Class::Throttled);
+            let stops = of_all
+                || matches!(error.class(), Class::Token | Class::PolicyBlock | Class::Throttled | Class::Resting);
             stops.then(|| error.to_string())
         }
     }

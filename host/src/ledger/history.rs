@@ -98,10 +98,10 @@ impl History {
         last.map_or(f64::NAN, |at| hours(*at, now))
     }
 
-    /// Changes of a target within the last 24 hours.
+    /// Changes of a target within some hours.
     #[must_use]
-    pub fn changes_24h(&self, target: &str, now: Timestamp) -> usize {
-        let recent = |c: &Changes| c.at.iter().filter(|at| hours(**at, now) < 24.0).count();
+    pub fn changes_within(&self, target: &str, within: f64, now: Timestamp) -> usize {
+        let recent = |c: &Changes| c.at.iter().filter(|at| hours(**at, now) < within).count();
         self.of(target).map_or(0, recent)
     }
 

@@ -3,8 +3,8 @@
 
 use super::errors::{Class, Envelope, Error};
 use super::http::{Call, Method, Reply, Transport};
-use super::pace::Pace;
-use crate::domain::Clock;
+use super::pace::{self, Pace};
+use crate::domain::{ApiLimit, Clock};
 use backon::{ExponentialBuilder, Retryable};
 use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
@@ -33,6 +33,12 @@ pub struct ApiUsage {
     pub writes: u64,
     /// Batches.
     pub batches: u64,
+    /// Reports that were asked for.
+    #[serde(default)]
+    pub reports: u64,
+    /// Looks at reports, until they were there.
+    #[serde(default)]
+    pub looks: u64,
     /// Calls that were sent again.
     pub retries: u64,
     /// Answers that asked to slow down.
@@ -42,11 +48,30 @@ pub struct ApiUsage {
     pub rested_s: u64,
 }
 
+impl ApiUsage {
+    /// What was called since an earlier moment of the same client.
+    #[must_use]
+    pub fn since(&self, earlier: &ApiUsage) -> ApiUsage {
+        ApiUsage {
+            reads: self.reads - earlier.reads,
+            writes: self.writes - earlier.writes,
+            batches: self.batches - earlier.batches,
+            reports: self.reports - earlier.reports,
+            looks: self.looks - earlier.looks,
+            retries: self.retries - earlier.retries,
+            throttled: self.throttled - earlier.throttled,
+            rested_s: self.rested_s - earlier.rested_s,
+        }
+    }
+}
+
 #[derive(Debug, Default)]
 struct Counters {
     reads: AtomicU64,
     writes: AtomicU64,
     batches: AtomicU64,
+    reports: AtomicU64,
+    looks: AtomicU64,
     retries: AtomicU64,
     throttled: AtomicU64,
     rested_s: AtomicU64,
@@ -136,18 +161,50 @@ impl Client {
             reads: count(&self.counters.reads),
             writes: count(&self.counters.writes),
             batches: count(&self.counters.batches),
+            reports: count(&self.counters.reports),
+            looks: count(&self.counters.looks),
             retries: count(&self.counters.retries),
             throttled: count(&self.counters.throttled),
             rested_s: count(&self.counters.rested_s),
         }
     }
 
+    /// How much of Meta's limits is used up, as far as this client heard.
+    #[must_use]
+    pub fn limits(&self) -> Vec<ApiLimit> {
+        self.pace.known()
+    }
+
+    /// Learns of limits what an earlier client heard.
+    pub fn learn_limits(&self, limits: Vec<ApiLimit>) {
+        self.pace.learn(limits);
+    }
+
+    /// How many writes one batch may hold.
+    pub(super) fn largest_batch(&self) -> usize {
+        self.pace.largest_batch()
+    }
+
     /// Reads one object.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, params: &[(&str, String)]) -> Result<T, Error> {
+        self.read(path, params, &self.counters.reads).await
+    }
+
+    /// Looks whether a report is there.
+    pub(super) async fn look<T: DeserializeOwned>(&self, path: &str, params: &[(&str, String)]) -> Result<T, Error> {
+        self.read(path, params, &self.counters.looks).await
+    }
+
+    async fn read<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        params: &[(&str, String)],
+        counter: &AtomicU64,
+    ) -> Result<T, Error> {
         let what = format!("GET {path}");
         let read = || async {
-            self.counters.reads.fetch_add(1, Ordering::Relaxed);
-            let reply = self.send(Method::Get, path, params).await;
+            counter.fetch_add(1, Ordering::Relaxed);
+            let reply = self.send(Method::Get, path, params, pace::READ).await;
             self.answer::<T>(&what, reply)
         };
         let clock = self.clock.clone();
@@ -156,7 +213,7 @@ impl Client {
                 let clock = clock.clone();
                 async move { clock.sleep(time).await }
             })
-            .when(|error| error.class() == Class::Transient)
+            .when(|error| matches!(error.class(), Class::Transient | Class::Throttled))
             .notify(|error, _| {
                 self.counters.retries.fetch_add(1, Ordering::Relaxed);
                 // The hint comes with the last error, if it comes to that.
@@ -167,36 +224,53 @@ impl Client {
     }
 
     /// Reads a list to its last page. Goes on only while `paging.next` is there, and then by the
-    /// cursor, so that the token in Meta's next address is never used or kept.
+    /// cursor, so that the token in Meta's next address is never used or kept. Where Meta asks for less, pages
+    /// are halved from there on.
     pub(super) async fn list<T: DeserializeOwned>(
         &self,
         path: &str,
         params: &[(&str, String)],
+        page: usize,
     ) -> Result<Vec<T>, Error> {
         let mut rows = Vec::new();
-        let mut params = params.to_vec();
+        let mut after: Option<String> = None;
+        let mut limit = page;
         for _ in 0..MAX_PAGES {
-            let page: Page<T> = self.get(path, &params).await?;
+            let mut of_page = params.to_vec();
+            of_page.push(("limit", limit.to_string()));
+            of_page.extend(after.clone().map(|after| ("after", after)));
+            let page: Page<T> = match self.get(path, &of_page).await {
+                Err(error) if error.class() == Class::TooMuch && limit > 1 => {
+                    limit /= 2;
+                    tracing::info!("Meta asks for less: reading pages of {limit}");
+                    continue;
+                }
+                answer => answer?,
+            };
             rows.extend(page.data);
             let cursors = page.paging.cursors.unwrap_or_default();
-            let after = match (page.paging.next, cursors.after) {
-                (Some(_), Some(after)) => after,
+            after = match (page.paging.next, cursors.after) {
+                (Some(_), Some(after)) => Some(after),
                 (Some(next), None) => match offset_of(&next) {
-                    Some(after) => after,
+                    Some(after) => Some(after),
                     None => return Err(broken_paging(path, "paging.next without a cursor")),
                 },
                 (None, _) => return Ok(rows),
             };
-            params.retain(|(name, _)| *name != "after");
-            params.push(("after", after));
         }
         Err(broken_paging(path, "the pages do not end"))
     }
 
     /// Sends one write. Never retried here: the ledger decides what an unknown outcome means.
-    pub(super) async fn post<T: DeserializeOwned>(&self, path: &str, params: &[(&str, String)]) -> Result<T, Error> {
+    /// `points` is what it costs of Meta's limits.
+    pub(super) async fn post<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        params: &[(&str, String)],
+        points: f64,
+    ) -> Result<T, Error> {
         let what = format!("POST {}", if path.is_empty() { "a batch" } else { path });
-        let reply = self.send(Method::Post, path, params).await;
+        let reply = self.send(Method::Post, path, params, points).await;
         self.answer(&what, reply)
     }
 
@@ -205,11 +279,20 @@ impl Client {
         self.counters.batches.fetch_add(batches as u64, Ordering::Relaxed);
     }
 
+    pub(super) fn count_report(&self) {
+        self.counters.reports.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     async fn send(
         &self,
         method: Method,
         path: &str,
         params: &[(&str, String)],
+        points: f64,
     ) -> Result<Reply, super::TransportError> {
         let token = self.credentials.token.expose_secret();
         let mut all: Vec<(String, String)> = params.iter().map(|(n, v)| ((*n).to_string(), v.clone())).collect();
@@ -218,16 +301,27 @@ impl Client {
             all.push(("appsecret_proof".into(), proof(token, secret.expose_secret())));
         }
         let path = format!("{}/{path}", self.version);
-        if let Some(rest) = self.pace.take() {
-            tracing::info!("a limit is nearly used up: resting for {} s", rest.as_secs());
-            self.counters.rested_s.fetch_add(rest.as_secs(), Ordering::Relaxed);
-            self.clock.sleep(rest).await;
-        }
+        self.rest(points).await?;
         let reply = self.transport.send(&Call { method, path, params: all }).await;
         if let Ok(reply) = &reply {
-            self.pace.hear(&reply.headers);
+            self.pace.hear(&reply.headers, self.clock.now());
         }
         reply
+    }
+
+    /// Rests as long as Meta's limits ask for it; what is too long for a run is told instead.
+    async fn rest(&self, points: f64) -> Result<(), super::TransportError> {
+        let Some(rest) = self.pace.rest(points, self.clock.now()) else { return Ok(()) };
+        if rest > pace::LONGEST_REST {
+            return Err(super::TransportError::Resting { minutes: rest.as_secs().div_ceil(60) });
+        }
+        tracing::info!("a limit is nearly used up: resting for {} s", rest.as_secs());
+        self.counters.rested_s.fetch_add(rest.as_secs(), Ordering::Relaxed);
+        let before = self.clock.now();
+        self.clock.sleep(rest).await;
+        let shown = self.clock.now().duration_since(before).unsigned_abs();
+        self.pace.rested(rest.saturating_sub(shown));
+        Ok(())
     }
 
     pub(super) fn answer<T: DeserializeOwned>(
@@ -243,6 +337,7 @@ impl Client {
             let mut error = envelope.error.into_error(what);
             error.message = self.redacted(&error.message);
             if error.class == Class::Throttled {
+                self.pace.refused(self.clock.now());
                 self.counters.throttled.fetch_add(1, Ordering::Relaxed);
             }
             return Err(error.into());

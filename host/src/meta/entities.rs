@@ -129,8 +129,7 @@ impl Client {
     /// When a page cannot be read.
     pub async fn ads(&self) -> Result<Observed<Vec<Ad>>, Error> {
         let path = format!("{}/ads", self.account_id());
-        let params = [("fields", AD_FIELDS.to_string()), ("limit", ADS_PAGE.to_string())];
-        let nodes: Vec<AdNode> = self.list(&path, &params).await?;
+        let nodes: Vec<AdNode> = self.list(&path, &[("fields", AD_FIELDS.to_string())], ADS_PAGE).await?;
         let mut warnings = Vec::new();
         let mut seen: HashMap<String, usize> = HashMap::with_capacity(nodes.len());
         let mut ads: Vec<Ad> = Vec::with_capacity(nodes.len());
@@ -162,14 +161,21 @@ impl Client {
     pub async fn campaigns(&self, ids: &[&str]) -> Result<Vec<Campaign>, Error> {
         let path = format!("{}/campaigns", self.account_id());
         let filter = serde_json::json!([{"field": "id", "operator": "IN", "value": ids}]);
-        let params = [
-            ("fields", "id,name,status,daily_budget,lifetime_budget".to_string()),
-            ("filtering", filter.to_string()),
-            ("limit", ADS_PAGE.to_string()),
-        ];
-        let nodes: Vec<CampaignNode> = self.list(&path, &params).await?;
+        let params =
+            [("fields", "id,name,status,daily_budget,lifetime_budget".to_string()), ("filtering", filter.to_string())];
+        let nodes: Vec<CampaignNode> = self.list(&path, &params, ADS_PAGE).await?;
         // A server that does not know the filter sends everything.
         Ok(nodes.into_iter().map(|node| campaign(node, None)).filter(|c| ids.contains(&c.id.as_str())).collect())
+    }
+
+    /// The ids of all campaigns that are not put away.
+    ///
+    /// # Errors
+    /// When a page cannot be read.
+    pub(super) async fn campaign_ids(&self) -> Result<Vec<String>, Error> {
+        let path = format!("{}/campaigns", self.account_id());
+        let nodes: Vec<CampaignNode> = self.list(&path, &[("fields", "id".to_string())], ADS_PAGE).await?;
+        Ok(nodes.into_iter().filter_map(|node| node.id).collect())
     }
 
     /// Looks for objects of an edge (`ads`, `adsets`) whose name holds a marker: whether a create
@@ -186,9 +192,8 @@ impl Client {
         }
         let path = format!("{}/{edge}", self.account_id());
         let filter = serde_json::json!([{"field": "name", "operator": "CONTAIN", "value": marker}]);
-        let params =
-            [("fields", "id,name".to_string()), ("filtering", filter.to_string()), ("limit", ADS_PAGE.to_string())];
-        let found: Vec<Found> = self.list(&path, &params).await?;
+        let params = [("fields", "id,name".to_string()), ("filtering", filter.to_string())];
+        let found: Vec<Found> = self.list(&path, &params, ADS_PAGE).await?;
         // A server that does not know the filter sends everything.
         Ok(found.into_iter().filter(|f| f.name.contains(marker)).map(|f| f.id).collect())
     }

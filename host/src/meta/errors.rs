@@ -10,10 +10,14 @@ use thiserror::Error;
 pub enum Class {
     /// Too many calls: wait.
     Throttled,
+    /// Too many calls, and for longer than a run waits: nothing more is sent.
+    Resting,
     /// Try a read again.
     Transient,
     /// The question was too large: ask for less.
     TooMuch,
+    /// The question takes too long to be answered at once: ask for a report.
+    TooLong,
     /// The token does not work: stop, tell.
     Token,
     /// Something is not allowed: stop, tell.
@@ -29,9 +33,12 @@ impl Class {
     #[must_use]
     pub fn hint(self) -> &'static str {
         match self {
+            Class::Resting => "run again later; `dean doctor` shows each limit",
             Class::Throttled => "Meta asks to slow down: the next run goes on",
             Class::Transient => "Meta had a passing fault: the next run tries again",
-            Class::TooMuch => "Meta wants a smaller question",
+            Class::TooMuch | Class::TooLong => {
+                "Meta wants a smaller question than this one, which is the smallest there is"
+            }
             Class::Token => "make a new token in the Business Suite and set FB_ACCESS_TOKEN",
             Class::Permission => {
                 "give the token's user ads_read and ads_management on this account, and check FB_AD_ACCOUNT_ID"
@@ -70,7 +77,7 @@ fn with_subcode(subcode: &Option<i64>) -> String {
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum Error {
     /// Nothing came back.
-    #[error("{what}: {source}\n  hint: check the network and META_GRAPH_URL")]
+    #[error("{what}: {source}\n  hint: {}", .source.hint())]
     Transport {
         /// What was asked.
         what: String,
@@ -92,6 +99,12 @@ pub enum Error {
         /// The first characters.
         start: String,
     },
+    /// A report came to nothing, in the smallest parts that there are.
+    #[error("{what}: the report of a single campaign and day came to nothing twice\n  hint: the next run asks again")]
+    NoReport {
+        /// What was asked.
+        what: String,
+    },
     /// Meta said no.
     #[error("{error}\n  hint: {}", .error.class.hint())]
     Api {
@@ -106,9 +119,12 @@ impl Error {
     #[must_use]
     pub fn class(&self) -> Class {
         match self {
+            // Nothing was sent, and nothing is to be sent before the time is over.
+            Error::Transport { source: TransportError::Resting { .. }, .. } => Class::Resting,
             Error::Transport { .. } => Class::Transient,
             // A cut or garbled answer of a read is asked for again; a page of HTML with status 200 is too.
             Error::NotJson { .. } => Class::Transient,
+            Error::NoReport { .. } => Class::TooLong,
             Error::Api { error } => error.class,
         }
     }
@@ -119,6 +135,7 @@ impl Error {
         match self {
             Error::Transport { source, .. } => matches!(source, TransportError::NoAnswer { .. }),
             Error::NotJson { .. } => true,
+            Error::NoReport { .. } => false,
             Error::Api { error } => matches!(error.class, Class::Transient),
         }
     }
@@ -164,7 +181,7 @@ fn classify(body: &Body) -> Class {
     let subcode = body.error_subcode.unwrap_or(0);
     match (body.code, subcode) {
         (4 | 17 | 32 | 613, _) | (80_000..=80_006 | 80_008 | 80_009 | 80_014, _) => Class::Throttled,
-        (100, 1_504_018) | (2, 1_504_038) => Class::TooMuch,
+        (100, 1_504_018) | (2, 1_504_038) => Class::TooLong,
         // Code 1 is "an unknown error", save when Meta asks in words to reduce the amount of data:
         // there is no number for that.
         (1, _) if body.message.to_ascii_lowercase().contains("reduce the amount of data") => Class::TooMuch,
@@ -201,8 +218,8 @@ mod tests {
             assert_eq!(class(code, subcode, false, ""), Class::Transient, "{code}/{subcode}");
         }
         assert_eq!(class(1, 0, false, "Please reduce the amount of data you're asking for"), Class::TooMuch);
-        assert_eq!(class(100, 1_504_018, false, ""), Class::TooMuch);
-        assert_eq!(class(2, 1_504_038, false, ""), Class::TooMuch);
+        assert_eq!(class(100, 1_504_018, false, ""), Class::TooLong);
+        assert_eq!(class(2, 1_504_038, false, ""), Class::TooLong);
         for subcode in [0, 458, 460, 463] {
             assert_eq!(class(190, subcode, false, ""), Class::Token);
         }

@@ -1,5 +1,6 @@
 //! The way a call takes: over HTTP, or into a server in this process.
 
+use super::errors::Class;
 use async_trait::async_trait;
 use std::time::Duration;
 use thiserror::Error;
@@ -46,6 +47,12 @@ pub enum TransportError {
         /// What happened.
         reason: String,
     },
+    /// It was not sent: Meta's limits are used up for longer than a run waits.
+    #[error("Meta's limits are used up for another {minutes} min")]
+    Resting {
+        /// Minutes until they are free again.
+        minutes: u64,
+    },
     /// It may have arrived: whether it had an effect is not known.
     #[error("no answer from {host}: {reason}")]
     NoAnswer {
@@ -54,6 +61,17 @@ pub enum TransportError {
         /// What happened.
         reason: String,
     },
+}
+
+impl TransportError {
+    /// How to mend it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            TransportError::Resting { .. } => Class::Resting.hint(),
+            _ => "check the network and META_GRAPH_URL",
+        }
+    }
 }
 
 /// Takes calls to an API and brings answers back.

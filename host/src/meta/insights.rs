@@ -1,9 +1,10 @@
 //! Insights: what every ad did, by day and over windows. Attribution is stated on every call.
 
 use super::client::Client;
-use super::errors::Error;
+use super::errors::{Class, Error};
 use super::number::Number;
 use crate::domain::{Attribution, Currency, DayFacts, Facts, Money, Unusable};
+use jiff::ToSpan;
 use jiff::civil::Date;
 use serde::Deserialize;
 use serde_json::json;
@@ -72,30 +73,112 @@ struct Action {
     value: Option<Number>,
 }
 
+/// How many rows a question may have before it is asked as a report: Meta answers forty pages in a few minutes.
+const MOST_AT_ONCE: usize = 40 * ROWS_PAGE;
+
 impl Client {
-    /// Reads insights of every ad over a span.
+    /// Reads insights of every ad over a span. `expected` is about how many rows there are: many are asked for as
+    /// a report, and so is whatever Meta does not answer at once.
     ///
     /// # Errors
     /// When a page cannot be read. A row that makes no sense is [`Unusable`], not an error.
-    pub async fn insights(&self, span: Span, attribution: &Attribution, currency: &Currency) -> Result<DayRows, Error> {
-        let path = format!("{}/insights", self.account_id());
+    pub async fn insights(
+        &self,
+        span: Span,
+        attribution: &Attribution,
+        currency: &Currency,
+        expected: usize,
+    ) -> Result<DayRows, Error> {
+        let question = Question { span, attribution, campaigns: None };
+        let rows = match expected > MOST_AT_ONCE {
+            true => self.rows_by_report(question).await?,
+            false => match self.rows(&question).await {
+                Err(error) if matches!(error.class(), Class::TooLong | Class::TooMuch) => {
+                    self.rows_by_report(question).await?
+                }
+                answer => answer?,
+            },
+        };
+        Ok(gather(rows, span, currency))
+    }
+
+    async fn rows(&self, question: &Question<'_>) -> Result<Vec<Row>, Error> {
+        self.list(&self.insights_path(), &question.params(), ROWS_PAGE).await
+    }
+
+    fn insights_path(&self) -> String {
+        format!("{}/insights", self.account_id())
+    }
+
+    /// The rows of a question by reports: what comes to nothing is split by days, then by campaigns.
+    async fn rows_by_report(&self, question: Question<'_>) -> Result<Vec<Row>, Error> {
+        let mut rows = Vec::new();
+        let mut open = vec![question];
+        while let Some(question) = open.pop() {
+            match self.report(&self.insights_path(), &question.params(), ROWS_PAGE).await {
+                Ok(Some(more)) => rows.extend(more),
+                Ok(None) => open.extend(self.split(question).await?),
+                // A server without reports still answers questions at once.
+                Err(error) if error.class() == Class::Invalid => rows.extend(self.rows(&question).await?),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(rows)
+    }
+
+    /// Two smaller questions, the earlier last, so that it is asked first.
+    async fn split<'a>(&self, question: Question<'a>) -> Result<[Question<'a>; 2], Error> {
+        let of_days = |span: Span| Question { span, ..question.clone() };
+        if let Span::Days(from, to) = question.span
+            && from < to
+        {
+            let middle = from.saturating_add((from.until(to).map_or(0, |span| span.get_days()) / 2).days());
+            let after = middle.saturating_add(1.days());
+            return Ok([of_days(Span::Days(after, to)), of_days(Span::Days(from, middle))]);
+        }
+        let mut campaigns = match question.campaigns.clone() {
+            Some(campaigns) => campaigns,
+            None => self.campaign_ids().await?,
+        };
+        if campaigns.len() < 2 {
+            return Err(Error::NoReport { what: format!("POST {}", self.insights_path()) });
+        }
+        let others = campaigns.split_off(campaigns.len() / 2);
+        let of_campaigns = |campaigns| Question { campaigns: Some(campaigns), ..question.clone() };
+        Ok([of_campaigns(others), of_campaigns(campaigns)])
+    }
+}
+
+/// What is asked.
+#[derive(Clone, Debug)]
+struct Question<'a> {
+    span: Span,
+    attribution: &'a Attribution,
+    /// Only these, where not all are meant.
+    campaigns: Option<Vec<String>>,
+}
+
+impl Question<'_> {
+    fn params(&self) -> Vec<(&'static str, String)> {
         let mut params = vec![
             ("level", "ad".to_string()),
             ("fields", FIELDS.to_string()),
-            ("action_report_time", attribution.report_time.clone()),
-            ("action_attribution_windows", json!(attribution.windows).to_string()),
-            ("limit", ROWS_PAGE.to_string()),
+            ("action_report_time", self.attribution.report_time.clone()),
+            ("action_attribution_windows", json!(self.attribution.windows).to_string()),
         ];
         let range = |from: Date, to: Date| json!({"since": from.to_string(), "until": to.to_string()}).to_string();
-        match span {
+        match self.span {
             Span::Days(from, to) => {
                 params.push(("time_range", range(from, to)));
                 params.push(("time_increment", "1".into()));
             }
             Span::Whole(from, to) => params.push(("time_range", range(from, to))),
         }
-        let rows: Vec<Row> = self.list(&path, &params).await?;
-        Ok(gather(rows, span, currency))
+        if let Some(campaigns) = &self.campaigns {
+            let filter = json!([{"field": "campaign.id", "operator": "IN", "value": campaigns}]);
+            params.push(("filtering", filter.to_string()));
+        }
+        params
     }
 }
 

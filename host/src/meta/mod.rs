@@ -8,6 +8,7 @@ pub mod http;
 mod insights;
 mod number;
 mod pace;
+mod reports;
 mod writes;
 
 pub use client::{ApiUsage, Client, Credentials};

@@ -2,6 +2,7 @@
 
 use super::client::Client;
 use super::errors::{Envelope, Error};
+use super::pace::WRITE;
 use crate::domain::{Money, Status};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -55,9 +56,6 @@ struct BatchEntry {
     code: u16,
     body: Option<String>,
 }
-
-/// The most writes that Meta takes in one batch.
-const BATCH: usize = 50;
 
 impl Write {
     /// Whether it creates something, so that repeating it would create another.
@@ -113,17 +111,17 @@ impl Client {
     /// When it was refused, or whether it happened is not known ([`Error::may_have_happened`]).
     pub async fn write(&self, write: &Write) -> Result<WriteAnswer, Error> {
         self.count_writes(1, 0);
-        let value: Value = self.post(&write.path(), &write.params()).await?;
+        let value: Value = self.post(&write.path(), &write.params(), WRITE).await?;
         let what = format!("POST {}", write.path());
         let start = || value.to_string().chars().take(80).collect();
         answer(write, &value).map_err(|reason| Error::NotJson { what, status: 200, reason, start: start() })
     }
 
-    /// Sends writes in batches of up to fifty, each answered on its own, in order. Two ad sets of one
+    /// Sends writes in batches of up to fifty (fewer where an app may call little), each answered on its own, in order. Two ad sets of one
     /// campaign must not stand in one batch: the caller sees to that.
     pub async fn write_batch(&self, writes: &[Write]) -> Vec<Result<WriteAnswer, Error>> {
         let mut answers = Vec::with_capacity(writes.len());
-        for chunk in writes.chunks(BATCH) {
+        for chunk in writes.chunks(self.largest_batch()) {
             if let [write] = chunk {
                 answers.push(self.write(write).await);
                 continue;
@@ -136,7 +134,7 @@ impl Client {
             };
             let batch: Vec<Value> = chunk.iter().map(entry).collect();
             let params = [("batch", json!(batch).to_string()), ("include_headers", "false".into())];
-            let sent: Result<Vec<Option<BatchEntry>>, Error> = self.post("", &params).await;
+            let sent: Result<Vec<Option<BatchEntry>>, Error> = self.post("", &params, WRITE * chunk.len() as f64).await;
             match sent {
                 Ok(entries) => {
                     for (i, write) in chunk.iter().enumerate() {

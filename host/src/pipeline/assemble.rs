@@ -12,6 +12,7 @@ use crate::domain::{Ad, Currency, Verb};
 use crate::features::{self, ContextValues};
 use crate::guard::{AdVerdict, Held, Stopped, Verdicts};
 use crate::ledger::kind;
+use crate::meta::ApiUsage;
 use crate::scoring::{Said, Scored};
 use crate::store::{ActionRow, ActionState, PromotionRow, PromotionState};
 use dean_policy::types::{AdDecision, Check, Plan};
@@ -32,6 +33,7 @@ pub(super) struct Assembly<'a> {
     pub stopped: Option<&'a Stopped>,
     pub background: &'a Background<'a>,
     pub scored: &'a Scored,
+    pub api: ApiUsage,
 }
 
 type Columns = BTreeMap<String, Option<Value>>;
@@ -54,7 +56,7 @@ impl Assembly<'_> {
             actions: self.actions.iter().map(action).collect(),
             promotions: self.promotions(),
             skipped: self.skips(),
-            api: self.runner.client.usage(),
+            api: self.api,
             health: self.health(),
             timings_ms: BTreeMap::new(),
         }

@@ -285,6 +285,7 @@ pub(super) fn proposals(
                 to: currency.from_major(decision.amount).unwrap_or(Money::ZERO),
                 day_start: observation.morning_budgets.get(&owner.id).copied(),
                 hours_since_change: history.hours_since_change(&owner.id, observation.at),
+                changes_1h: history.changes_within(&owner.id, 1.0, observation.at) as u32,
                 learning,
                 joined: joined.get(&owner.id).copied().unwrap_or(Money::ZERO),
                 kill: d

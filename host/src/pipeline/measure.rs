@@ -207,7 +207,7 @@ pub(super) fn measure(
             hours_since_change: history.hours_since_change(&ad.id, now),
             hours_since_budget_change: history.hours_since_change(&owner.id, now),
             hours_since_budget_fall: history.hours_since_fall(&owner.id, now),
-            changes_24h: history.changes_24h(&ad.id, now) as f64,
+            changes_24h: history.changes_within(&ad.id, 24.0, now) as f64,
             budget_day_start: major(observation.morning_budgets.get(&owner.id).copied()),
             joined_budget: major(joined.get(&owner.id).copied().or(Some(Money::ZERO))),
             paused_by_dean: f64::from(paused.is_some()),

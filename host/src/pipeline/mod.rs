@@ -96,9 +96,19 @@ impl Runner<'_> {
     /// When the account cannot be observed or the store fails. What a policy or a single write does
     /// wrong is part of the report instead.
     pub async fn run(&self, options: &Options) -> anyhow::Result<RunReport> {
+        let account = self.client.account_id();
+        let _lock = self.store.lock_account(account).await?;
+        self.client.learn_limits(self.store.limits(account).await?);
+        let report = self.run_locked(options).await;
+        // Also of a run that failed: the next one has to know why.
+        self.store.save_limits(account, &self.client.limits()).await?;
+        report
+    }
+
+    async fn run_locked(&self, options: &Options) -> anyhow::Result<RunReport> {
         let started = Instant::now();
+        let called = self.client.usage();
         let mut timings = Timings::default();
-        let _lock = self.store.lock_account(self.client.account_id()).await?;
 
         self.phase("observe");
         let account = self.client.account().await?;
@@ -202,6 +212,7 @@ impl Runner<'_> {
             stopped: stopped.as_ref(),
             background: &background,
             scored: &scored,
+            api: self.client.usage().since(&called),
         };
         let mut report = assembly.report();
         timings.lap("tell");

@@ -104,7 +104,10 @@ pub(super) async fn observe(
     let last = store.last_history(&account.id, &key).await?;
     let is_new_day = last.is_none_or(|at| at.to_zoned(account.zone.clone()).date() != today);
     let from = if is_new_day { first_day } else { today.saturating_sub(RECENT_DAYS.days()) };
-    let mut recent = client.insights(Span::Days(from, today), attribution, &account.currency).await?;
+    let count = ads.value.len();
+    let looked_at = from.until(today).map_or(1, |span| span.get_days().max(0) as usize + 1);
+    let mut recent =
+        client.insights(Span::Days(from, today), attribution, &account.currency, count * looked_at).await?;
     refuse_beyond(most_in_a_day(config, &account.currency), &mut recent, &account.currency);
     warnings.extend(stray(&recent));
     store.save_unusable(&account.id, &key, at, Some((from, today)), &recent.unusable).await?;
@@ -114,7 +117,7 @@ pub(super) async fn observe(
     if is_new_day {
         // Up to yesterday: what arrives today between the two reads would be counted twice.
         let whole = Span::Whole(first_ever(&ads.value, &account, yesterday), yesterday);
-        let whole = client.insights(whole, attribution, &account.currency).await?;
+        let whole = client.insights(whole, attribution, &account.currency, count).await?;
         warnings.extend(stray(&whole));
         store.save_unusable(&account.id, &key, at, None, &whole.unusable).await?;
         let complete: Vec<DayFacts> = recent.rows.iter().filter(|day| day.date < today).cloned().collect();
@@ -136,7 +139,7 @@ pub(super) async fn observe(
         store.save_morning_budgets(&account.id, today, &budgets).await?;
     }
     let week = Span::Whole(today.saturating_sub(7.days()), yesterday);
-    let reach = client.insights(week, attribution, &account.currency).await?;
+    let reach = client.insights(week, attribution, &account.currency, count).await?;
     warnings.extend(stray(&reach));
     // What made no sense when it was last read holds its ad until a usable row comes in its place.
     let stored = store.unusable(&account.id, &key, first_day).await?;

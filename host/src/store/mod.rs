@@ -14,7 +14,7 @@ pub use rows::{
 pub use sqlite::SqliteStore;
 pub use tables::{Cell, Table};
 
-use crate::domain::{DayFacts, DayLook, Lifetime, Money, Unusable};
+use crate::domain::{ApiLimit, DayFacts, DayLook, Lifetime, Money, Unusable};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -207,6 +207,12 @@ pub trait Store: Send + Sync {
 
     /// Promotions of an account, oldest first.
     async fn promotions(&self, account: &str) -> Result<Vec<PromotionRow>, StoreError>;
+
+    /// Writes how much of Meta's limits is used up, in place of what was known of them.
+    async fn save_limits(&self, account: &str, limits: &[ApiLimit]) -> Result<(), StoreError>;
+
+    /// How much of Meta's limits was used up when it was last heard of.
+    async fn limits(&self, account: &str) -> Result<Vec<ApiLimit>, StoreError>;
 
     /// Keeps a policy by its digest, once.
     async fn save_artifact(&self, artifact: &ArtifactRow) -> Result<(), StoreError>;

@@ -113,6 +113,22 @@ fn paged(rows: &[String], (from, to): Window, total: usize, query: &Query<'_>, r
     format!(r#"{{"data":[{}],"paging":{paging}}}"#, rows.join(","))
 }
 
+/// A page whose cursors lead to its own last row, as when the list grew while it was read.
+pub(crate) fn overlapping(page: &str) -> Option<String> {
+    let parsed: serde_json::Value = serde_json::from_str(page).ok()?;
+    let next = parsed["paging"]["next"].as_str()?;
+    let after = parsed["paging"]["cursors"]["after"].as_str()?;
+    let rows = parsed["data"].as_array()?.len();
+    let before = encode(decode(after)?.checked_sub(1)?);
+    // A page of one row would lead to itself for ever.
+    (rows > 1).then(|| {
+        let mut page = parsed.clone();
+        page["paging"]["cursors"]["after"] = json!(before);
+        page["paging"]["next"] = json!(next.replace(after, &before));
+        page.to_string()
+    })
+}
+
 /// A cursor that nobody takes for a number: clients must not count on its form.
 fn encode(position: usize) -> String {
     format!("QVFI{:x}ZD", position * 7919 + 104_729)

@@ -6,20 +6,26 @@ mod edges;
 mod error;
 mod fields;
 pub(crate) mod filter;
+mod limits;
 mod nodes;
 mod request;
 mod write;
 
 pub(crate) use error::ApiError;
 pub(crate) use fields::Fields;
+pub use limits::Tier;
 pub(crate) use request::Query;
-pub use request::{Method, Request, Response};
+pub use request::{Delivery, Method, Request, Response};
 
+use crate::faults::{Fault, Faults};
 use crate::insights::{self, Scope};
 use crate::world::World;
 use hmac::{Hmac, KeyInit, Mac};
+use limits::Limits;
 use serde_json::{Value, json};
 use sha2::Sha256;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a caller has to present.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,16 +36,29 @@ pub struct Credentials {
     pub app_secret: String,
 }
 
+/// The seconds by which limits are counted: those of the caller's clock.
+pub type Time = Arc<dyn Fn() -> f64 + Send + Sync>;
+
 /// A world behind the Graph API.
-#[derive(Debug)]
 pub struct Graph {
     world: World,
     credentials: Credentials,
     version: String,
     reports: Vec<Report>,
     calls: u64,
-    /// Percent of its limit that every answer says is used up.
-    usage: u32,
+    limits: Limits,
+    time: Option<Time>,
+    faults: Faults,
+    /// Requests, batches counted once.
+    number: u64,
+    hits: BTreeMap<Fault, u64>,
+    token_expired: bool,
+}
+
+impl std::fmt::Debug for Graph {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Graph").field("version", &self.version).field("calls", &self.calls).finish_non_exhaustive()
+    }
 }
 
 /// An asynchronous insights report.
@@ -47,6 +66,8 @@ pub struct Graph {
 pub(crate) struct Report {
     rows: Vec<String>,
     polls: u32,
+    /// How it ends.
+    end: &'static str,
 }
 
 /// How often a report is asked for before it is there.
@@ -69,7 +90,19 @@ impl Graph {
     /// Puts a world behind an API version such as `v26.0`.
     #[must_use]
     pub fn new(world: World, version: &str, credentials: Credentials) -> Self {
-        Graph { world, credentials, version: version.into(), reports: Vec::new(), calls: 0, usage: 1 }
+        Graph {
+            world,
+            credentials,
+            version: version.into(),
+            reports: Vec::new(),
+            calls: 0,
+            limits: Limits::new(Tier::Standard),
+            time: None,
+            faults: Faults::default(),
+            number: 0,
+            hits: BTreeMap::new(),
+            token_expired: false,
+        }
     }
 
     /// The world, to look at.
@@ -95,9 +128,38 @@ impl Graph {
         &self.credentials
     }
 
-    /// Sets the share of its limit, in percent, that every answer says is used up; at first next to none.
-    pub fn set_usage(&mut self, percent: u32) {
-        self.usage = percent;
+    /// How much may be called.
+    pub fn set_tier(&mut self, tier: Tier) {
+        self.limits = Limits::new(tier);
+    }
+
+    /// The clock by which limits are counted; without it the world's.
+    pub fn set_time(&mut self, time: Time) {
+        self.time = Some(time);
+    }
+
+    /// Fills the limits to a share, in percent, as other programs of the same app would.
+    pub fn fill_limits(&mut self, percent: f64) {
+        let now = self.now();
+        self.limits.fill(percent, now);
+    }
+
+    /// What goes wrong from now on.
+    pub fn set_faults(&mut self, faults: Faults) {
+        self.faults = faults;
+        self.token_expired = false;
+    }
+
+    /// How often each fault happened.
+    #[must_use]
+    pub fn hits(&self) -> &BTreeMap<Fault, u64> {
+        &self.hits
+    }
+
+    /// Calls that were refused because there were too many, those of faults not among them.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.limits.refused
     }
 
     /// How many calls were answered, batches counted one by one.
@@ -106,18 +168,75 @@ impl Graph {
         self.calls
     }
 
+    fn now(&self) -> f64 {
+        self.time.as_ref().map_or(self.world.now as f64, |time| time())
+    }
+
     /// Answers one request.
     pub fn handle(&mut self, request: &Request) -> Response {
-        let mut response = match self.dispatch(request) {
-            Ok(body) => Response::json(200, body),
-            Err(error) => error.response(),
+        self.number += 1;
+        let fault = self.faults.of(self.number, None, request);
+        let mut response = match fault {
+            Some(Fault::Reset) => Response::none(Delivery::Broken),
+            Some(Fault::TimeoutBefore) => Response::none(Delivery::Never),
+            Some(Fault::Html) => Response::html(),
+            other => self.answer(request, other),
         };
-        let usage = json!({ self.world.account.to_string(): [{
-            "type": "ads_management", "call_count": self.usage, "total_cputime": 1, "total_time": 1,
-            "estimated_time_to_regain_access": 0, "ads_api_access_tier": "standard_access"}]});
-        response.headers.push(("x-business-use-case-usage".into(), usage.to_string()));
+        let mut happened = true;
+        match fault {
+            Some(Fault::TimeoutAfter) => response.delivery = Delivery::Never,
+            Some(Fault::Drip) => response.delivery = Delivery::Slowly,
+            Some(Fault::Cut) => response.body.truncate(half(&response.body)),
+            Some(Fault::Duplicates) => match edges::overlapping(&response.body) {
+                Some(page) => response.body = page,
+                None => happened = false,
+            },
+            _ => {}
+        }
+        if let Some(fault) = fault.filter(|_| happened) {
+            *self.hits.entry(fault).or_default() += 1;
+        }
+        let account = self.world.account.to_string();
+        let of_insights = request.path.contains("/insights");
+        response.headers.extend(self.limits.headers(&account, self.now(), of_insights));
         response.headers.push(("facebook-api-version".into(), self.version.clone()));
         response
+    }
+
+    /// Answers one request of a batch; `None` when its entry is lost.
+    fn entry(&mut self, entry: usize, request: &Request) -> Option<Response> {
+        let fault = self.faults.of(self.number, Some(entry), request);
+        if let Some(fault) = fault {
+            *self.hits.entry(fault).or_default() += 1;
+        }
+        if fault == Some(Fault::NullEntry) {
+            if self.faults.was_done(self.number, entry) {
+                self.answer(request, None);
+            }
+            return None;
+        }
+        Some(self.answer(request, fault))
+    }
+
+    /// Does what is asked, unless a fault forbids it.
+    fn answer(&mut self, request: &Request, fault: Option<Fault>) -> Response {
+        self.token_expired |= fault == Some(Fault::TokenExpired);
+        let error = fault.and_then(ApiError::of_fault);
+        let (ads, reports) = (self.world.ads.len(), self.reports.len());
+        let answer = match error {
+            Some(error) => Err(error),
+            None => self.dispatch(request),
+        };
+        match fault {
+            Some(Fault::Rejected) => self.world.ads[ads..].iter_mut().for_each(|ad| ad.rejected = true),
+            Some(Fault::ReportFailed) => self.reports[reports..].iter_mut().for_each(|r| r.end = "Job Failed"),
+            Some(Fault::ReportSkipped) => self.reports[reports..].iter_mut().for_each(|r| r.end = "Job Skipped"),
+            _ => {}
+        }
+        match answer {
+            Ok(body) => Response::json(200, body),
+            Err(error) => error.response(),
+        }
     }
 
     fn dispatch(&mut self, request: &Request) -> Result<String, ApiError> {
@@ -136,6 +255,9 @@ impl Graph {
             return batch::run(self, &query, &request.base);
         }
         self.calls += 1;
+        let asks = request.method == Method::Get || edge == Some("insights");
+        let now = self.now();
+        self.limits.charge(if asks { limits::READ } else { limits::WRITE }, now)?;
         if rest.is_some() {
             return Err(ApiError::unknown_path(path));
         }
@@ -159,7 +281,7 @@ impl Graph {
             (Method::Get, node, Some(edge)) => edges::read(&self.world, node, edge, &query, request),
             (Method::Post, node, Some("insights")) => {
                 let rows = insights::rows(&self.world, scope(node)?, &query)?;
-                self.reports.push(Report { rows, polls: 0 });
+                self.reports.push(Report { rows, polls: 0, end: "Job Completed" });
                 let id = REPORT_IDS + self.reports.len() as u64 - 1;
                 Ok(text(json!({"report_run_id": id.to_string()})))
             }
@@ -191,6 +313,9 @@ impl Graph {
                 2500,
                 "An active access token must be used to query information about the current user.",
             ));
+        }
+        if self.token_expired {
+            return Err(ApiError::expired());
         }
         if token != self.credentials.token {
             return Err(ApiError::new(190, "Invalid OAuth access token - Cannot parse access token"));
@@ -238,12 +363,17 @@ impl Graph {
         json!({
             "id": (REPORT_IDS + index as u64).to_string(),
             "account_id": self.world.account.to_string(),
-            "async_status": if done { "Job Completed" } else { "Job Running" },
+            "async_status": if done { report.end } else { "Job Running" },
             "async_percent_completion": if done { 100 } else { 50 },
             "date_start": self.world.today().to_string(),
             "date_stop": self.world.today().to_string(),
         })
     }
+}
+
+/// The place in the middle of a text where it may be cut.
+fn half(text: &str) -> usize {
+    (0..=text.len() / 2).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0)
 }
 
 fn scope(node: Node) -> Result<Scope, ApiError> {

@@ -36,12 +36,40 @@ pub struct Response {
     pub headers: Vec<(String, String)>,
     /// The body, JSON.
     pub body: String,
+    /// How it travels.
+    pub delivery: Delivery,
+}
+
+/// How an answer travels.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delivery {
+    /// As it should.
+    #[default]
+    Whole,
+    /// Drop by drop.
+    Slowly,
+    /// Not at all: nobody waits for it long enough.
+    Never,
+    /// Not at all: the connection breaks.
+    Broken,
 }
 
 impl Response {
     pub(crate) fn json(status: u16, body: String) -> Self {
         let headers = vec![("content-type".into(), "application/json; charset=UTF-8".into())];
-        Response { status, headers, body }
+        Response { status, headers, body, delivery: Delivery::Whole }
+    }
+
+    /// None that anybody gets.
+    pub(crate) fn none(delivery: Delivery) -> Self {
+        Response { delivery, ..Response::json(500, String::new()) }
+    }
+
+    /// What a proxy answers in Meta's place.
+    pub(crate) fn html() -> Self {
+        let body = "<!DOCTYPE html><html><body>Sorry, something went wrong.</body></html>".into();
+        let headers = vec![("content-type".into(), "text/html; charset=utf-8".into())];
+        Response { status: 200, headers, body, delivery: Delivery::Whole }
     }
 }
 

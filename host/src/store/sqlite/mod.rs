@@ -1,6 +1,7 @@
 //! SQLite behind the store: one file, write-ahead log, migrations, a newer schema refused.
 
 mod ledger;
+mod limits;
 mod metrics;
 mod models;
 mod read;
@@ -12,7 +13,7 @@ use super::rows::{
 };
 use super::tables::{Cell, Table};
 use super::{AccountLock, Store, StoreError};
-use crate::domain::{DayFacts, DayLook, Lifetime, Money, Unusable};
+use crate::domain::{ApiLimit, DayFacts, DayLook, Lifetime, Money, Unusable};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -32,6 +33,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../migrations/0004_learned.sql")),
     M::up(include_str!("../migrations/0005_models.sql")),
     M::up(include_str!("../migrations/0006_model_registry.sql")),
+    M::up(include_str!("../migrations/0007_limits.sql")),
 ];
 
 /// Another process writes for milliseconds; longer than this it hangs.
@@ -324,6 +326,14 @@ impl Store for SqliteStore {
 
     async fn artifact(&self, digest: &str) -> Result<Option<ArtifactRow>, StoreError> {
         self.read("reading a policy", |connection| runs::artifact(connection, digest))
+    }
+
+    async fn save_limits(&self, account: &str, limits: &[ApiLimit]) -> Result<(), StoreError> {
+        self.write("saving Meta's limits", |connection| limits::save(connection, account, limits))
+    }
+
+    async fn limits(&self, account: &str) -> Result<Vec<ApiLimit>, StoreError> {
+        self.read("reading Meta's limits", |connection| limits::limits(connection, account))
     }
 
     async fn save_model(&self, model: &ModelRow) -> Result<(), StoreError> {
