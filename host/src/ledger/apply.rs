@@ -1,7 +1,7 @@
 //! Sends what was planned, writing down each step before it is taken.
 
 use super::batches::{Place, batches};
-use super::{kind, write_of};
+use super::{kind, precondition, write_of};
 use crate::domain::Clock;
 use crate::meta::{Class, Client, Error, Write, WriteAnswer};
 use crate::store::{ActionRow, ActionState, Store, StoreError};
@@ -43,6 +43,8 @@ pub async fn apply(
     }
     store.save_actions(&actions).await?;
     let places: Vec<Place> = actions.iter().map(place).collect();
+    precondition::drop_changed(client, clock, &mut actions, &places).await;
+    store.save_actions(&actions).await?;
     let mut blocked: Option<String> = None;
     for batch in batches(&places) {
         let batch: Vec<usize> = batch.into_iter().filter(|&i| actions[i].state == ActionState::Planned).collect();

@@ -7,6 +7,7 @@
 mod apply;
 mod batches;
 mod history;
+mod precondition;
 mod reconcile;
 
 pub use apply::{Applied, Sent, apply, send_one};

@@ -28,6 +28,36 @@ pub struct Observed<T> {
     pub warnings: Vec<String>,
 }
 
+/// A list of objects of the account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Edge {
+    /// Its ads.
+    Ads,
+    /// Its ad sets.
+    AdSets,
+    /// Its campaigns.
+    Campaigns,
+}
+
+impl Edge {
+    fn name(self) -> &'static str {
+        match self {
+            Edge::Ads => "ads",
+            Edge::AdSets => "adsets",
+            Edge::Campaigns => "campaigns",
+        }
+    }
+}
+
+/// What of an object can be changed, as it is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Present {
+    /// What a user set.
+    pub status: Option<Status>,
+    /// Its daily budget, where it has one.
+    pub daily_budget: Option<Money>,
+}
+
 #[derive(Debug, Deserialize)]
 struct AccountNode {
     #[serde(default)]
@@ -166,6 +196,33 @@ impl Client {
         let nodes: Vec<CampaignNode> = self.list(&path, &params, ADS_PAGE).await?;
         // A server that does not know the filter sends everything.
         Ok(nodes.into_iter().map(|node| campaign(node, None)).filter(|c| ids.contains(&c.id.as_str())).collect())
+    }
+
+    /// What objects of an edge are now, by their ids; those that the account does not have are left out.
+    ///
+    /// # Errors
+    /// When a page cannot be read.
+    pub async fn present(&self, edge: Edge, ids: &[&str]) -> Result<HashMap<String, Present>, Error> {
+        #[derive(Deserialize)]
+        struct Node {
+            id: String,
+            status: Option<String>,
+            daily_budget: Option<Number>,
+        }
+        let mut present = HashMap::with_capacity(ids.len());
+        for ids in ids.chunks(ADS_PAGE) {
+            let filter = serde_json::json!([{"field": "id", "operator": "IN", "value": ids}]);
+            let fields = if edge == Edge::Ads { "id,status" } else { "id,status,daily_budget" };
+            let params = [("fields", fields.to_string()), ("filtering", filter.to_string())];
+            let nodes: Vec<Node> =
+                self.list(&format!("{}/{}", self.account_id(), edge.name()), &params, ADS_PAGE).await?;
+            // A server that does not know the filter sends everything.
+            present.extend(nodes.into_iter().filter(|node| ids.contains(&node.id.as_str())).map(|node| {
+                let status = node.status.as_deref().and_then(Status::parse);
+                (node.id, Present { status, daily_budget: node.daily_budget.as_ref().and_then(amount) })
+            }));
+        }
+        Ok(present)
     }
 
     /// The ids of all campaigns that are not put away.

@@ -12,7 +12,7 @@ mod reports;
 mod writes;
 
 pub use client::{ApiUsage, Client, Credentials};
-pub use entities::Observed;
+pub use entities::{Edge, Observed, Present};
 pub use errors::{ApiError, Class, Error};
 pub use http::{Call, HttpTransport, Method, Reply, Transport, TransportError};
 pub use insights::{DayRows, Span};

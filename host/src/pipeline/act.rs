@@ -4,7 +4,7 @@ use super::Runner;
 use super::decide::Decided;
 use super::observe::Observation;
 use super::promote::{self, Stagehand};
-use crate::domain::{Status, Verb};
+use crate::domain::{Ad, Status, Verb};
 use crate::guard::Verdicts;
 use crate::ledger::{self, Intent, Place, kind};
 use crate::store::{ActionRow, CopyKind, PromotionRow};
@@ -123,9 +123,13 @@ impl Runner<'_> {
         promotions: &mut Vec<PromotionRow>,
     ) -> anyhow::Result<Vec<ActionRow>> {
         let place = |action: &ActionRow| {
-            let ad = action.ad_id.as_ref().and_then(|id| observation.index.get(id));
-            let owner = || observation.ads.iter().position(|ad| ad.adset_id.as_ref() == Some(&action.target_id));
-            let ad = ad.copied().or_else(owner).map(|i| &observation.ads[i]);
+            let by = |is: &dyn Fn(&Ad) -> bool| observation.ads.iter().find(|ad| is(ad));
+            let target = Some(&action.target_id);
+            if action.ad_id.is_none() && by(&|ad| ad.campaign_id.as_ref() == target).is_some() {
+                return Place { campaign: target.cloned(), adset: None };
+            }
+            let ad = action.ad_id.as_ref().and_then(|id| observation.index.get(id)).map(|&i| &observation.ads[i]);
+            let ad = ad.or_else(|| by(&|ad| ad.adset_id.as_ref() == target));
             Place { campaign: ad.and_then(|ad| ad.campaign_id.clone()), adset: ad.and_then(|ad| ad.adset_id.clone()) }
         };
         let mut next_seq = planned.len();

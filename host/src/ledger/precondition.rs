@@ -1,0 +1,66 @@
+//! Just before it is written: whether a target still is what the plan saw. What somebody changed meanwhile is
+//! theirs, and the action is dropped.
+
+use super::{Place, kind};
+use crate::domain::Clock;
+use crate::meta::{Client, Edge, Error, Present};
+use crate::store::{ActionRow, ActionState};
+use std::collections::HashMap;
+
+/// Reads the targets of planned actions again and drops those that are not as they were seen; when they cannot
+/// be read, all of them.
+pub(super) async fn drop_changed(client: &Client, clock: &Clock, actions: &mut [ActionRow], places: &[Place]) {
+    let mut of_edge: HashMap<Edge, Vec<usize>> = HashMap::new();
+    for (i, action) in actions.iter().enumerate() {
+        if action.state == ActionState::Planned && action.from_value.is_some() {
+            of_edge.entry(edge(action, &places[i])).or_default().push(i);
+        }
+    }
+    for (edge, of_edge) in of_edge {
+        let ids: Vec<&str> = of_edge.iter().map(|&i| actions[i].target_id.as_str()).collect();
+        let present = client.present(edge, &ids).await;
+        for i in of_edge {
+            if let Some(reason) = changed(&actions[i], &present) {
+                actions[i].state = ActionState::Dropped;
+                actions[i].reason = Some(reason);
+                actions[i].finished_at = Some(clock.now());
+            }
+        }
+    }
+}
+
+/// Where a target is listed.
+fn edge(action: &ActionRow, place: &Place) -> Edge {
+    match action.kind.as_str() {
+        kind::SET_BUDGET if place.campaign.as_deref() == Some(&action.target_id) => Edge::Campaigns,
+        kind::SET_BUDGET => Edge::AdSets,
+        _ => Edge::Ads,
+    }
+}
+
+/// Why an action cannot be done any more, if so.
+fn changed(action: &ActionRow, present: &Result<HashMap<String, Present>, Error>) -> Option<String> {
+    let present = match present {
+        Ok(present) => present.get(&action.target_id),
+        Err(error) => {
+            let error = error.to_string();
+            return Some(format!("what it is now could not be read: {}", error.lines().next().unwrap_or_default()));
+        }
+    };
+    let Some(present) = present else {
+        return Some("it is not in the account any more".into());
+    };
+    let is = match action.kind.as_str() {
+        kind::SET_BUDGET => present.daily_budget.map(|budget| budget.0.to_string()),
+        _ => present.status.map(|status| status.as_str().to_string()),
+    };
+    let what = if action.kind == kind::SET_BUDGET { "its daily budget" } else { "its status" };
+    let (is, was) = (is.as_deref().unwrap_or("not known"), action.from_value.as_deref().unwrap_or("not known"));
+    if is == was {
+        return None;
+    }
+    Some(match is == action.to_value {
+        true => format!("somebody did it meanwhile: {what} is {is} already"),
+        false => format!("somebody changed it meanwhile: {what} was {was} when this was planned and is {is}"),
+    })
+}
