@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Passes every test of the project, installing what they need. Prints the time of each part.
 # DEAN_REQUIRE_ALL=1 makes a part that cannot run a failure instead of a line that says so.
+# --soak passes the fault matrix whole: a thousand seeds and fifty kills.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,6 +12,7 @@ tools=$target/test-tools
 mkdir -p "$tools"
 failed=0
 times=()
+[ "${1:-}" != --soak ] || export DEAN_SOAK=1
 
 part() {
     local name=$1 start=$SECONDS

@@ -1,12 +1,13 @@
 //! A simulated account behind HTTP, with a store in a folder of its own and Dean to run on it.
 
+use crate::mortal::{Life, MortalStore, MortalTransport};
 use async_trait::async_trait;
 use dean::config::{self, Effective, Environment, Sources};
 use dean::domain::Clock;
 use dean::meta::{Call, Client, Credentials, HttpTransport, Method, Reply, Transport, TransportError};
 use dean::pipeline::{self, Options, Recent, RunReport, Runner, StagePolicy};
 use dean::scoring::Models;
-use dean::store::SqliteStore;
+use dean::store::{SqliteStore, Store};
 use dean_policy::{Limits, Registry, Runtime};
 use dean_sim::{Graph, Params, Server, Stage, World};
 use jiff::Timestamp;
@@ -187,16 +188,38 @@ impl TestAccount {
     /// # Errors
     /// Those of the run.
     pub async fn run(&self, options: &Options) -> anyhow::Result<RunReport> {
+        self.run_of(&self.client, &self.store, &self.recent, options).await
+    }
+
+    /// One run of a process that may die: at the end of its life nothing more of it reaches account or store.
+    ///
+    /// # Errors
+    /// Those of the run, death among them.
+    pub async fn run_mortal(&self, life: &Arc<Life>, options: &Options) -> anyhow::Result<RunReport> {
+        let inner = HttpTransport::new(&self.server.url()).map_err(anyhow::Error::msg)?;
+        let transport = MortalTransport { inner: Box::new(inner), life: Arc::clone(life) };
+        let client = client(Arc::new(transport), &self.clock, self.client.account_id());
+        let store = MortalStore { inner: &self.store, life: Arc::clone(life) };
+        self.run_of(&client, &store, &Recent::default(), options).await
+    }
+
+    async fn run_of(
+        &self,
+        client: &Client,
+        store: &dyn Store,
+        recent: &Recent,
+        options: &Options,
+    ) -> anyhow::Result<RunReport> {
         let runner = Runner {
-            client: &self.client,
-            store: &self.store,
+            client,
+            store,
             clock: &self.clock,
             effective: &self.effective,
             policies: &self.policies,
             models: &self.models,
             data_dir: self.folder.path(),
             progress: &|_| {},
-            recent: &self.recent,
+            recent,
         };
         runner.run(options).await
     }

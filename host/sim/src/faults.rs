@@ -110,7 +110,9 @@ pub struct Faults {
     pub kinds: Vec<Fault>,
     /// Faults of single requests, by their number from 1 on, beside the dice.
     pub at: BTreeMap<u64, Fault>,
-    /// The number of the last request that the dice may hit; without it there is no end.
+    /// The number of the first request that the dice may hit.
+    pub from: u64,
+    /// The number of the last; without it there is no end.
     pub until: Option<u64>,
 }
 
@@ -120,7 +122,7 @@ impl Faults {
         if let (Some(fault), None) = (self.at.get(&number), entry) {
             return Some(*fault).filter(|fault| fault.fits(request, false));
         }
-        if self.share <= 0.0 || self.until.is_some_and(|until| number > until) {
+        if self.share <= 0.0 || number < self.from || self.until.is_some_and(|until| number > until) {
             return None;
         }
         let mut dice = Random::at(self.seed, "fault", &[number, entry.map_or(0, |entry| entry as u64 + 1)]);
