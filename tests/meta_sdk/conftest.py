@@ -54,6 +54,11 @@ class Sim:
         url = f"{self.url}/sim/advance"
         self.doors.post(url, json={"hours": hours}, timeout=SECONDS).raise_for_status()
 
+    def faults(self, *kinds):
+        """Lets every request that fits go wrong in one of these ways; without kinds none."""
+        plan = {"seed": 1, "share": 1.0, "kinds": kinds}
+        self.doors.post(f"{self.url}/sim/faults", json=plan, timeout=SECONDS).raise_for_status()
+
     def state(self):
         url = f"{self.url}/sim/state"
         return self.doors.get(url, timeout=SECONDS).json()

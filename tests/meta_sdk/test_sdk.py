@@ -273,6 +273,62 @@ def test_an_async_report_completes_and_reads_like_a_direct_one(sim):
     assert rows == insights(sim.account, fields, time_increment=1, **WEEK, **WINDOWS)
 
 
+@pytest.mark.parametrize(("kind", "ends"), [("report-failed", "Job Failed"), ("report-skipped", "Job Skipped")])
+def test_an_async_report_that_comes_to_nothing_says_so(sim, kind, ends):
+    def ask():
+        report = sim.account.get_insights(fields=["ad_id"], params={"level": "ad", **WEEK}, is_async=True)
+        for _ in range(20):
+            report = report.api_get()
+            if report["async_status"] not in ("Job Not Started", "Job Started", "Job Running"):
+                return report["async_status"]
+        pytest.fail("the report never ended")
+
+    sim.faults(kind)
+    assert ask() == ends
+    sim.faults()
+    assert ask() == "Job Completed"
+
+
+# Pace
+
+
+def usage(sim, edge):
+    response = sim.api.call("GET", (sim.facts["account"], edge), params={"limit": 1})
+    headers = {name.lower(): value for name, value in response.headers().items()}
+    business = json.loads(headers["x-business-use-case-usage"])
+    account = json.loads(headers["x-ad-account-usage"])
+    return headers, business[sim.facts["account"].removeprefix("act_")][0], account
+
+
+def test_every_answer_says_how_much_of_the_limits_is_used_up(sim):
+    headers, business, account = usage(sim, "ads")
+    assert business["type"] == "ads_management" and business["estimated_time_to_regain_access"] == 0
+    assert business["ads_api_access_tier"] == account["ads_api_access_tier"] == "standard_access"
+    assert set(json.loads(headers["x-app-usage"])) == {"call_count", "total_time", "total_cputime"}
+    assert "x-fb-ads-insights-throttle" not in headers
+    for _ in range(90):
+        usage(sim, "ads")
+    _, more, more_account = usage(sim, "ads")
+    assert more["call_count"] > business["call_count"] or more_account["acc_id_util_pct"] > account["acc_id_util_pct"]
+    of_insights, business, _ = usage(sim, "insights")
+    assert business["type"] == "ads_insights"
+    assert {"app_id_util_pct", "acc_id_util_pct"} <= set(json.loads(of_insights["x-fb-ads-insights-throttle"]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "code", "subcode", "transient"),
+    [("throttled", 17, 2446079, False), ("transient", 2, None, True), ("policy-block", 368, None, False),
+     ("permission", 200, None, False), ("token-expired", 190, 463, False)],
+)
+def test_what_goes_wrong_is_an_error_that_the_sdk_reads(sim, kind, code, subcode, transient):
+    sim.faults(kind)
+    error = refusal(sim.account.api_get, fields=["name"])
+    assert (error.api_error_code(), error.api_error_subcode()) == (code, subcode)
+    assert error.api_transient_error() is transient
+    sim.faults()
+    assert sim.account.api_get(fields=["name"])["name"]
+
+
 def test_two_servers_of_one_seed_give_identical_insights(start):
     def numbers(seed):
         sim = start(seed)
