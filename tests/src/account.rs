@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use dean::config::{self, Effective, Environment, Sources};
 use dean::domain::Clock;
 use dean::meta::{Call, Client, Credentials, HttpTransport, Method, Reply, Transport, TransportError};
-use dean::pipeline::{self, Options, Recent, RunReport, Runner, StagePolicy};
+use dean::pipeline::{self, Applied, Options, Plan, Recent, RunReport, Runner, StagePolicy};
 use dean::scoring::Models;
 use dean::store::{SqliteStore, Store};
 use dean_policy::{Limits, Registry, Runtime};
@@ -188,7 +188,7 @@ impl TestAccount {
     /// # Errors
     /// Those of the run.
     pub async fn run(&self, options: &Options) -> anyhow::Result<RunReport> {
-        self.run_of(&self.client, &self.store, &self.recent, options).await
+        self.runner(&self.client, &self.store, &self.recent).run(options).await
     }
 
     /// One run of a process that may die: at the end of its life nothing more of it reaches account or store.
@@ -200,17 +200,27 @@ impl TestAccount {
         let transport = MortalTransport { inner: Box::new(inner), life: Arc::clone(life) };
         let client = client(Arc::new(transport), &self.clock, self.client.account_id());
         let store = MortalStore { inner: &self.store, life: Arc::clone(life) };
-        self.run_of(&client, &store, &Recent::default(), options).await
+        self.runner(&client, &store, &Recent::default()).run(options).await
     }
 
-    async fn run_of(
-        &self,
-        client: &Client,
-        store: &dyn Store,
-        recent: &Recent,
-        options: &Options,
-    ) -> anyhow::Result<RunReport> {
-        let runner = Runner {
+    /// Does a plan.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn apply(&self, plan: &Plan) -> anyhow::Result<Applied> {
+        self.runner(&self.client, &self.store, &self.recent).apply(plan).await
+    }
+
+    /// Puts a run back.
+    ///
+    /// # Errors
+    /// When it cannot be.
+    pub async fn undo(&self, run: &str) -> anyhow::Result<Applied> {
+        self.runner(&self.client, &self.store, &self.recent).undo(run).await
+    }
+
+    fn runner<'a>(&'a self, client: &'a Client, store: &'a dyn Store, recent: &'a Recent) -> Runner<'a> {
+        Runner {
             client,
             store,
             clock: &self.clock,
@@ -220,8 +230,7 @@ impl TestAccount {
             data_dir: self.folder.path(),
             progress: &|_| {},
             recent,
-        };
-        runner.run(options).await
+        }
     }
 
     /// Lets hours pass, in the world and on the clock.

@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use dean::domain::{ApiLimit, DayFacts, DayLook, Lifetime, Money, Unusable};
 use dean::meta::{Call, Method, Reply, Transport, TransportError};
 use dean::store::{
-    AccountLock, ActionRow, ArtifactRow, Cell, JournalRow, LifecycleRow, ModelRow, PolicyFaultRow, PromotionRow,
-    RunRow, SqliteStore, Store, StoreError, SwitchRow, Table,
+    AccountLock, ActionRow, ArtifactRow, Cell, JournalRow, LifecycleRow, ModelRow, PlanRow, PolicyFaultRow,
+    PromotionRow, RunRow, SqliteStore, Store, StoreError, SwitchRow, Table,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -138,6 +138,7 @@ store! {
         fn actions_of(run: &str) -> Vec<ActionRow>;
         fn promotions(account: &str) -> Vec<PromotionRow>;
         fn limits(account: &str) -> Vec<ApiLimit>;
+        fn plan(run: &str) -> Option<PlanRow>;
         fn artifact(digest: &str) -> Option<ArtifactRow>;
         fn model(model: &str, version: &str) -> Option<ModelRow>;
         fn models() -> Vec<ModelRow>;
@@ -158,6 +159,7 @@ store! {
         fn save_run(run: &RunRow) -> ();
         fn save_actions(actions: &[ActionRow]) -> ();
         fn save_promotions(promotions: &[PromotionRow]) -> ();
+        fn save_plan(plan: &PlanRow) -> ();
         fn save_limits(account: &str, limits: &[ApiLimit]) -> ();
         fn save_artifact(artifact: &ArtifactRow) -> ();
         fn save_model(model: &ModelRow) -> ();

@@ -3,6 +3,7 @@
 //! Data goes to stdout, everything else to stderr. Exit codes: 0 done, 1 failed, 2 wrong usage or
 //! configuration, 3 done in part.
 
+mod apply;
 mod config;
 mod context;
 mod demo;
@@ -63,6 +64,10 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Observe the account, decide, and do it: one run
     Run(run::RunArgs),
+    /// Do what a dry run planned, save for what has changed since
+    Apply(apply::ApplyArgs),
+    /// Put back what a run changed, where it still is as the run left it
+    Undo(apply::UndoArgs),
     /// Why an ad was treated as it was
     Explain(explain::ExplainArgs),
     /// Make the decisions of a run again and compare them byte for byte
@@ -115,6 +120,8 @@ pub fn dispatch(cli: Cli) -> ExitCode {
         match command {
             Command::Demo(args) => demo::demo(&global, args).await,
             Command::Run(args) => run::run(&global, args).await,
+            Command::Apply(args) => apply::apply(&global, args).await,
+            Command::Undo(args) => apply::undo(&global, args).await,
             Command::Explain(args) => explain::explain(&global, args).await,
             Command::Replay(args) => replay::replay(&global, args).await,
             Command::Policy(command) => policy::policy(&global, command).await,

@@ -6,7 +6,9 @@ use super::{Ended, Global};
 use crate::demo::{Forecast, forecast};
 use crate::domain::{Currency, Verb};
 use crate::pipeline::{self, Options, Recent, RunReport, Runner, StageReport, plain_name};
+use crate::store::Store;
 use clap::Args;
+use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
@@ -19,6 +21,9 @@ pub(super) struct RunArgs {
     /// Plan as --dry-run does, pretend that the plan was done, and show a simulated week with and without it
     #[arg(long)]
     simulate: bool,
+    /// Write the plan of a dry run into a file, for `dean apply`
+    #[arg(long, value_name = "FILE", requires = "dry_run", conflicts_with = "background")]
+    out: Option<PathBuf>,
     /// Show every decision with its reason; with --json every column and check too
     #[arg(long)]
     explain: bool,
@@ -122,6 +127,9 @@ async fn once(global: &Global, args: &RunArgs) -> anyhow::Result<Ended> {
     if let Some(bar) = &bar {
         bar.finish_and_clear();
     }
+    if let (Some(file), Some(plan)) = (&args.out, store.plan(&report.run_id).await?) {
+        std::fs::write(file, plan.body).map_err(|error| anyhow::anyhow!("{}: {error}", file.display()))?;
+    }
     if global.json {
         let mut document = serde_json::to_value(&report)?;
         if let Some(ahead) = &ahead {
@@ -131,6 +139,9 @@ async fn once(global: &Global, args: &RunArgs) -> anyhow::Result<Ended> {
     } else {
         print(&report, args.explain);
         ahead.iter().for_each(|ahead| print_ahead(ahead, &report.currency));
+        if let Some(file) = &args.out {
+            output::line(&format!("The plan: {0}; `dean apply {0}` does it within a day.", file.display()));
+        }
     }
     if let Some(why) = report.unhealthy() {
         output::tell(&format!("error: nothing can be written to {}: {why}", report.account));

@@ -7,7 +7,7 @@ use super::promote::{self, Stagehand};
 use crate::domain::{Ad, Status, Verb};
 use crate::guard::Verdicts;
 use crate::ledger::{self, Intent, Place, kind};
-use crate::store::{ActionRow, CopyKind, PromotionRow};
+use crate::store::{ActionRow, CopyKind, PromotionRow, StoreError};
 
 impl Runner<'_> {
     /// The writes that verdicts ask for, promotions aside.
@@ -114,6 +114,16 @@ impl Runner<'_> {
         action
     }
 
+    /// Sends changes of status and budget through the ledger.
+    pub(super) async fn send(
+        &self,
+        observation: &Observation,
+        actions: Vec<ActionRow>,
+    ) -> Result<ledger::Applied, StoreError> {
+        let place = |action: &ActionRow| place(observation, action);
+        ledger::apply(self.client, self.store, self.clock, actions, place).await
+    }
+
     pub(super) async fn act(
         &self,
         run_id: &str,
@@ -122,18 +132,8 @@ impl Runner<'_> {
         new_promotions: Vec<PromotionRow>,
         promotions: &mut Vec<PromotionRow>,
     ) -> anyhow::Result<Vec<ActionRow>> {
-        let place = |action: &ActionRow| {
-            let by = |is: &dyn Fn(&Ad) -> bool| observation.ads.iter().find(|ad| is(ad));
-            let target = Some(&action.target_id);
-            if action.ad_id.is_none() && by(&|ad| ad.campaign_id.as_ref() == target).is_some() {
-                return Place { campaign: target.cloned(), adset: None };
-            }
-            let ad = action.ad_id.as_ref().and_then(|id| observation.index.get(id)).map(|&i| &observation.ads[i]);
-            let ad = ad.or_else(|| by(&|ad| ad.adset_id.as_ref() == target));
-            Place { campaign: ad.and_then(|ad| ad.campaign_id.clone()), adset: ad.and_then(|ad| ad.adset_id.clone()) }
-        };
         let mut next_seq = planned.len();
-        let applied = ledger::apply(self.client, self.store, self.clock, planned, place).await?;
+        let applied = self.send(observation, planned).await?;
         let mut done = applied.actions;
         // Written down before anything stops the run: what was decided is not lost.
         self.store.save_promotions(&new_promotions).await?;
@@ -161,4 +161,16 @@ impl Runner<'_> {
         }
         Ok(done)
     }
+}
+
+/// Where the target of an action is.
+fn place(observation: &Observation, action: &ActionRow) -> Place {
+    let by = |is: &dyn Fn(&Ad) -> bool| observation.ads.iter().find(|ad| is(ad));
+    let target = Some(&action.target_id);
+    if action.ad_id.is_none() && by(&|ad| ad.campaign_id.as_ref() == target).is_some() {
+        return Place { campaign: target.cloned(), adset: None };
+    }
+    let ad = action.ad_id.as_ref().and_then(|id| observation.index.get(id)).map(|&i| &observation.ads[i]);
+    let ad = ad.or_else(|| by(&|ad| ad.adset_id.as_ref() == target));
+    Place { campaign: ad.and_then(|ad| ad.campaign_id.clone()), adset: ad.and_then(|ad| ad.adset_id.clone()) }
 }

@@ -266,13 +266,6 @@ impl Assembly<'_> {
 
     fn promotions(&self) -> Vec<Promotion> {
         let current = |p: &&PromotionRow| p.state.is_open() || p.step_at >= self.observation.at;
-        let promotion = |p: &PromotionRow| Promotion {
-            ad_id: p.source_ad_id.clone(),
-            copy_id: p.ad_id.clone(),
-            to_stage: p.to_stage.clone(),
-            state: p.state.as_str().into(),
-            note: promote::note(p),
-        };
         self.promotions.iter().filter(current).map(promotion).collect()
     }
 
@@ -394,7 +387,17 @@ pub(super) fn rule_check(plan: &Plan, check: &Check) -> RuleCheck {
     }
 }
 
-fn action(row: &ActionRow) -> Action {
+pub(super) fn promotion(row: &PromotionRow) -> Promotion {
+    Promotion {
+        ad_id: row.source_ad_id.clone(),
+        copy_id: row.ad_id.clone(),
+        to_stage: row.to_stage.clone(),
+        state: row.state.as_str().into(),
+        note: promote::note(row),
+    }
+}
+
+pub(super) fn action(row: &ActionRow) -> Action {
     Action {
         id: row.action_id.clone(),
         kind: row.kind.clone(),

@@ -2,6 +2,7 @@
 
 mod account;
 mod act;
+mod apply;
 mod assemble;
 mod decide;
 mod explain;
@@ -10,6 +11,7 @@ mod measure;
 mod observe;
 mod owners;
 mod patterns;
+mod plan;
 mod policies;
 mod predictions;
 mod promote;
@@ -23,8 +25,10 @@ mod why;
 mod words;
 
 pub use account::AccountNumbers;
+pub use apply::Applied;
 pub use explain::{Explanation, RuleWhy, explain};
 pub use observe::{Observation, ObserveError};
+pub use plan::{Plan, PlanError};
 pub use policies::{Decider, Ready, StagePolicy, check_plan, prepare};
 pub use remember::Recent;
 pub use replay::{Replay, ScoreReplay, ScoresReplay, StageReplay, replay};
@@ -41,7 +45,7 @@ use crate::journal::GuardRecord;
 use crate::ledger::{self, History};
 use crate::meta::Client;
 use crate::scoring::Models;
-use crate::store::{PromotionRow, RunRow, Store};
+use crate::store::{ActionRow, PlanRow, PromotionRow, RunRow, Store};
 use decide::Decided;
 use jiff::{Timestamp, ToSpan};
 use measure::{Background, StageCohort};
@@ -193,6 +197,7 @@ impl Runner<'_> {
         if may_write {
             done = self.act(&run_id, &observation, planned, new_promotions, &mut promotions).await?;
         } else if options.dry_run {
+            self.keep_plan(&run, &planned, &new_promotions).await?;
             done.extend(planned);
             done.extend(new_promotions.iter().map(|p| self.planned_copy(&run_id, p)));
         }
@@ -270,6 +275,13 @@ impl Runner<'_> {
         };
         self.store.save_run(&run).await?;
         Ok(run)
+    }
+
+    /// Keeps what a dry run would have done, for whoever wants it done.
+    async fn keep_plan(&self, run: &RunRow, actions: &[ActionRow], copies: &[PromotionRow]) -> anyhow::Result<()> {
+        let plan = Plan::new(&run.run_id, &run.client, &run.account_id, run.as_of, actions, copies);
+        let (run_id, account_id) = (run.run_id.clone(), run.account_id.clone());
+        Ok(self.store.save_plan(&PlanRow { run_id, account_id, body: plan.text(), applied_by: None }).await?)
     }
 
     async fn finish(&self, run: &mut RunRow, report: &RunReport) -> anyhow::Result<()> {

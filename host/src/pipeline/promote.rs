@@ -65,11 +65,12 @@ impl Stagehand<'_> {
     pub(super) async fn advance(&self, p: &mut PromotionRow, seq: usize) -> Result<Steps, StoreError> {
         let mut steps = Steps { actions: Vec::new(), blocked: None, refused: false, seq };
         let before = p.state;
-        match p.state {
-            PromotionState::Copying => self.copy(p, &mut steps).await?,
-            PromotionState::Copied => self.activate(p, &mut steps).await?,
-            PromotionState::Activated => self.hand_over(p, &mut steps).await?,
-            PromotionState::Done | PromotionState::Failed => {}
+        match (p.state, p.reason.clone()) {
+            (PromotionState::Done | PromotionState::Failed, _) => {}
+            (_, Some(reason)) => self.give_up(p, &mut steps, &reason).await?,
+            (PromotionState::Copying, None) => self.copy(p, &mut steps).await?,
+            (PromotionState::Copied, None) => self.activate(p, &mut steps).await?,
+            (PromotionState::Activated, None) => self.hand_over(p, &mut steps).await?,
         }
         if p.state != before {
             p.step_at = self.clock.now();
@@ -193,13 +194,24 @@ impl Stagehand<'_> {
         Ok(())
     }
 
-    /// Ends a promotion that came to nothing. As long as its copy cannot be put away it is not ended:
-    /// nobody else watches what the copy spends.
+    /// Ends a promotion that came to nothing. As long as its copy is not known to be put away it is not ended, since
+    /// nobody else watches what the copy spends; why it ends is kept, so that no later run goes on with it.
     async fn give_up(&self, p: &mut PromotionRow, steps: &mut Steps, reason: &str) -> Result<(), StoreError> {
-        if let Some(adset) = p.adset_id.clone()
-            && !self.set_status(p, kind::ARCHIVE, &adset, Status::Archived, steps).await?
-        {
-            return Ok(());
+        p.reason = Some(reason.into());
+        if let Some(adset) = p.adset_id.clone() {
+            let id = format!("{}.archive", p.promotion_id);
+            match self.store.action(&id).await?.map(|earlier| earlier.state) {
+                Some(ActionState::Done) => {}
+                Some(ActionState::Sent | ActionState::Unknown) => return Ok(()),
+                _ => {
+                    let archived = Status::Archived.as_str().to_string();
+                    let mut action = self.intent(p).action(steps.next(), kind::ARCHIVE, &adset, None, archived);
+                    action.action_id = id;
+                    if !self.send(action, steps).await? {
+                        return Ok(());
+                    }
+                }
+            }
         }
         p.state = PromotionState::Failed;
         p.reason = Some(match p.adset_id {
@@ -318,6 +330,9 @@ enum Step {
 /// What a person should know of a promotion's state.
 #[must_use]
 pub(super) fn note(p: &PromotionRow) -> String {
+    if let (true, Some(reason)) = (p.state.is_open(), &p.reason) {
+        return format!("it is given up, and its copy put away: {reason}");
+    }
     match (p.state, p.kind) {
         (PromotionState::Copying, _) => "the copy is being made".into(),
         (PromotionState::Copied, _) => "the copy is there, paused; it is verified and switched on next".into(),

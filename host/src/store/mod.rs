@@ -8,8 +8,8 @@ mod sqlite;
 pub mod tables;
 
 pub use rows::{
-    ActionRow, ActionState, ArtifactRow, CopyKind, JournalRow, LifecycleRow, ModelRow, PolicyFaultRow, PromotionRow,
-    PromotionState, RunRow, SwitchRow,
+    ActionRow, ActionState, ArtifactRow, CopyKind, JournalRow, LifecycleRow, ModelRow, PlanRow, PolicyFaultRow,
+    PromotionRow, PromotionState, RunRow, SwitchRow,
 };
 pub use sqlite::SqliteStore;
 pub use tables::{Cell, Table};
@@ -207,6 +207,12 @@ pub trait Store: Send + Sync {
 
     /// Promotions of an account, oldest first.
     async fn promotions(&self, account: &str) -> Result<Vec<PromotionRow>, StoreError>;
+
+    /// Writes what a dry run would have done, in place of what was known of it.
+    async fn save_plan(&self, plan: &PlanRow) -> Result<(), StoreError>;
+
+    /// What a dry run would have done.
+    async fn plan(&self, run: &str) -> Result<Option<PlanRow>, StoreError>;
 
     /// Writes how much of Meta's limits is used up, in place of what was known of them.
     async fn save_limits(&self, account: &str, limits: &[ApiLimit]) -> Result<(), StoreError>;

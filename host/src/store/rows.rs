@@ -240,6 +240,19 @@ pub struct PromotionRow {
     pub reason: Option<String>,
 }
 
+/// What a dry run would have done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PlanRow {
+    /// The dry run.
+    pub run_id: String,
+    /// The account.
+    pub account_id: String,
+    /// The plan, JSON.
+    pub body: String,
+    /// The run that did it, if one has.
+    pub applied_by: Option<String>,
+}
+
 /// A policy that decided something.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ArtifactRow {

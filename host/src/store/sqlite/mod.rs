@@ -9,7 +9,8 @@ mod runs;
 mod tables;
 
 use super::rows::{
-    ActionRow, ArtifactRow, JournalRow, LifecycleRow, ModelRow, PolicyFaultRow, PromotionRow, RunRow, SwitchRow,
+    ActionRow, ArtifactRow, JournalRow, LifecycleRow, ModelRow, PlanRow, PolicyFaultRow, PromotionRow, RunRow,
+    SwitchRow,
 };
 use super::tables::{Cell, Table};
 use super::{AccountLock, Store, StoreError};
@@ -34,6 +35,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../migrations/0005_models.sql")),
     M::up(include_str!("../migrations/0006_model_registry.sql")),
     M::up(include_str!("../migrations/0007_limits.sql")),
+    M::up(include_str!("../migrations/0008_plans.sql")),
 ];
 
 /// Another process writes for milliseconds; longer than this it hangs.
@@ -326,6 +328,14 @@ impl Store for SqliteStore {
 
     async fn artifact(&self, digest: &str) -> Result<Option<ArtifactRow>, StoreError> {
         self.read("reading a policy", |connection| runs::artifact(connection, digest))
+    }
+
+    async fn save_plan(&self, plan: &PlanRow) -> Result<(), StoreError> {
+        self.write("saving a plan", |connection| runs::save_plan(connection, plan))
+    }
+
+    async fn plan(&self, run: &str) -> Result<Option<PlanRow>, StoreError> {
+        self.read("reading a plan", |connection| runs::plan(connection, run))
     }
 
     async fn save_limits(&self, account: &str, limits: &[ApiLimit]) -> Result<(), StoreError> {

@@ -2,7 +2,7 @@
 //! what they saw.
 
 use super::read::{RUN, moment, run_row};
-use crate::store::rows::{ArtifactRow, JournalRow, PolicyFaultRow, RunRow};
+use crate::store::rows::{ArtifactRow, JournalRow, PlanRow, PolicyFaultRow, RunRow};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -46,6 +46,21 @@ pub(super) fn runs(connection: &Connection, account: &str, most: u32) -> rusqlit
         "SELECT {RUN} FROM runs WHERE account_id = ?1 ORDER BY as_of DESC, started_at DESC, run_id DESC LIMIT ?2"
     ))?;
     statement.query_map(params![account, most], run_row)?.collect()
+}
+
+pub(super) fn save_plan(connection: &Connection, plan: &PlanRow) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT OR REPLACE INTO plans VALUES (?1, ?2, ?3, ?4)")?
+        .execute(params![plan.run_id, plan.account_id, plan.body, plan.applied_by])
+        .map(|_| ())
+}
+
+pub(super) fn plan(connection: &Connection, run: &str) -> rusqlite::Result<Option<PlanRow>> {
+    let row = |row: &Row<'_>| {
+        Ok(PlanRow { run_id: row.get(0)?, account_id: row.get(1)?, body: row.get(2)?, applied_by: row.get(3)? })
+    };
+    let mut statement = connection.prepare_cached("SELECT * FROM plans WHERE run_id = ?1")?;
+    statement.query_row([run], row).optional()
 }
 
 pub(super) fn save_artifact(connection: &Connection, artifact: &ArtifactRow) -> rusqlite::Result<()> {
