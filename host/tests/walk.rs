@@ -155,3 +155,35 @@ fn somebody_new_looks_runs_asks_why_replays_and_stops() {
     let held = stopped["decisions"].as_array().unwrap().iter().filter(|d| d["held"]["by"] == "kill-switch");
     assert!(held.count() > 0, "what would have been done is told with what held it");
 }
+
+#[test]
+fn a_plan_is_made_read_done_and_put_back() {
+    let walk = Walk::begin();
+    let now = walk.facts["now"].as_str().unwrap();
+    walk.done(&["run", "--dry-run", "--now", now, "--out", "plan.json"]);
+    let file = walk.folder.path().join("plan.json");
+    let plan: Value = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
+    let planned = plan["actions"].as_array().unwrap().len();
+    assert!(planned > 0, "{plan}");
+
+    // Edited by hand it is refused, and nothing is sent.
+    let before = walk.door("GET /sim/truth", "");
+    let edited = std::fs::read_to_string(&file).unwrap().replacen("PAUSED", "ACTIVE", 1);
+    std::fs::write(walk.folder.path().join("edited.json"), edited).unwrap();
+    let (code, said) = walk.dean(&["apply", "edited.json", "--now", now]);
+    assert_eq!(code, 1);
+    assert!(said["error"].to_string().contains("it was edited"), "{said}");
+    assert_eq!(walk.door("GET /sim/truth", ""), before);
+
+    let applied = walk.done(&["apply", "plan.json", "--now", now]);
+    assert!(applied["actions"].as_array().unwrap().iter().all(|action| action["state"] == "done"), "{applied}");
+    assert_ne!(walk.door("GET /sim/truth", ""), before);
+    let (code, said) = walk.dean(&["apply", "plan.json", "--now", now]);
+    assert_eq!(code, 1);
+    assert!(said["error"].to_string().contains("was applied already"), "{said}");
+
+    let undone = walk.done(&["undo", applied["run_id"].as_str().unwrap(), "--now", now]);
+    assert_eq!(undone["of"], applied["run_id"]);
+    let live = |ads: &Value| ads.as_array().unwrap().iter().filter(|ad| ad["live"] == true).count();
+    assert_eq!(live(&walk.door("GET /sim/truth", "")), live(&before), "everything runs as before");
+}

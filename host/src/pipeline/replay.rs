@@ -72,12 +72,17 @@ pub struct StageReplay {
     pub difference: Option<String>,
 }
 
+/// Runs that are looked through for one that decided something.
+const RUNS_SEARCHED: u32 = 50;
+
 /// Finds a run by its id or the beginning of it; `last` is the newest of the account.
 pub(super) async fn find(store: &dyn Store, account: Option<&str>, run: &str) -> anyhow::Result<RunRow> {
     if run == "last" {
         let account = account.context("`last` needs an account: set FB_AD_ACCOUNT_ID or name the run")?;
-        let newest = store.runs(account, 1).await?;
-        return newest.into_iter().next().with_context(|| format!("account {account} has no run yet"));
+        // Plans that were done and runs that were undone decided nothing.
+        let decided = |run: &RunRow| run.report.is_some();
+        let newest = store.runs(account, RUNS_SEARCHED).await?.into_iter().find(decided);
+        return newest.with_context(|| format!("account {account} has no run yet"));
     }
     let found = store.run(run).await?;
     found.with_context(|| {
