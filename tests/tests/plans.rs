@@ -133,6 +133,10 @@ async fn a_run_is_put_back_where_it_still_is_as_the_run_left_it() {
     let promotions = account.store.promotions(account.client.account_id()).await.unwrap();
     assert!(promotions.iter().all(|p| !p.state.is_open()), "{promotions:?}");
 
+    // A second time there is nothing left to put back.
+    let again = account.undo(&run.run_id).await.unwrap();
+    assert!(again.actions.iter().all(|action| action.state == "dropped"), "{:?}", again.actions);
+
     // What was put back is left in peace for a while.
     account.advance(1);
     let next = account.run(&Options::default()).await.unwrap();

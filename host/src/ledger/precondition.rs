@@ -12,7 +12,8 @@ use std::collections::HashMap;
 pub(super) async fn drop_changed(client: &Client, clock: &Clock, actions: &mut [ActionRow], places: &[Place]) {
     let mut of_edge: HashMap<Edge, Vec<usize>> = HashMap::new();
     for (i, action) in actions.iter().enumerate() {
-        if action.state == ActionState::Planned && action.from_value.is_some() {
+        let is_checked = action.from_value.is_some() || action.kind == kind::ARCHIVE;
+        if action.state == ActionState::Planned && is_checked {
             of_edge.entry(edge(action, &places[i])).or_default().push(i);
         }
     }
@@ -33,7 +34,7 @@ pub(super) async fn drop_changed(client: &Client, clock: &Clock, actions: &mut [
 fn edge(action: &ActionRow, place: &Place) -> Edge {
     match action.kind.as_str() {
         kind::SET_BUDGET if place.campaign.as_deref() == Some(&action.target_id) => Edge::Campaigns,
-        kind::SET_BUDGET => Edge::AdSets,
+        kind::SET_BUDGET | kind::ARCHIVE => Edge::AdSets,
         _ => Edge::Ads,
     }
 }
@@ -50,12 +51,14 @@ fn changed(action: &ActionRow, present: &Result<HashMap<String, Present>, Error>
     let Some(present) = present else {
         return Some("it is not in the account any more".into());
     };
+    // Whatever a copy is, it is put away: nothing says what it has to be.
+    let was = action.from_value.as_deref()?;
     let is = match action.kind.as_str() {
         kind::SET_BUDGET => present.daily_budget.map(|budget| budget.0.to_string()),
         _ => present.status.map(|status| status.as_str().to_string()),
     };
     let what = if action.kind == kind::SET_BUDGET { "its daily budget" } else { "its status" };
-    let (is, was) = (is.as_deref().unwrap_or("not known"), action.from_value.as_deref().unwrap_or("not known"));
+    let is = is.as_deref().unwrap_or("not known");
     if is == was {
         return None;
     }

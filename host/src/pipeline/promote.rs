@@ -198,6 +198,8 @@ impl Stagehand<'_> {
     /// nobody else watches what the copy spends; why it ends is kept, so that no later run goes on with it.
     async fn give_up(&self, p: &mut PromotionRow, steps: &mut Steps, reason: &str) -> Result<(), StoreError> {
         p.reason = Some(reason.into());
+        // Written down before it is done: a run that finds the copy archived has to know why.
+        self.store.save_promotions(std::slice::from_ref(p)).await?;
         if let Some(adset) = p.adset_id.clone() {
             let id = format!("{}.archive", p.promotion_id);
             match self.store.action(&id).await?.map(|earlier| earlier.state) {
