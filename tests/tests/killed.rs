@@ -10,9 +10,9 @@ use dean_sim::Params;
 use dean_tests::account::TestAccount;
 use dean_tests::ends::{Compared, End};
 use jiff::{SignedDuration, Timestamp};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tempfile::TempDir;
 
 const QUIET_RUNS: usize = 8;
@@ -84,13 +84,9 @@ impl Killed {
     }
 
     async fn end(&self) -> End {
-        let store = SqliteStore::open(&data(self.folder.path())).unwrap();
+        let store = SqliteStore::open(&self.folder.path().join("data")).unwrap();
         End::of(&self.account.plain_client(), &store).await.unwrap()
     }
-}
-
-fn data(folder: &Path) -> PathBuf {
-    folder.join("data")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -121,7 +117,6 @@ async fn a_killed_process_leaves_nothing_twice_nothing_lost_and_nothing_unknown(
             killing.run(run).await;
         }
         compared.add(&killing.end().await.held_against(&whole, &format!("kill {kill}")));
-        tokio::time::sleep(Duration::ZERO).await;
     }
     println!("{kills} processes, {killed} killed under way: {compared:?}");
     assert!(killed * 3 >= kills, "{killed} of {kills} were under way");

@@ -55,6 +55,46 @@ async fn a_plan_does_what_the_run_would_have_done() {
 }
 
 #[tokio::test]
+async fn an_ad_that_another_run_copied_since_the_plan_is_not_copied_again() {
+    let account = account().await;
+    let made = plan(&account).await;
+    account.run(&Options::default()).await.unwrap();
+    let copies = made["promotions"].as_array().unwrap().len();
+    let (before, sizes) = (state(&account).await, account.sizes());
+    let applied = apply(&account, &made).await.unwrap();
+    assert_eq!((applied.left.len(), account.sizes()), (copies, sizes), "{:?}", applied.left);
+    assert!(applied.left[0].ends_with("is copied by another run already"), "{:?}", applied.left);
+    assert!(!applied.complete() && before.len() == state(&account).await.len());
+}
+
+#[tokio::test]
+async fn a_copy_whose_archiving_is_lost_when_it_is_undone_is_put_away_by_the_next_run() {
+    let account = account().await;
+    let run = account.run(&Options::default()).await.unwrap();
+    let copies = run.actions.iter().filter(|action| action.kind == "copy-ad").count();
+    // The way to the account breaks whenever a copy is put away.
+    let account = account.refusing(|call| {
+        let archives = call.params.iter().any(|(_, value)| value == "ARCHIVED");
+        archives.then(|| json!({"error": {"message": "An unexpected error", "code": 2, "is_transient": true}}))
+    });
+    let undone = account.undo(&run.run_id).await.unwrap();
+    assert!(!undone.complete() && copies > 0);
+    let made = account.store.promotions(account.client.account_id()).await.unwrap();
+    let made: Vec<String> = made.into_iter().filter_map(|promotion| promotion.ad_id).collect();
+    assert_eq!(made.len(), copies);
+    assert!(made.iter().all(|copy| account.effective_status(copy) != "ARCHIVED"), "no write got through");
+    let mut account = account;
+    account.client = account.plain_client();
+    for _ in 0..2 {
+        account.advance(1);
+        account.run(&Options::default()).await.unwrap();
+    }
+    for copy in &made {
+        assert_eq!(account.effective_status(copy), "ARCHIVED", "{copy}");
+    }
+}
+
+#[tokio::test]
 async fn what_changed_since_the_plan_is_left_alone_and_said() {
     let account = account().await;
     let made = plan(&account).await;
@@ -135,7 +175,7 @@ async fn a_run_is_put_back_where_it_still_is_as_the_run_left_it() {
 
     // A second time there is nothing left to put back.
     let again = account.undo(&run.run_id).await.unwrap();
-    assert!(again.actions.iter().all(|action| action.state == "dropped"), "{:?}", again.actions);
+    assert!(!again.actions.is_empty() && again.actions.iter().all(|a| a.state == "dropped"), "{:?}", again.actions);
 
     // What was put back is left in peace for a while.
     account.advance(1);

@@ -90,6 +90,7 @@ fn print(applied: &Applied, verb: &str) {
     for promotion in &applied.promotions {
         output::line(&format!("copy of {} into {}: {}", promotion.ad_id, promotion.to_stage, promotion.note));
     }
+    applied.left.iter().for_each(|left| output::line(&format!("left as it is: {left}")));
     let done = applied.actions.iter().filter(|action| action.state == "done").count();
     output::line(&format!(
         "\n{done} of {} done; budgets are in minor units of {}.",

@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::output;
 use super::{Ended, Global};
-use crate::domain::{AccountStatus, Clock};
+use crate::domain::{AccountStatus, Clock, NEARLY_USED_UP};
 use crate::meta::Client;
 use crate::pipeline::{self, StagePolicy};
 use crate::store::Store;
@@ -180,9 +180,6 @@ async fn limits(context: &Context, client: &Client, say: &mut impl FnMut(&'stati
         say("limits", "problem", error.to_string());
     }
 }
-
-/// The share from which calls slow down, in percent.
-const NEARLY_USED_UP: f64 = 85.0;
 
 /// Whether the account has the campaigns that stages name.
 async fn campaigns(client: &Client, stages: &[StagePolicy], say: &mut impl FnMut(&'static str, &'static str, String)) {

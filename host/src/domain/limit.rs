@@ -1,11 +1,12 @@
 //! How much of Meta's limits is used up, as its answers say.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
+
+/// The share in percent from which calls slow down, as connectors in use do.
+pub const NEARLY_USED_UP: f64 = 85.0;
 
 /// How much an app may call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tier {
     /// An app in development: 60 points in five minutes.
     Development,
@@ -40,7 +41,7 @@ impl Tier {
 }
 
 /// One limit as it was last heard of.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ApiLimit {
     /// The header that told of it, and what it is about: `business ads_management`.
     pub name: String,

@@ -14,5 +14,5 @@ pub use attribution::Attribution;
 pub use clock::Clock;
 pub use dean_policy::types::Verb;
 pub use facts::{Before, DayFacts, DayLook, Evidence, Facts, Lifetime, Unusable};
-pub use limit::{ApiLimit, Tier};
+pub use limit::{ApiLimit, NEARLY_USED_UP, Tier};
 pub use money::{Currency, Money};

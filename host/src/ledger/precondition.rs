@@ -5,12 +5,13 @@ use super::{Place, kind};
 use crate::domain::Clock;
 use crate::meta::{Client, Edge, Error, Present};
 use crate::store::{ActionRow, ActionState};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// Reads the targets of planned actions again and drops those that are not as they were seen; when they cannot
 /// be read, all of them.
 pub(super) async fn drop_changed(client: &Client, clock: &Clock, actions: &mut [ActionRow], places: &[Place]) {
-    let mut of_edge: HashMap<Edge, Vec<usize>> = HashMap::new();
+    // In a fixed order, so that a run can be made again call by call.
+    let mut of_edge: BTreeMap<Edge, Vec<usize>> = BTreeMap::new();
     for (i, action) in actions.iter().enumerate() {
         let is_checked = action.from_value.is_some() || action.kind == kind::ARCHIVE;
         if action.state == ActionState::Planned && is_checked {

@@ -187,24 +187,30 @@ impl Client {
 
     /// Reads one object.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, params: &[(&str, String)]) -> Result<T, Error> {
-        self.read(path, params, &self.counters.reads).await
+        self.read(Method::Get, path, params, &self.counters.reads).await
     }
 
     /// Looks whether a report is there.
     pub(super) async fn look<T: DeserializeOwned>(&self, path: &str, params: &[(&str, String)]) -> Result<T, Error> {
-        self.read(path, params, &self.counters.looks).await
+        self.read(Method::Get, path, params, &self.counters.looks).await
+    }
+
+    /// Asks for a report. It changes nothing of the account, so that it is asked again like any read.
+    pub(super) async fn ask<T: DeserializeOwned>(&self, path: &str, params: &[(&str, String)]) -> Result<T, Error> {
+        self.read(Method::Post, path, params, &self.counters.reports).await
     }
 
     async fn read<T: DeserializeOwned>(
         &self,
+        method: Method,
         path: &str,
         params: &[(&str, String)],
         counter: &AtomicU64,
     ) -> Result<T, Error> {
-        let what = format!("GET {path}");
+        let what = format!("{} {path}", if method == Method::Get { "GET" } else { "POST" });
         let read = || async {
             counter.fetch_add(1, Ordering::Relaxed);
-            let reply = self.send(Method::Get, path, params, pace::READ).await;
+            let reply = self.send(method, path, params, pace::READ).await;
             self.answer::<T>(&what, reply)
         };
         let clock = self.clock.clone();
@@ -261,26 +267,22 @@ impl Client {
         Err(broken_paging(path, "the pages do not end"))
     }
 
-    /// Sends one write. Never retried here: the ledger decides what an unknown outcome means.
-    /// `points` is what it costs of Meta's limits.
+    /// Sends one write, or a batch of some `writes`. Never retried here: the ledger decides what an unknown outcome
+    /// means.
     pub(super) async fn post<T: DeserializeOwned>(
         &self,
         path: &str,
         params: &[(&str, String)],
-        points: f64,
+        writes: usize,
     ) -> Result<T, Error> {
         let what = format!("POST {}", if path.is_empty() { "a batch" } else { path });
-        let reply = self.send(Method::Post, path, params, points).await;
+        let reply = self.send(Method::Post, path, params, pace::WRITE * writes as f64).await;
         self.answer(&what, reply)
     }
 
     pub(super) fn count_writes(&self, writes: usize, batches: usize) {
         self.counters.writes.fetch_add(writes as u64, Ordering::Relaxed);
         self.counters.batches.fetch_add(batches as u64, Ordering::Relaxed);
-    }
-
-    pub(super) fn count_report(&self) {
-        self.counters.reports.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(super) fn clock(&self) -> &Clock {

@@ -29,7 +29,7 @@ pub struct Observed<T> {
 }
 
 /// A list of objects of the account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Edge {
     /// Its ads.
     Ads,

@@ -1,15 +1,14 @@
 //! The pace: Meta says in the headers of every answer how much of its limits is used up. Calls slow
 //! down before it says no, and what was heard is kept for the next process.
 
-use crate::domain::{ApiLimit, Tier};
+use crate::domain::{ApiLimit, NEARLY_USED_UP, Tier};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// What connectors in use do: two minutes of rest from 85 % on, ten from 95 %.
-const SLOW_FROM: f64 = 85.0;
+/// What connectors in use do: two minutes of rest where a limit is nearly used up, ten from 95 % on.
 const SLOW_WAIT: i64 = 120;
 const STOP_FROM: f64 = 95.0;
 const STOP_WAIT: i64 = 600;
@@ -80,7 +79,7 @@ fn rest(limit: &ApiLimit, points: f64, now: Timestamp) -> SignedDuration {
     }
     let fixed = match limit.percent {
         percent if percent >= STOP_FROM => STOP_WAIT,
-        percent if percent >= SLOW_FROM => SLOW_WAIT,
+        percent if percent >= NEARLY_USED_UP => SLOW_WAIT,
         _ => 0,
     };
     let fixed = fixed as f64 - passed;

@@ -2,8 +2,7 @@
 //! that fails is asked again once, and then in halves.
 
 use super::client::Client;
-use super::errors::{Class, Error};
-use super::pace::READ;
+use super::errors::Error;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use std::time::Duration;
@@ -40,11 +39,7 @@ impl Client {
         page: usize,
     ) -> Result<Option<Vec<T>>, Error> {
         for attempt in 1..=ATTEMPTS {
-            let asked: Asked = match self.post(path, params, READ).await {
-                Err(error) if error.class() == Class::Transient => continue,
-                answer => answer?,
-            };
-            self.count_report();
+            let asked: Asked = self.ask(path, params).await?;
             let id = asked.report_run_id.0;
             let status = self.wait_for(&id).await?;
             if status == COMPLETED {

@@ -2,7 +2,6 @@
 
 use super::client::Client;
 use super::errors::{Envelope, Error};
-use super::pace::WRITE;
 use crate::domain::{Money, Status};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -111,7 +110,7 @@ impl Client {
     /// When it was refused, or whether it happened is not known ([`Error::may_have_happened`]).
     pub async fn write(&self, write: &Write) -> Result<WriteAnswer, Error> {
         self.count_writes(1, 0);
-        let value: Value = self.post(&write.path(), &write.params(), WRITE).await?;
+        let value: Value = self.post(&write.path(), &write.params(), 1).await?;
         let what = format!("POST {}", write.path());
         let start = || value.to_string().chars().take(80).collect();
         answer(write, &value).map_err(|reason| Error::NotJson { what, status: 200, reason, start: start() })
@@ -134,7 +133,7 @@ impl Client {
             };
             let batch: Vec<Value> = chunk.iter().map(entry).collect();
             let params = [("batch", json!(batch).to_string()), ("include_headers", "false".into())];
-            let sent: Result<Vec<Option<BatchEntry>>, Error> = self.post("", &params, WRITE * chunk.len() as f64).await;
+            let sent: Result<Vec<Option<BatchEntry>>, Error> = self.post("", &params, chunk.len()).await;
             match sent {
                 Ok(entries) => {
                     for (i, write) in chunk.iter().enumerate() {

@@ -124,6 +124,18 @@ impl Runner<'_> {
         ledger::apply(self.client, self.store, self.clock, actions, place).await
     }
 
+    /// Who takes promotions further in a run.
+    pub(super) fn stagehand<'a>(&'a self, observation: &'a Observation, run_id: &'a str) -> Stagehand<'a> {
+        Stagehand {
+            client: self.client,
+            store: self.store,
+            clock: self.clock,
+            observation,
+            run_id,
+            timeout_hours: self.effective.config.guard.promotion_timeout_hours,
+        }
+    }
+
     pub(super) async fn act(
         &self,
         run_id: &str,
@@ -139,14 +151,7 @@ impl Runner<'_> {
         self.store.save_promotions(&new_promotions).await?;
         promotions.extend(new_promotions);
         let mut blocked = applied.blocked;
-        let stagehand = Stagehand {
-            client: self.client,
-            store: self.store,
-            clock: self.clock,
-            observation,
-            run_id,
-            timeout_hours: self.effective.config.guard.promotion_timeout_hours,
-        };
+        let stagehand = self.stagehand(observation, run_id);
         for promotion in promotions.iter_mut().filter(|p| p.state.is_open()) {
             // Somebody may pull the switch while a long run acts.
             blocked = blocked.or_else(|| self.stopped(&observation.account).map(|s| s.reason));

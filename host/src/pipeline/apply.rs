@@ -27,6 +27,8 @@ pub struct Applied {
     pub actions: Vec<Action>,
     /// Copies under way.
     pub promotions: Vec<Promotion>,
+    /// What was left as it is, a sentence each.
+    pub left: Vec<String>,
     /// What it cost in calls.
     pub api: ApiUsage,
 }
@@ -35,7 +37,7 @@ impl Applied {
     /// Whether everything was done.
     #[must_use]
     pub fn complete(&self) -> bool {
-        self.actions.iter().all(|action| action.state == "done")
+        self.left.is_empty() && self.actions.iter().all(|action| action.state == "done")
     }
 }
 
@@ -48,8 +50,12 @@ impl Runner<'_> {
     /// # Errors
     /// When the plan may not be done, the account cannot be observed, or nothing may be written.
     pub async fn apply(&self, plan: &Plan) -> anyhow::Result<Applied> {
+        self.holding_the_account(self.apply_held(plan)).await
+    }
+
+    async fn apply_held(&self, plan: &Plan) -> anyhow::Result<Applied> {
         let account = self.client.account_id();
-        let _lock = self.store.lock_account(account).await?;
+        let called = self.client.usage();
         let kept = self.store.plan(&plan.run_id).await?;
         plan.check(kept.as_ref(), account, self.clock.now())?;
         let (observation, mut run) = self.begin_writing().await?;
@@ -61,8 +67,14 @@ impl Runner<'_> {
             action.evidence = planned.evidence.clone();
             actions.push(action);
         }
-        let copies = plan.promotions.iter().map(|copy| copy.begin(account, observation.at)).collect();
         let mut promotions = self.store.promotions(account).await?;
+        // Another run may have copied the same ad since: two copies are what nobody planned.
+        let copied = |source: &str| {
+            promotions.iter().any(|p| p.source_ad_id == source && (p.state.is_open() || p.started_at >= plan.as_of))
+        };
+        let (late, copies): (Vec<_>, Vec<_>) = plan.promotions.iter().partition(|copy| copied(&copy.source));
+        let left = late.iter().map(|copy| format!("ad {} is copied by another run already", copy.source)).collect();
+        let copies = copies.iter().map(|copy| copy.begin(account, observation.at)).collect();
         // Written down first: a plan that was begun is not begun again.
         let by = PlanRow {
             run_id: plan.run_id.clone(),
@@ -72,7 +84,12 @@ impl Runner<'_> {
         };
         self.store.save_plan(&by).await?;
         let done = self.act(&run.run_id, &observation, actions, copies, &mut promotions).await?;
-        self.end(&observation, &mut run, &plan.run_id, &done, &promotions).await
+        self.end(
+            &mut run,
+            &observation,
+            Ending { of: &plan.run_id, done: &done, promotions: &promotions, left, called },
+        )
+        .await
     }
 
     /// Puts back what a run changed, where it still is as the run left it. What it copied is archived.
@@ -80,37 +97,74 @@ impl Runner<'_> {
     /// # Errors
     /// When there is no such run, it wrote nothing, or nothing may be written.
     pub async fn undo(&self, run_id: &str) -> anyhow::Result<Applied> {
+        self.holding_the_account(self.undo_held(run_id)).await
+    }
+
+    async fn undo_held(&self, run_id: &str) -> anyhow::Result<Applied> {
         let account = self.client.account_id();
-        let _lock = self.store.lock_account(account).await?;
+        let called = self.client.usage();
         let found = self.store.run(run_id).await?;
         let undone = found.with_context(|| format!("there is no run {run_id}, or several begin so"))?;
         if undone.account_id != account {
             bail!("run {} was on {}, and this is {account}", undone.run_id, undone.account_id);
         }
-        let mut done = self.store.actions_of(&undone.run_id).await?;
-        done.retain(|action| action.state == ActionState::Done && action.kind != kind::REFRESH);
-        if done.is_empty() {
+        let mut changed = self.store.actions_of(&undone.run_id).await?;
+        changed.retain(|action| action.state == ActionState::Done && action.kind != kind::REFRESH);
+        if changed.is_empty() {
             bail!("run {} changed nothing that could be put back", undone.run_id);
         }
         let (observation, mut run) = self.begin_writing().await?;
         let mut promotions = self.store.promotions(account).await?;
-        let mut actions: Vec<ActionRow> = Vec::new();
+        let (mut actions, mut left): (Vec<ActionRow>, Vec<String>) = (Vec::new(), Vec::new());
         // The last thing that was done is the first to be put back.
-        for action in done.iter().rev() {
-            let of = promotions.iter_mut().find(|p| action.action_id == format!("{}.adset", p.promotion_id));
-            for (kind, target, from, to) in back(action, of) {
-                let intent = self.intent(&run, &action.stage, UNDO, action.ad_id.as_deref());
-                actions.push(intent.action(actions.len(), kind, &target, from, to));
+        for action in changed.iter().rev() {
+            match back(action) {
+                Some((kind, to)) => {
+                    let intent = self.intent(&run, &action.stage, UNDO, action.ad_id.as_deref());
+                    let from = Some(action.to_value.clone());
+                    actions.push(intent.action(actions.len(), kind, &action.target_id, from, to));
+                }
+                None if action.kind == kind::ARCHIVE => {
+                    left.push(format!("{} was archived, which cannot be put back", action.target_id));
+                }
+                None => {}
             }
         }
+        let of_run = |p: &PromotionRow| changed.iter().any(|action| is_about_its_copy(action, p));
+        let mut given_up = Vec::new();
+        for (place, promotion) in promotions.iter_mut().enumerate().filter(|(_, p)| of_run(p)) {
+            // Its copy took its place: without it the source runs again.
+            if promotion.state == PromotionState::Done && promotion.kind == CopyKind::Promote {
+                let intent = self.intent(&run, &promotion.from_stage, UNDO, Some(&promotion.source_ad_id));
+                let (from, to) = (Some(Status::Paused.as_str().into()), Status::Active.as_str().into());
+                actions.push(intent.action(actions.len(), kind::RESUME, &promotion.source_ad_id, from, to));
+            }
+            if promotion.state != PromotionState::Failed {
+                promotion.state = PromotionState::Activated;
+                promotion.reason = Some("a person undid it".into());
+                given_up.push(place);
+            }
+        }
+        // Written down before anything is done: later runs go on putting copies away until they are.
         self.store.save_promotions(&promotions).await?;
-        let done = self.send(&observation, actions).await?.actions;
-        self.end(&observation, &mut run, &undone.run_id, &done, &promotions).await
+        let sent = self.send(&observation, actions).await?;
+        let mut done = sent.actions;
+        if sent.blocked.is_none() {
+            let stagehand = self.stagehand(&observation, &run.run_id);
+            for place in given_up {
+                done.extend(stagehand.advance(&mut promotions[place], done.len()).await?.actions);
+            }
+        }
+        self.end(
+            &mut run,
+            &observation,
+            Ending { of: &undone.run_id, done: &done, promotions: &promotions, left, called },
+        )
+        .await
     }
 
     /// Observes the account for a run that will write, or says why none may.
     async fn begin_writing(&self) -> anyhow::Result<(Observation, RunRow)> {
-        self.client.learn_limits(self.store.limits(self.client.account_id()).await?);
         let account = self.client.account().await?;
         if let Some(stopped) = self.stopped(&account) {
             bail!("nothing is written: {}", stopped.reason);
@@ -127,23 +181,16 @@ impl Runner<'_> {
         Intent { run_id: &run.run_id, account_id: &run.account_id, at: run.as_of, stage, rule, ad_id }
     }
 
-    async fn end(
-        &self,
-        observation: &Observation,
-        run: &mut RunRow,
-        of: &str,
-        done: &[ActionRow],
-        promotions: &[PromotionRow],
-    ) -> anyhow::Result<Applied> {
-        self.store.save_limits(&observation.account.id, &self.client.limits()).await?;
+    async fn end(&self, run: &mut RunRow, observation: &Observation, ending: Ending<'_>) -> anyhow::Result<Applied> {
         let applied = Applied {
             run_id: run.run_id.clone(),
-            of: of.into(),
+            of: ending.of.into(),
             account: observation.account.id.clone(),
             currency: observation.account.currency.code().into(),
-            actions: done.iter().map(action).collect(),
-            promotions: promotions.iter().filter(|p| p.state.is_open()).map(promotion).collect(),
-            api: self.client.usage(),
+            actions: ending.done.iter().map(action).collect(),
+            promotions: ending.promotions.iter().filter(|p| p.state.is_open()).map(promotion).collect(),
+            left: ending.left,
+            api: self.client.usage().since(&ending.called),
         };
         run.finished_at = Some(self.clock.now());
         run.state = if applied.complete() { "done" } else { "partial" }.into();
@@ -152,38 +199,29 @@ impl Runner<'_> {
     }
 }
 
-/// A write that puts something back: kind, target, what it has to be, what it shall be again.
-type Back = (&'static str, String, Option<String>, String);
+/// How a run ended that did a plan or put something back.
+struct Ending<'a> {
+    of: &'a str,
+    done: &'a [ActionRow],
+    promotions: &'a [PromotionRow],
+    left: Vec<String>,
+    called: ApiUsage,
+}
 
-/// What puts an action back. A promotion that its copy belongs to ends with it.
-fn back(action: &ActionRow, promotion: Option<&mut PromotionRow>) -> Vec<Back> {
-    let (target, left) = (action.target_id.clone(), Some(action.to_value.clone()));
-    let active = || Status::Active.as_str().to_string();
-    let was = |or: fn() -> String| action.from_value.clone().unwrap_or_else(or);
+/// Whether an action made a promotion's copy or changed it.
+fn is_about_its_copy(action: &ActionRow, promotion: &PromotionRow) -> bool {
+    let copy = [promotion.adset_id.as_ref(), promotion.ad_id.as_ref()];
+    copy.into_iter().flatten().any(|copy| *copy == action.target_id || action.answer.as_ref() == Some(copy))
+}
+
+/// What puts a change of status or budget back, and to what; nothing for what belongs to a copy.
+fn back(action: &ActionRow) -> Option<(&'static str, String)> {
+    let was = |or: Status| action.from_value.clone().unwrap_or_else(|| or.as_str().into());
     match action.kind.as_str() {
-        kind::PAUSE => vec![(kind::RESUME, target, left, was(|| Status::Active.as_str().into()))],
-        kind::RESUME => vec![(kind::PAUSE, target, left, was(|| Status::Paused.as_str().into()))],
+        kind::PAUSE => Some((kind::RESUME, was(Status::Active))),
+        kind::RESUME => Some((kind::PAUSE, was(Status::Paused))),
         // What a copy's budget was before is no budget of anybody's.
-        kind::SET_BUDGET => match &action.from_value {
-            Some(from) if action.ad_id.is_none() => vec![(kind::SET_BUDGET, target, left, from.clone())],
-            _ => Vec::new(),
-        },
-        kind::COPY_ADSET => {
-            let archived = Status::Archived.as_str().to_string();
-            let mut back: Vec<Back> =
-                action.answer.iter().map(|copy| (kind::ARCHIVE, copy.clone(), None, archived.clone())).collect();
-            if let Some(promotion) = promotion {
-                // Its copy took its place: without it the source runs again.
-                if promotion.state == PromotionState::Done && promotion.kind == CopyKind::Promote {
-                    let paused = Some(Status::Paused.as_str().to_string());
-                    back.push((kind::RESUME, promotion.source_ad_id.clone(), paused, active()));
-                }
-                promotion.state = PromotionState::Failed;
-                promotion.reason = Some("a person undid it; the copy is archived".into());
-            }
-            back
-        }
-        // Copied ads go with their ad set.
-        _ => Vec::new(),
+        kind::SET_BUDGET if action.ad_id.is_none() => Some((kind::SET_BUDGET, action.from_value.clone()?)),
+        _ => None,
     }
 }

@@ -31,7 +31,7 @@ pub use observe::{Observation, ObserveError};
 pub use plan::{Plan, PlanError};
 pub use policies::{Decider, Ready, StagePolicy, check_plan, prepare};
 pub use remember::Recent;
-pub use replay::{Replay, ScoreReplay, ScoresReplay, StageReplay, replay};
+pub use replay::{Replay, ScoreReplay, ScoresReplay, StageReplay, last_decided, replay};
 pub use report::{
     Action, Budget, Decision, Evidence, Final, Health, ModelReport, Owner, Promotion, RuleCheck, RunReport, Skip,
     StageReport,
@@ -100,16 +100,21 @@ impl Runner<'_> {
     /// When the account cannot be observed or the store fails. What a policy or a single write does
     /// wrong is part of the report instead.
     pub async fn run(&self, options: &Options) -> anyhow::Result<RunReport> {
+        self.holding_the_account(self.run_held(options)).await
+    }
+
+    /// Does something while no other process works on the account, by the limits that earlier ones heard of.
+    async fn holding_the_account<T>(&self, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
         let account = self.client.account_id();
         let _lock = self.store.lock_account(account).await?;
         self.client.learn_limits(self.store.limits(account).await?);
-        let report = self.run_locked(options).await;
-        // Also of a run that failed: the next one has to know why.
+        let done = work.await;
+        // Also where it failed: the next one has to know why.
         self.store.save_limits(account, &self.client.limits()).await?;
-        report
+        done
     }
 
-    async fn run_locked(&self, options: &Options) -> anyhow::Result<RunReport> {
+    async fn run_held(&self, options: &Options) -> anyhow::Result<RunReport> {
         let started = Instant::now();
         let called = self.client.usage();
         let mut timings = Timings::default();

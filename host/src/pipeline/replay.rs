@@ -3,7 +3,7 @@
 use super::score;
 use crate::guard;
 use crate::journal::{self, Entry, GuardRecord, Outcome, Record, Scores};
-use crate::store::{RunRow, Store};
+use crate::store::{RunRow, Store, StoreError};
 use anyhow::{Context, bail};
 use dean_policy::{Artifact, Registry};
 use serde::Serialize;
@@ -75,14 +75,19 @@ pub struct StageReplay {
 /// Runs that are looked through for one that decided something.
 const RUNS_SEARCHED: u32 = 50;
 
+/// The newest run of an account that decided something: plans that were done and runs that were undone did not.
+///
+/// # Errors
+/// When the store fails.
+pub async fn last_decided(store: &dyn Store, account: &str) -> Result<Option<RunRow>, StoreError> {
+    Ok(store.runs(account, RUNS_SEARCHED).await?.into_iter().find(|run| run.report.is_some()))
+}
+
 /// Finds a run by its id or the beginning of it; `last` is the newest of the account.
 pub(super) async fn find(store: &dyn Store, account: Option<&str>, run: &str) -> anyhow::Result<RunRow> {
     if run == "last" {
         let account = account.context("`last` needs an account: set FB_AD_ACCOUNT_ID or name the run")?;
-        // Plans that were done and runs that were undone decided nothing.
-        let decided = |run: &RunRow| run.report.is_some();
-        let newest = store.runs(account, RUNS_SEARCHED).await?.into_iter().find(decided);
-        return newest.with_context(|| format!("account {account} has no run yet"));
+        return last_decided(store, account).await?.with_context(|| format!("account {account} has no run yet"));
     }
     let found = store.run(run).await?;
     found.with_context(|| {
