@@ -56,7 +56,7 @@ impl Transport for Losing {
     async fn send(&self, call: &Call) -> Result<Reply, TransportError> {
         let reply = self.inner.send(call).await?;
         let copied = format!("copied_{}_id", self.of);
-        let is_it = call.path.ends_with("/copies") && String::from_utf8_lossy(&reply.body).contains(&copied);
+        let is_it = call.method == Method::Post && String::from_utf8_lossy(&reply.body).contains(&copied);
         if is_it && !self.lost.swap(true, Ordering::Relaxed) {
             return Err(TransportError::NoAnswer { host: "test".into(), reason: "the answer was lost".into() });
         }

@@ -60,11 +60,12 @@ async fn an_ad_that_another_run_copied_since_the_plan_is_not_copied_again() {
     let made = plan(&account).await;
     account.run(&Options::default()).await.unwrap();
     let copies = made["promotions"].as_array().unwrap().len();
-    let (before, sizes) = (state(&account).await, account.sizes());
     let applied = apply(&account, &made).await.unwrap();
-    assert_eq!((applied.left.len(), account.sizes()), (copies, sizes), "{:?}", applied.left);
+    assert_eq!(applied.left.len(), copies, "{:?}", applied.left);
     assert!(applied.left[0].ends_with("is copied by another run already"), "{:?}", applied.left);
-    assert!(!applied.complete() && before.len() == state(&account).await.len());
+    assert!(!applied.complete());
+    let promotions = account.store.promotions(account.client.account_id()).await.unwrap();
+    assert_eq!(promotions.len(), copies, "those of the run, and no other");
 }
 
 #[tokio::test]
@@ -74,7 +75,7 @@ async fn a_copy_whose_archiving_is_lost_when_it_is_undone_is_put_away_by_the_nex
     let copies = run.actions.iter().filter(|action| action.kind == "copy-ad").count();
     // The way to the account breaks whenever a copy is put away.
     let account = account.refusing(|call| {
-        let archives = call.params.iter().any(|(_, value)| value == "ARCHIVED");
+        let archives = call.params.iter().any(|(_, value)| value.contains("ARCHIVED"));
         archives.then(|| json!({"error": {"message": "An unexpected error", "code": 2, "is_transient": true}}))
     });
     let undone = account.undo(&run.run_id).await.unwrap();

@@ -5,8 +5,11 @@
 
 use dean::meta::Method;
 use dean::pipeline::{Action, Options, RunReport};
+use dean::store::{ActionRow, Store};
 use dean_sim::Params;
 use dean_tests::account::TestAccount;
+use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -69,4 +72,55 @@ async fn what_somebody_changed_after_the_look_is_left_to_them() {
 async fn without_a_change_everything_that_was_planned_is_done() {
     let report = changed_meanwhile(|_| {}).await;
     assert!(report.actions.len() > 3 && report.actions.iter().all(|action| action.state == "done"), "{report:?}");
+}
+
+/// The most ad sets of one campaign that actions write to: each copy of an ad set makes another.
+async fn widest(account: &TestAccount, actions: &[ActionRow]) -> usize {
+    let ads = account.client.ads().await.unwrap().value;
+    let mut adsets: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for action in actions {
+        let is = |id: &Option<String>| id.as_ref() == Some(&action.target_id);
+        let place = match action.kind.as_str() {
+            "copy-adset" => Some((action.to_value.clone(), action.action_id.clone())),
+            "copy-ad" => {
+                let campaign = ads.iter().find(|ad| ad.adset_id.as_ref() == Some(&action.to_value));
+                campaign.and_then(|ad| ad.campaign_id.clone()).map(|campaign| (campaign, action.to_value.clone()))
+            }
+            _ => ads.iter().find(|ad| ad.id == action.target_id || is(&ad.adset_id)).and_then(|ad| {
+                let adset = if is(&ad.adset_id) { Some(action.target_id.clone()) } else { ad.adset_id.clone() };
+                ad.campaign_id.clone().zip(adset)
+            }),
+        };
+        if let Some((campaign, adset)) = place {
+            adsets.entry(campaign).or_default().insert(adset);
+        }
+    }
+    adsets.values().map(BTreeSet::len).max().unwrap_or(0)
+}
+
+/// Every testing ad with an add-to-cart is promoted: many copies begin at once.
+#[tokio::test]
+async fn posts_are_as_few_as_the_writes_allow_and_one_more() {
+    let eager = [
+        ("rules.testing.promote.add_to_carts", json!(1)),
+        ("rules.testing.promote.cost_per_add_to_cart", json!(1000.0)),
+        ("rules.testing.promote.ctr", json!(0.0)),
+        ("stages.validation.daily_cap", json!(100_000.0)),
+        ("guard.min_live_ads", json!(0)),
+    ];
+    let account = TestAccount::new(7, Params { ads: 120, history_days: 8, ..Params::default() }, &eager).await.unwrap();
+    let (mut most, mut copies) = (0, 0);
+    for hour in 0..6 {
+        let report = account.run(&Options::default()).await.unwrap();
+        let actions = account.store.actions_of(&report.run_id).await.unwrap();
+        let (posts, writes) = (report.api.posts as usize, report.api.writes as usize);
+        let widest = widest(&account, &actions).await;
+        let bound = writes.div_ceil(50).max(widest) + 1;
+        println!("hour {hour}: {writes} writes, posts {posts} <= max({writes} / 50, {widest}) + 1 = {bound}");
+        assert!(posts <= bound && report.complete(), "hour {hour}");
+        most = most.max(writes);
+        copies += actions.iter().filter(|a| a.kind == "copy-ad").count();
+        account.advance(1);
+    }
+    assert!(most > 50 && copies > 10, "{most} {copies}");
 }

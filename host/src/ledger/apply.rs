@@ -5,27 +5,39 @@ use super::{kind, precondition, write_of};
 use crate::domain::Clock;
 use crate::meta::{Class, Client, Error, Write, WriteAnswer};
 use crate::store::{ActionRow, ActionState, Store, StoreError};
+use std::collections::BTreeSet;
 
 /// What became of a set of actions.
 #[derive(Debug, Default)]
 pub struct Applied {
     /// The actions in their final state.
     pub actions: Vec<ActionRow>,
-    /// Why nothing more could be written, if so: token, permission, policy block.
+    /// Why nothing more could be written, if so: token, permission, policy block, a switch that somebody pulled.
     pub blocked: Option<String>,
+    /// Ids of actions that Meta will refuse again: the call was understood, and is wrong for its object.
+    pub refused: BTreeSet<String>,
 }
 
-/// What became of one action, beyond its own state.
-#[derive(Debug, Default)]
-pub struct Sent {
-    /// Why no other write would go through, if so.
-    pub blocked: Option<String>,
-    /// Whether Meta will refuse it again: the call was understood, and is wrong for this object.
-    pub refused: bool,
+/// A planned action, and where its write lands.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The action.
+    pub action: ActionRow,
+    /// Where it lands.
+    pub place: Place,
 }
 
-/// Writes actions down, sends them in batches and writes down how each ended. Only writes that may be
-/// repeated go through here; creates go through [`send_one`].
+/// Positions of the planned actions that one batch can hold: the first of them, as many as fit.
+#[must_use]
+pub fn one_batch(planned: &[Planned]) -> Vec<usize> {
+    let places: Vec<Place> = planned.iter().map(|p| p.place.clone()).collect();
+    let all = batches(&places);
+    all.into_iter().find(|batch| batch.contains(&0)).unwrap_or_default()
+}
+
+/// Writes actions down, sends them in batches and writes down how each ended. An action is sent once, also one that
+/// creates: where no answer says what became of it, it is left open for [`reconcile`](super::reconcile).
+/// `stopped` says before every batch why nothing more may be written.
 ///
 /// # Errors
 /// When the store fails: then nothing more is sent.
@@ -33,22 +45,26 @@ pub async fn apply(
     client: &Client,
     store: &dyn Store,
     clock: &Clock,
-    mut actions: Vec<ActionRow>,
-    place: impl Fn(&ActionRow) -> Place,
+    planned: Vec<Planned>,
+    stopped: &(dyn Fn() -> Option<String> + Sync),
 ) -> Result<Applied, StoreError> {
+    let (mut actions, places): (Vec<ActionRow>, Vec<Place>) = planned.into_iter().map(|p| (p.action, p.place)).unzip();
     // What asks a person writes nothing to the account: it is done once it is written down.
     for ask in actions.iter_mut().filter(|a| a.kind == kind::REFRESH) {
         ask.state = ActionState::Done;
         ask.finished_at = Some(clock.now());
     }
     store.save_actions(&actions).await?;
-    let places: Vec<Place> = actions.iter().map(place).collect();
     precondition::drop_changed(client, clock, &mut actions, &places).await;
     store.save_actions(&actions).await?;
-    let mut blocked: Option<String> = None;
+    let mut applied = Applied::default();
+    let open: Vec<usize> = (0..actions.len()).filter(|&i| actions[i].state == ActionState::Planned).collect();
+    let places: Vec<Place> = open.iter().map(|&i| places[i].clone()).collect();
     for batch in batches(&places) {
-        let batch: Vec<usize> = batch.into_iter().filter(|&i| actions[i].state == ActionState::Planned).collect();
-        if let Some(reason) = &blocked {
+        let batch: Vec<usize> = batch.into_iter().map(|at| open[at]).collect();
+        applied.blocked = applied.blocked.or_else(stopped);
+        if let Some(reason) = &applied.blocked {
+            tracing::warn!(%reason, "no more writes in this run");
             batch.iter().for_each(|&i| drop_action(&mut actions[i], reason, clock));
         } else {
             let mut writes: Vec<Write> = Vec::with_capacity(batch.len());
@@ -61,46 +77,28 @@ pub async fn apply(
                         writes.push(write);
                         sent.push(i);
                     }
-                    None => drop_action(&mut actions[i], "its row in the ledger makes no sense", clock),
+                    None => {
+                        drop_action(&mut actions[i], "its row in the ledger makes no sense", clock);
+                        applied.refused.insert(actions[i].action_id.clone());
+                    }
                 }
             }
             let rows: Vec<ActionRow> = batch.iter().map(|&i| actions[i].clone()).collect();
             store.save_actions(&rows).await?;
             for (i, answer) in sent.into_iter().zip(client.write_batch(&writes).await) {
+                if answer.as_ref().is_err_and(|error| error.class() == Class::Invalid) {
+                    applied.refused.insert(actions[i].action_id.clone());
+                }
                 if let Some(reason) = finish(&mut actions[i], answer, clock) {
-                    blocked = Some(reason);
+                    applied.blocked = Some(reason);
                 }
             }
         }
         let rows: Vec<ActionRow> = batch.iter().map(|&i| actions[i].clone()).collect();
         store.save_actions(&rows).await?;
     }
-    Ok(Applied { actions, blocked })
-}
-
-/// Writes one action down, sends it and writes down how it ended.
-///
-/// # Errors
-/// When the store fails; the action is not sent if it could not be written down.
-pub async fn send_one(
-    client: &Client,
-    store: &dyn Store,
-    clock: &Clock,
-    action: &mut ActionRow,
-) -> Result<Sent, StoreError> {
-    let Some(write) = write_of(action) else {
-        drop_action(action, "its row in the ledger makes no sense", clock);
-        store.save_actions(std::slice::from_ref(action)).await?;
-        return Ok(Sent { blocked: None, refused: true });
-    };
-    action.state = ActionState::Sent;
-    action.sent_at = Some(clock.now());
-    store.save_actions(std::slice::from_ref(action)).await?;
-    let answer = client.write(&write).await;
-    let refused = answer.as_ref().is_err_and(|error| error.class() == Class::Invalid);
-    let blocked = finish(action, answer, clock);
-    store.save_actions(std::slice::from_ref(action)).await?;
-    Ok(Sent { blocked, refused })
+    applied.actions = actions;
+    Ok(applied)
 }
 
 fn drop_action(action: &mut ActionRow, reason: &str, clock: &Clock) {

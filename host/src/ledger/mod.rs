@@ -10,7 +10,7 @@ mod history;
 mod precondition;
 mod reconcile;
 
-pub use apply::{Applied, Sent, apply, send_one};
+pub use apply::{Applied, Planned, apply, one_batch};
 pub use batches::Place;
 pub(crate) use history::hours;
 pub use history::{Changes, History};

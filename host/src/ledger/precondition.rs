@@ -8,7 +8,7 @@ use crate::store::{ActionRow, ActionState};
 use std::collections::{BTreeMap, HashMap};
 
 /// Reads the targets of planned actions again and drops those that are not as they were seen; when they cannot
-/// be read, all of them.
+/// be read, all of them. What is to be put away and is gone is done.
 pub(super) async fn drop_changed(client: &Client, clock: &Clock, actions: &mut [ActionRow], places: &[Place]) {
     // In a fixed order, so that a run can be made again call by call.
     let mut of_edge: BTreeMap<Edge, Vec<usize>> = BTreeMap::new();
@@ -23,7 +23,9 @@ pub(super) async fn drop_changed(client: &Client, clock: &Clock, actions: &mut [
         let present = client.present(edge, &ids).await;
         for i in of_edge {
             if let Some(reason) = changed(&actions[i], &present) {
-                actions[i].state = ActionState::Dropped;
+                let is_gone = present.as_ref().is_ok_and(|present| !present.contains_key(&actions[i].target_id));
+                let done = is_gone && actions[i].kind == kind::ARCHIVE;
+                actions[i].state = if done { ActionState::Done } else { ActionState::Dropped };
                 actions[i].reason = Some(reason);
                 actions[i].finished_at = Some(clock.now());
             }
@@ -36,6 +38,7 @@ fn edge(action: &ActionRow, place: &Place) -> Edge {
     match action.kind.as_str() {
         kind::SET_BUDGET if place.campaign.as_deref() == Some(&action.target_id) => Edge::Campaigns,
         kind::SET_BUDGET | kind::ARCHIVE => Edge::AdSets,
+        kind::ACTIVATE if place.adset.as_deref() == Some(&action.target_id) => Edge::AdSets,
         _ => Edge::Ads,
     }
 }

@@ -33,6 +33,9 @@ pub struct ApiUsage {
     pub writes: u64,
     /// Batches.
     pub batches: u64,
+    /// Calls that carried writes: batches, and writes that went alone.
+    #[serde(default)]
+    pub posts: u64,
     /// Reports that were asked for.
     #[serde(default)]
     pub reports: u64,
@@ -56,6 +59,7 @@ impl ApiUsage {
             reads: self.reads - earlier.reads,
             writes: self.writes - earlier.writes,
             batches: self.batches - earlier.batches,
+            posts: self.posts - earlier.posts,
             reports: self.reports - earlier.reports,
             looks: self.looks - earlier.looks,
             retries: self.retries - earlier.retries,
@@ -70,6 +74,7 @@ struct Counters {
     reads: AtomicU64,
     writes: AtomicU64,
     batches: AtomicU64,
+    posts: AtomicU64,
     reports: AtomicU64,
     looks: AtomicU64,
     retries: AtomicU64,
@@ -161,6 +166,7 @@ impl Client {
             reads: count(&self.counters.reads),
             writes: count(&self.counters.writes),
             batches: count(&self.counters.batches),
+            posts: count(&self.counters.posts),
             reports: count(&self.counters.reports),
             looks: count(&self.counters.looks),
             retries: count(&self.counters.retries),
@@ -276,6 +282,7 @@ impl Client {
         writes: usize,
     ) -> Result<T, Error> {
         let what = format!("POST {}", if path.is_empty() { "a batch" } else { path });
+        self.counters.posts.fetch_add(1, Ordering::Relaxed);
         let reply = self.send(Method::Post, path, params, pace::WRITE * writes as f64).await;
         self.answer(&what, reply)
     }

@@ -6,8 +6,8 @@ use super::observe::Observation;
 use super::promote::{self, Stagehand};
 use crate::domain::{Ad, Status, Verb};
 use crate::guard::Verdicts;
-use crate::ledger::{self, Intent, Place, kind};
-use crate::store::{ActionRow, CopyKind, PromotionRow, StoreError};
+use crate::ledger::{self, Intent, Place, Planned, kind};
+use crate::store::{ActionRow, CopyKind, PromotionRow};
 
 impl Runner<'_> {
     /// The writes that verdicts ask for, promotions aside.
@@ -99,8 +99,8 @@ impl Runner<'_> {
         promotions
     }
 
-    /// What a dry run shows of a promotion: its first step.
-    pub(super) fn planned_copy(&self, run_id: &str, p: &PromotionRow) -> ActionRow {
+    /// What a dry run shows of a promotion: the copies that it begins with.
+    pub(super) fn planned_copies(&self, observation: &Observation, run_id: &str, p: &PromotionRow) -> [ActionRow; 2] {
         let intent = Intent {
             run_id,
             account_id: &p.account_id,
@@ -109,62 +109,77 @@ impl Runner<'_> {
             rule: &p.rule,
             ad_id: Some(&p.source_ad_id),
         };
-        let mut action = intent.action(0, kind::COPY_AD, &p.source_ad_id, None, p.campaign_id.clone());
-        action.action_id = format!("{}.ad", p.promotion_id);
-        action
+        let source = observation.index.get(&p.source_ad_id).map(|&i| &observation.ads[i]);
+        let adset = source.and_then(|ad| ad.adset_id.clone()).unwrap_or_default();
+        let copy = |kind, target, part| {
+            let action = intent.action(0, kind, target, None, p.campaign_id.clone());
+            ActionRow { action_id: format!("{}.{part}", p.promotion_id), ..action }
+        };
+        [copy(kind::COPY_ADSET, &adset, "adset"), copy(kind::COPY_AD, &p.source_ad_id, "ad")]
     }
 
-    /// Sends changes of status and budget through the ledger.
-    pub(super) async fn send(
-        &self,
-        observation: &Observation,
-        actions: Vec<ActionRow>,
-    ) -> Result<ledger::Applied, StoreError> {
-        let place = |action: &ActionRow| place(observation, action);
-        ledger::apply(self.client, self.store, self.clock, actions, place).await
-    }
-
-    /// Who takes promotions further in a run.
-    pub(super) fn stagehand<'a>(&'a self, observation: &'a Observation, run_id: &'a str) -> Stagehand<'a> {
-        Stagehand {
-            client: self.client,
-            store: self.store,
-            clock: self.clock,
-            observation,
-            run_id,
-            timeout_hours: self.effective.config.guard.promotion_timeout_hours,
-        }
-    }
-
+    /// Sends what was planned together with what promotions need now, and then, in one batch more, what follows from
+    /// that; what does not fit there goes on in the next run. So posts never exceed by more than one what the
+    /// writes themselves ask for.
     pub(super) async fn act(
         &self,
         run_id: &str,
         observation: &Observation,
         planned: Vec<ActionRow>,
-        new_promotions: Vec<PromotionRow>,
-        promotions: &mut Vec<PromotionRow>,
+        promotions: &mut [PromotionRow],
     ) -> anyhow::Result<Vec<ActionRow>> {
-        let mut next_seq = planned.len();
-        let applied = self.send(observation, planned).await?;
-        let mut done = applied.actions;
-        // Written down before anything stops the run: what was decided is not lost.
-        self.store.save_promotions(&new_promotions).await?;
-        promotions.extend(new_promotions);
-        let mut blocked = applied.blocked;
-        let stagehand = self.stagehand(observation, run_id);
-        for promotion in promotions.iter_mut().filter(|p| p.state.is_open()) {
-            // Somebody may pull the switch while a long run acts.
-            blocked = blocked.or_else(|| self.stopped(&observation.account).map(|s| s.reason));
-            if let Some(reason) = &blocked {
-                tracing::warn!(%reason, "no more writes in this run");
-                break;
-            }
-            let steps = stagehand.advance(promotion, next_seq).await?;
-            next_seq += steps.actions.len();
-            done.extend(steps.actions);
-            blocked = steps.blocked;
+        let stagehand = Stagehand {
+            store: self.store,
+            clock: self.clock,
+            observation,
+            run_id,
+            timeout_hours: self.effective.config.guard.promotion_timeout_hours,
+        };
+        let placed = |action: ActionRow| Planned { place: place(observation, &action), action };
+        let mut planned: Vec<Planned> = planned.into_iter().map(placed).collect();
+        let mut whose = Vec::new();
+        for (i, promotion) in promotions.iter_mut().enumerate().filter(|(_, p)| p.state.is_open()) {
+            let steps = stagehand.steps(promotion, planned.len()).await?;
+            whose.push((i, planned.len()..planned.len() + steps.len()));
+            planned.extend(steps);
         }
-        Ok(done)
+        // Also what is decided but not sent yet, such as why a promotion ends, is written down before it is done.
+        self.store.save_promotions(promotions).await?;
+        let stopped = || self.stopped(&observation.account).map(|stopped| stopped.reason);
+        let mut first = ledger::apply(self.client, self.store, self.clock, planned, &stopped).await?;
+        let mut going_on = Vec::new();
+        for (i, range) in whose {
+            if stagehand.settle(&mut promotions[i], &first.actions[range], &first) {
+                going_on.push(i);
+            }
+        }
+        self.store.save_promotions(promotions).await?;
+        if first.blocked.is_some() || going_on.is_empty() {
+            return Ok(first.actions);
+        }
+
+        let mut follow: Vec<(usize, Vec<Planned>)> = Vec::new();
+        for i in going_on {
+            let seq = first.actions.len() + follow.iter().map(|(_, steps)| steps.len()).sum::<usize>();
+            follow.push((i, stagehand.steps(&mut promotions[i], seq).await?));
+        }
+        let all: Vec<Planned> = follow.iter().flat_map(|(_, steps)| steps.clone()).collect();
+        let fitting = ledger::one_batch(&all);
+        let (mut at, mut planned, mut whose) = (0, Vec::new(), Vec::new());
+        for (i, steps) in follow {
+            if (at..at + steps.len()).all(|step| fitting.contains(&step)) {
+                whose.push((i, planned.len()..planned.len() + steps.len()));
+                planned.extend(steps.iter().cloned());
+            }
+            at += steps.len();
+        }
+        let second = ledger::apply(self.client, self.store, self.clock, planned, &stopped).await?;
+        for (i, range) in whose {
+            stagehand.settle(&mut promotions[i], &second.actions[range], &second);
+        }
+        self.store.save_promotions(promotions).await?;
+        first.actions.extend(second.actions);
+        Ok(first.actions)
     }
 }
 

@@ -4,7 +4,7 @@ use super::assemble::{action, promotion};
 use super::observe::{self, Observation};
 use super::plan::Plan;
 use super::report::{Action, Promotion};
-use super::{Options, Runner};
+use super::{Options, Runner, promote};
 use crate::domain::Status;
 use crate::ledger::{self, Intent, kind};
 use crate::meta::ApiUsage;
@@ -74,7 +74,8 @@ impl Runner<'_> {
         };
         let (late, copies): (Vec<_>, Vec<_>) = plan.promotions.iter().partition(|copy| copied(&copy.source));
         let left = late.iter().map(|copy| format!("ad {} is copied by another run already", copy.source)).collect();
-        let copies = copies.iter().map(|copy| copy.begin(account, observation.at)).collect();
+        let copies: Vec<_> = copies.iter().map(|copy| copy.begin(account, observation.at)).collect();
+        promotions.extend(copies);
         // Written down first: a plan that was begun is not begun again.
         let by = PlanRow {
             run_id: plan.run_id.clone(),
@@ -83,7 +84,7 @@ impl Runner<'_> {
             applied_by: Some(run.run_id.clone()),
         };
         self.store.save_plan(&by).await?;
-        let done = self.act(&run.run_id, &observation, actions, copies, &mut promotions).await?;
+        let done = self.act(&run.run_id, &observation, actions, &mut promotions).await?;
         self.end(
             &mut run,
             &observation,
@@ -114,7 +115,7 @@ impl Runner<'_> {
             bail!("run {} changed nothing that could be put back", undone.run_id);
         }
         let (observation, mut run) = self.begin_writing().await?;
-        let mut promotions = self.store.promotions(account).await?;
+        let promotions = self.store.promotions(account).await?;
         let (mut actions, mut left): (Vec<ActionRow>, Vec<String>) = (Vec::new(), Vec::new());
         // The last thing that was done is the first to be put back.
         for action in changed.iter().rev() {
@@ -131,8 +132,8 @@ impl Runner<'_> {
             }
         }
         let of_run = |p: &PromotionRow| changed.iter().any(|action| is_about_its_copy(action, p));
-        let mut given_up = Vec::new();
-        for (place, promotion) in promotions.iter_mut().enumerate().filter(|(_, p)| of_run(p)) {
+        let (mut undone_too, mut promotions): (Vec<_>, Vec<_>) = promotions.into_iter().partition(of_run);
+        for promotion in &mut undone_too {
             // Its copy took its place: without it the source runs again.
             if promotion.state == PromotionState::Done && promotion.kind == CopyKind::Promote {
                 let intent = self.intent(&run, &promotion.from_stage, UNDO, Some(&promotion.source_ad_id));
@@ -141,20 +142,12 @@ impl Runner<'_> {
             }
             if promotion.state != PromotionState::Failed {
                 promotion.state = PromotionState::Activated;
-                promotion.reason = Some("a person undid it".into());
-                given_up.push(place);
+                promote::give_up(promotion, "a person undid it");
             }
         }
-        // Written down before anything is done: later runs go on putting copies away until they are.
-        self.store.save_promotions(&promotions).await?;
-        let sent = self.send(&observation, actions).await?;
-        let mut done = sent.actions;
-        if sent.blocked.is_none() {
-            let stagehand = self.stagehand(&observation, &run.run_id);
-            for place in given_up {
-                done.extend(stagehand.advance(&mut promotions[place], done.len()).await?.actions);
-            }
-        }
+        // Later runs go on putting copies away until they are.
+        let done = self.act(&run.run_id, &observation, actions, &mut undone_too).await?;
+        promotions.extend(undone_too);
         self.end(
             &mut run,
             &observation,

@@ -5,7 +5,7 @@ use super::measure::{StageCohort, cohort};
 use super::observe::Observation;
 use super::policies::StagePolicy;
 use crate::config::Config;
-use crate::domain::{Ad, Campaign, Currency, Money, Verb};
+use crate::domain::{Ad, Currency, Money, Verb};
 use crate::guard::{AdProposal, BudgetProposal, Promotion, Proposals, Situation, StageSituation, Stopped};
 use crate::journal::{Outcome, Record};
 use crate::ledger::{History, hours};
@@ -145,11 +145,6 @@ pub(super) fn situation(
             *budgets.entry(p.to_stage.as_str()).or_default() += Money(p.daily_budget);
         }
     }
-    let holds_budget = |campaign: &String| {
-        let ad = observation.ads.iter().find(|ad| ad.campaign_id.as_ref() == Some(campaign));
-        let empty = observation.empty_campaigns.get(campaign).and_then(Option::as_ref);
-        ad.is_some_and(Ad::in_shared_campaign) || empty.is_some_and(Campaign::holds_budget)
-    };
     let duplicates = |stage: &str| {
         let made = |p: &&PromotionRow| p.kind == CopyKind::Duplicate && p.started_at >= observation.day_start;
         promotions.iter().filter(made).filter(|p| p.to_stage == stage).count() as u32
@@ -168,7 +163,7 @@ pub(super) fn situation(
             max_budget: money(p.view.max_budget),
             next,
             no_next,
-            campaign_holds_budget: p.view.campaigns.first().is_some_and(holds_budget),
+            campaign_holds_budget: p.view.campaigns.first().is_some_and(|c| observation.holds_budget(c)),
             duplicates_today: duplicates(name),
             max_duplicates: config.guard.max_duplicates_per_day,
         };

@@ -200,11 +200,12 @@ impl Runner<'_> {
         let new_promotions = self.new_promotions(&run_id, &observation, &decided, &verdicts);
         let mut done = Vec::new();
         if may_write {
-            done = self.act(&run_id, &observation, planned, new_promotions, &mut promotions).await?;
+            promotions.extend(new_promotions);
+            done = self.act(&run_id, &observation, planned, &mut promotions).await?;
         } else if options.dry_run {
             self.keep_plan(&run, &planned, &new_promotions).await?;
             done.extend(planned);
-            done.extend(new_promotions.iter().map(|p| self.planned_copy(&run_id, p)));
+            done.extend(new_promotions.iter().flat_map(|p| self.planned_copies(&observation, &run_id, p)));
         }
         timings.lap("act");
 

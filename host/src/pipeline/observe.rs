@@ -58,6 +58,14 @@ impl Observation {
         date.until(self.today).map_or(-1, |span| span.get_days())
     }
 
+    /// Whether a campaign holds the budget for all of its ad sets, as far as the account shows it.
+    #[must_use]
+    pub fn holds_budget(&self, campaign: &str) -> bool {
+        let ad = self.ads.iter().find(|ad| ad.campaign_id.as_deref() == Some(campaign));
+        let empty = self.empty_campaigns.get(campaign).and_then(Option::as_ref);
+        ad.is_some_and(Ad::in_shared_campaign) || empty.is_some_and(Campaign::holds_budget)
+    }
+
     /// The share of the account day that is over: days with a clock change have 23 or 25 hours.
     #[must_use]
     pub fn elapsed(&self) -> f64 {

@@ -1,18 +1,19 @@
 //! Promotions as a saga over runs: copy paused into an ad set of its own -> verified -> activated ->
 //! effective and with a first impression -> source paused. Interruptible anywhere: each step is a row
 //! in the ledger, and a create whose outcome is unknown is looked for before anything follows.
+//!
+//! A promotion says what it needs written now ([`Stagehand::steps`]) and is told what became of it
+//! ([`Stagehand::settle`]), so that all promotions of a run share its batches.
 
 use super::observe::Observation;
 use crate::domain::{Ad, Clock, Money, Status};
-use crate::ledger::{self, Intent, hours, kind};
-use crate::meta::Client;
+use crate::ledger::{Applied, Intent, Place, Planned, hours, kind};
 use crate::store::{ActionRow, ActionState, CopyKind, PromotionRow, PromotionState, Store, StoreError};
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 
 /// Everything a saga works with.
 pub(super) struct Stagehand<'a> {
-    /// The account's client.
-    pub client: &'a Client,
     /// The ledger's store.
     pub store: &'a dyn Store,
     /// The clock.
@@ -57,26 +58,61 @@ pub(super) fn begin(
 }
 
 impl Stagehand<'_> {
-    /// Takes a promotion as far as it can go now. Returns the actions taken, and why no other write
-    /// would go through, if that is so.
+    /// What a promotion needs written now. Their places within the run begin at `seq`. What needs nothing
+    /// written, such as one whose copy delivers beside its source, goes on at once.
     ///
     /// # Errors
     /// When the store fails.
-    pub(super) async fn advance(&self, p: &mut PromotionRow, seq: usize) -> Result<Steps, StoreError> {
-        let mut steps = Steps { actions: Vec::new(), blocked: None, refused: false, seq };
+    pub(super) async fn steps(&self, p: &mut PromotionRow, seq: usize) -> Result<Vec<Planned>, StoreError> {
+        let mut steps = Steps { seq, planned: Vec::new() };
         let before = p.state;
-        match (p.state, p.reason.clone()) {
+        match (p.state, &p.reason) {
             (PromotionState::Done | PromotionState::Failed, _) => {}
-            (_, Some(reason)) => self.give_up(p, &mut steps, &reason).await?,
+            (_, Some(_)) => self.put_away(p, &mut steps).await?,
             (PromotionState::Copying, None) => self.copy(p, &mut steps).await?,
-            (PromotionState::Copied, None) => self.activate(p, &mut steps).await?,
+            (PromotionState::Copied, None) => self.switch_on(p, &mut steps).await?,
             (PromotionState::Activated, None) => self.hand_over(p, &mut steps).await?,
         }
         if p.state != before {
             p.step_at = self.clock.now();
         }
-        self.store.save_promotions(std::slice::from_ref(p)).await?;
-        Ok(steps)
+        Ok(steps.planned)
+    }
+
+    /// Takes a promotion as far as its steps brought it. Whether something follows that this run can do still.
+    pub(super) fn settle(&self, p: &mut PromotionRow, steps: &[ActionRow], applied: &Applied) -> bool {
+        if steps.is_empty() {
+            return false;
+        }
+        let before = (p.state, p.adset_id.clone());
+        let done = |kind: &str| steps.iter().filter(|a| a.kind == kind).all(|a| a.state == ActionState::Done);
+        match (p.state, &p.reason) {
+            (PromotionState::Done | PromotionState::Failed, _) => {}
+            (_, Some(_)) => {
+                if done(kind::ARCHIVE) {
+                    fail(p);
+                }
+            }
+            (PromotionState::Copying, None) => self.copied(p, steps, applied),
+            (PromotionState::Copied, None) => {
+                let activated = steps.iter().any(|a| a.kind == kind::ACTIVATE) && done(kind::ACTIVATE);
+                if activated {
+                    p.state = PromotionState::Activated;
+                } else if self.waited_too_long(p) {
+                    let last = steps.iter().rev().find_map(|a| a.reason.clone()).unwrap_or_default();
+                    give_up(p, &format!("the copy could not be switched on: {last}"));
+                }
+            }
+            (PromotionState::Activated, None) => {
+                if done(kind::PAUSE) {
+                    p.state = PromotionState::Done;
+                }
+            }
+        }
+        if p.state != before.0 {
+            p.step_at = self.clock.now();
+        }
+        p.state == PromotionState::Copying && p.reason.is_none() && p.adset_id != before.1
     }
 
     fn source(&self, p: &PromotionRow) -> Option<&Ad> {
@@ -88,75 +124,103 @@ impl Stagehand<'_> {
         self.observation.index.get(id).map(|&i| &self.observation.ads[i])
     }
 
+    /// Copies the ad set, then the ad into it; the copy's budget is set before anything of it runs.
     async fn copy(&self, p: &mut PromotionRow, steps: &mut Steps) -> Result<(), StoreError> {
-        let Some(source_adset) = self.running_source(p).and_then(|source| source.adset_id.clone()) else {
-            return self.give_up(p, steps, "the source was stopped meanwhile").await;
+        let (adset_step, ad_step) = (format!("{}.adset", p.promotion_id), format!("{}.ad", p.promotion_id));
+        // What earlier runs asked for comes first: nothing that may have been made is left behind.
+        while let Some((id, made)) = match (&p.adset_id, &p.ad_id) {
+            (None, _) => Some((&adset_step, &mut p.adset_id)),
+            (Some(_), None) => Some((&ad_step, &mut p.ad_id)),
+            (Some(_), Some(_)) => None,
+        } {
+            match self.known(p.step_at, id).await? {
+                Create::Done(created) => *made = Some(created),
+                Create::Open => return Ok(()),
+                Create::Failed(reason) => return self.stop(p, steps, &reason).await,
+                Create::Due => break,
+            }
+        }
+        let Some(source) = self.running_source(p) else {
+            return self.stop(p, steps, "the source was stopped meanwhile").await;
         };
-        if p.adset_id.is_none() {
-            let id = format!("{}.adset", p.promotion_id);
-            let (campaign, target) = (p.campaign_id.clone(), source_adset);
-            match self.create(p, &id, kind::COPY_ADSET, &target, &campaign, steps).await? {
-                Step::Done(created) => p.adset_id = Some(created),
-                Step::Wait => return Ok(()),
-                Step::Failed(reason) => return self.give_up(p, steps, &reason).await,
+        let Some(source_adset) = &source.adset_id else {
+            return self.stop(p, steps, "the source has no ad set that could be copied").await;
+        };
+        match (p.adset_id.clone(), &p.ad_id) {
+            (None, _) => {
+                // Not known by its own id yet: two new ad sets of a campaign are two ad sets all the same.
+                let place = Place { campaign: Some(p.campaign_id.clone()), adset: Some(adset_step.clone()) };
+                let action = self.action(p, steps, kind::COPY_ADSET, source_adset, None, p.campaign_id.clone());
+                steps.push(ActionRow { action_id: adset_step, ..action }, place);
             }
-        }
-        let Some(adset) = p.adset_id.clone() else { return Ok(()) };
-        if p.ad_id.is_none() {
-            let id = format!("{}.ad", p.promotion_id);
-            let source = p.source_ad_id.clone();
-            match self.create(p, &id, kind::COPY_AD, &source, &adset, steps).await? {
-                Step::Done(created) => p.ad_id = Some(created),
-                Step::Wait => return Ok(()),
-                Step::Failed(reason) => return self.give_up(p, steps, &reason).await,
+            (Some(adset), None) => {
+                let action = self.action(p, steps, kind::COPY_AD, &p.source_ad_id, None, adset.clone());
+                steps.push(ActionRow { action_id: ad_step, ..action }, place(p));
+                let inherited = source.adset.as_ref().and_then(|a| a.daily_budget).map(|b| b.0);
+                if !self.observation.holds_budget(&p.campaign_id) && inherited != Some(p.daily_budget) {
+                    let action = self.action(p, steps, kind::SET_BUDGET, &adset, None, p.daily_budget.to_string());
+                    steps.push(action, place(p));
+                }
             }
+            (Some(_), Some(_)) => p.state = PromotionState::Copied,
         }
-        p.state = PromotionState::Copied;
         Ok(())
     }
 
-    /// Verifies the copy as the account shows it, gives it its budget and switches it on.
-    async fn activate(&self, p: &mut PromotionRow, steps: &mut Steps) -> Result<(), StoreError> {
-        if self.running_source(p).is_none() {
-            return self.give_up(p, steps, "the source was stopped meanwhile").await;
+    /// What became of the copies that were asked for.
+    fn copied(&self, p: &mut PromotionRow, steps: &[ActionRow], applied: &Applied) {
+        for step in steps {
+            match (step.kind.as_str(), step.state) {
+                (kind::COPY_ADSET, ActionState::Done) => p.adset_id.clone_from(&step.answer),
+                (kind::COPY_AD, ActionState::Done) => p.ad_id.clone_from(&step.answer),
+                (kind::COPY_ADSET | kind::COPY_AD, ActionState::Failed | ActionState::Dropped)
+                    if applied.refused.contains(&step.action_id) || self.waited_too_long(p) =>
+                {
+                    return give_up(p, step.reason.as_deref().unwrap_or("the copy was not made"));
+                }
+                // Unknown, or refused for a passing reason: the next run looks, and tries again until the time is up.
+                _ => {}
+            }
         }
-        let too_long = self.waited_too_long(p);
+        if p.adset_id.is_some() && p.ad_id.is_some() {
+            p.state = PromotionState::Copied;
+        }
+    }
+
+    /// Verifies the copy as the account shows it and switches it on. Budget first: without it a copy must not run.
+    async fn switch_on(&self, p: &mut PromotionRow, steps: &mut Steps) -> Result<(), StoreError> {
+        if self.running_source(p).is_none() {
+            return self.stop(p, steps, "the source was stopped meanwhile").await;
+        }
         let Some(copy) = self.seen_copy(p) else {
-            return if too_long {
-                self.give_up(p, steps, "the copy never appeared in the account").await
-            } else {
-                Ok(())
+            return match self.waited_too_long(p) {
+                true => self.stop(p, steps, "the copy never appeared in the account").await,
+                false => Ok(()),
             };
         };
         let right_place = copy.adset_id == p.adset_id && copy.campaign_id.as_deref() == Some(&p.campaign_id);
-        if !right_place {
-            return self.give_up(p, steps, "the copy is not where it should be").await;
+        let (true, Some(adset)) = (right_place, p.adset_id.clone()) else {
+            return self.stop(p, steps, "the copy is not where it should be").await;
+        };
+        let (ad, ad_status) = (copy.id.clone(), copy.status);
+        let (budget, adset_status) = copy.adset.as_ref().map_or((None, None), |a| (a.daily_budget, a.status));
+        if !copy.in_shared_campaign() && budget.map(|b| b.0) != Some(p.daily_budget) {
+            let from = budget.map(|b| b.0.to_string());
+            let action = self.action(p, steps, kind::SET_BUDGET, &adset, from, p.daily_budget.to_string());
+            steps.push(action, place(p));
+            return Ok(());
         }
-        if self.switch_on(p, copy, steps).await? {
-            p.state = PromotionState::Activated;
-        } else if too_long {
-            let last = steps.actions.last().and_then(|a| a.reason.clone()).unwrap_or_default();
-            return self.give_up(p, steps, &format!("the copy could not be switched on: {last}")).await;
-        }
-        Ok(())
-    }
-
-    /// Budget first: without it a copy must not run. False when a write did not get through; the next
-    /// run tries again.
-    async fn switch_on(&self, p: &PromotionRow, copy: &Ad, steps: &mut Steps) -> Result<bool, StoreError> {
-        let (adset, ad) = (copy.adset_id.clone().unwrap_or_default(), copy.id.clone());
-        let campaign_holds = copy.campaign.as_ref().is_some_and(|c| c.holds_budget());
-        let budget_now = copy.adset.as_ref().and_then(|a| a.daily_budget);
-        if !campaign_holds && budget_now.map(|b| b.0) != Some(p.daily_budget) {
-            let from = budget_now.map(|b| b.0.to_string());
-            let action =
-                self.intent(p).action(steps.next(), kind::SET_BUDGET, &adset, from, p.daily_budget.to_string());
-            if !self.send(action, steps).await? {
-                return Ok(false);
+        for (target, status) in [(&adset, adset_status), (&ad, ad_status)] {
+            if status != Some(Status::Active) {
+                let from = status.map(|s| s.as_str().to_string());
+                let action = self.action(p, steps, kind::ACTIVATE, target, from, Status::Active.as_str().into());
+                steps.push(action, place(p));
             }
         }
-        Ok(self.set_status(p, kind::ACTIVATE, &adset, Status::Active, steps).await?
-            && self.set_status(p, kind::ACTIVATE, &ad, Status::Active, steps).await?)
+        if steps.planned.is_empty() {
+            p.state = PromotionState::Activated;
+        }
+        Ok(())
     }
 
     /// Pauses the source once the copy delivers; gives a rejected or silent copy up.
@@ -167,16 +231,15 @@ impl Stagehand<'_> {
             days.filter(|d| Some(&d.ad_id) == p.ad_id.as_ref()).map(|d| d.facts.impressions).sum::<f64>()
         };
         let delivers = copy.is_some_and(|c| c.effective_status.is_active()) && impressions() > 0.0;
-        if delivers && p.kind == CopyKind::Duplicate {
-            p.state = PromotionState::Done;
-            return Ok(());
-        }
         if delivers {
-            let source = p.source_ad_id.clone();
-            if self.running_source(p).is_none()
-                || self.set_status(p, kind::PAUSE, &source, Status::Paused, steps).await?
-            {
-                p.state = PromotionState::Done;
+            match self.running_source(p).filter(|_| p.kind == CopyKind::Promote) {
+                Some(source) => {
+                    let from = source.status.map(|s| s.as_str().to_string());
+                    let place = Place { campaign: source.campaign_id.clone(), adset: source.adset_id.clone() };
+                    let paused = Status::Paused.as_str().into();
+                    steps.push(self.action(p, steps, kind::PAUSE, &source.id, from, paused), place);
+                }
+                None => p.state = PromotionState::Done,
             }
             return Ok(());
         }
@@ -189,37 +252,33 @@ impl Stagehand<'_> {
                 }
                 None => "the copy is no longer in the account".into(),
             };
-            return self.give_up(p, steps, &reason).await;
+            return self.stop(p, steps, &reason).await;
         }
         Ok(())
     }
 
-    /// Ends a promotion that came to nothing. As long as its copy is not known to be put away it is not ended, since
-    /// nobody else watches what the copy spends; why it ends is kept, so that no later run goes on with it.
-    async fn give_up(&self, p: &mut PromotionRow, steps: &mut Steps, reason: &str) -> Result<(), StoreError> {
-        p.reason = Some(reason.into());
-        // Written down before it is done: a run that finds the copy archived has to know why.
-        self.store.save_promotions(std::slice::from_ref(p)).await?;
-        if let Some(adset) = p.adset_id.clone() {
-            let id = format!("{}.archive", p.promotion_id);
-            match self.store.action(&id).await?.map(|earlier| earlier.state) {
-                Some(ActionState::Done) => {}
-                Some(ActionState::Sent | ActionState::Unknown) => return Ok(()),
-                _ => {
-                    let archived = Status::Archived.as_str().to_string();
-                    let mut action = self.intent(p).action(steps.next(), kind::ARCHIVE, &adset, None, archived);
-                    action.action_id = id;
-                    if !self.send(action, steps).await? {
-                        return Ok(());
-                    }
-                }
+    async fn stop(&self, p: &mut PromotionRow, steps: &mut Steps, reason: &str) -> Result<(), StoreError> {
+        give_up(p, reason);
+        if p.state == PromotionState::Failed { Ok(()) } else { self.put_away(p, steps).await }
+    }
+
+    /// Archives the copy of a promotion that is given up. As long as it is not known to be put away the promotion is
+    /// not ended, since nobody else watches what the copy spends.
+    async fn put_away(&self, p: &mut PromotionRow, steps: &mut Steps) -> Result<(), StoreError> {
+        let Some(adset) = p.adset_id.clone() else {
+            fail(p);
+            return Ok(());
+        };
+        let id = format!("{}.archive", p.promotion_id);
+        match self.store.action(&id).await?.map(|earlier| earlier.state) {
+            Some(ActionState::Done) => fail(p),
+            Some(ActionState::Sent | ActionState::Unknown) => {}
+            _ => {
+                let archived = Status::Archived.as_str().into();
+                let action = self.action(p, steps, kind::ARCHIVE, &adset, None, archived);
+                steps.push(ActionRow { action_id: id, ..action }, place(p));
             }
         }
-        p.state = PromotionState::Failed;
-        p.reason = Some(match p.adset_id {
-            Some(_) => format!("{reason}; the copy is archived, the source is as it was"),
-            None => format!("{reason}; no copy was made"),
-        });
         Ok(())
     }
 
@@ -229,104 +288,93 @@ impl Stagehand<'_> {
     }
 
     fn waited_too_long(&self, p: &PromotionRow) -> bool {
-        hours(p.step_at, self.clock.now()) > self.timeout_hours
+        self.is_too_long(p.step_at)
     }
 
-    fn intent<'b>(&'b self, p: &'b PromotionRow) -> Intent<'b> {
-        Intent {
+    fn is_too_long(&self, since: Timestamp) -> bool {
+        hours(since, self.clock.now()) > self.timeout_hours
+    }
+
+    /// What an earlier run knows of a create, which is made once. One that certainly did not happen for a passing
+    /// reason is sent again under the same id.
+    async fn known(&self, since: Timestamp, id: &str) -> Result<Create, StoreError> {
+        Ok(match self.store.action(id).await? {
+            None => Create::Due,
+            Some(earlier) => match earlier.state {
+                ActionState::Done => earlier.answer.map_or(Create::Open, Create::Done),
+                ActionState::Sent | ActionState::Unknown => Create::Open,
+                _ if !self.is_too_long(since) => Create::Due,
+                _ => Create::Failed(earlier.reason.unwrap_or_else(|| "the copy was not made".into())),
+            },
+        })
+    }
+
+    fn action(
+        &self,
+        p: &PromotionRow,
+        steps: &Steps,
+        kind: &str,
+        target: &str,
+        from: Option<String>,
+        to: String,
+    ) -> ActionRow {
+        let intent = Intent {
             run_id: self.run_id,
             account_id: &p.account_id,
             at: self.clock.now(),
             stage: &p.to_stage,
             rule: &p.rule,
             ad_id: Some(&p.source_ad_id),
-        }
-    }
-
-    async fn send(&self, mut action: ActionRow, steps: &mut Steps) -> Result<bool, StoreError> {
-        let sent = ledger::send_one(self.client, self.store, self.clock, &mut action).await?;
-        let done = action.state == ActionState::Done;
-        steps.blocked = steps.blocked.take().or(sent.blocked);
-        steps.refused = sent.refused;
-        steps.actions.push(action);
-        Ok(done)
-    }
-
-    async fn set_status(
-        &self,
-        p: &PromotionRow,
-        kind: &str,
-        target: &str,
-        status: Status,
-        steps: &mut Steps,
-    ) -> Result<bool, StoreError> {
-        let action = self.intent(p).action(steps.next(), kind, target, None, status.as_str().into());
-        self.send(action, steps).await
-    }
-
-    /// A create with an id of its own, made once: what an earlier run knows of it is looked up first.
-    /// One that certainly did not happen for a passing reason is sent again under the same id.
-    async fn create(
-        &self,
-        p: &PromotionRow,
-        id: &str,
-        kind: &str,
-        source: &str,
-        to: &str,
-        steps: &mut Steps,
-    ) -> Result<Step, StoreError> {
-        match self.store.action(id).await? {
-            Some(earlier) if earlier.state == ActionState::Done => {
-                return Ok(earlier.answer.map_or(Step::Wait, Step::Done));
-            }
-            Some(earlier) if matches!(earlier.state, ActionState::Sent | ActionState::Unknown) => {
-                return Ok(Step::Wait);
-            }
-            Some(earlier) if !self.waited_too_long(p) && steps.blocked.is_none() => {
-                tracing::debug!(id, state = earlier.state.as_str(), "making a copy again that was surely not made");
-            }
-            Some(earlier) => {
-                return Ok(Step::Failed(earlier.reason.unwrap_or_else(|| "the copy was not made".into())));
-            }
-            None => {}
-        }
-        let mut action = self.intent(p).action(steps.next(), kind, source, None, to.into());
-        action.action_id = id.into();
-        self.send(action, steps).await?;
-        let action = steps.actions.last();
-        Ok(match action.map(|a| (a.state, a.answer.clone())) {
-            Some((ActionState::Done, Some(created))) => Step::Done(created),
-            Some((ActionState::Failed | ActionState::Dropped, _)) if steps.refused || self.waited_too_long(p) => {
-                Step::Failed(action.and_then(|a| a.reason.clone()).unwrap_or_default())
-            }
-            // Unknown, or refused for a passing reason: the next run looks, and tries again until the time is up.
-            _ => Step::Wait,
-        })
+        };
+        intent.action(steps.seq + steps.planned.len(), kind, target, from, to)
     }
 }
 
-/// What one advance did.
-pub(super) struct Steps {
-    /// The actions taken.
-    pub(super) actions: Vec<ActionRow>,
-    /// Why no other write would go through.
-    pub(super) blocked: Option<String>,
-    /// Whether Meta will refuse the last action again.
-    refused: bool,
+/// Notes why a promotion ends. One that made nothing has ended; else its copy is put away first.
+pub(super) fn give_up(p: &mut PromotionRow, reason: &str) {
+    p.reason = Some(reason.into());
+    if p.adset_id.is_none() {
+        fail(p);
+    }
+}
+
+/// Ends a promotion of which nothing is left running.
+fn fail(p: &mut PromotionRow) {
+    let reason = p.reason.clone().unwrap_or_default();
+    p.state = PromotionState::Failed;
+    p.reason = Some(match p.adset_id {
+        Some(_) => format!("{reason}; the copy is archived, the source is as it was"),
+        None => format!("{reason}; no copy was made"),
+    });
+}
+
+/// Where a promotion's copy is.
+fn place(p: &PromotionRow) -> Place {
+    Place { campaign: Some(p.campaign_id.clone()), adset: p.adset_id.clone() }
+}
+
+/// What is known of a create.
+enum Create {
+    /// It was made, with this id.
+    Done(String),
+    /// Whether it was made is not known yet.
+    Open,
+    /// It was not made and shall be.
+    Due,
+    /// It was not made, and is not tried again.
+    Failed(String),
+}
+
+/// The steps of one promotion.
+struct Steps {
     seq: usize,
+    planned: Vec<Planned>,
 }
 
 impl Steps {
-    fn next(&mut self) -> usize {
-        self.seq += 1;
-        self.seq - 1
+    fn push(&mut self, action: ActionRow, place: Place) {
+        self.planned.push(Planned { action, place });
     }
-}
-
-enum Step {
-    Done(String),
-    Wait,
-    Failed(String),
 }
 
 /// What a person should know of a promotion's state.
