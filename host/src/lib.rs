@@ -9,6 +9,8 @@ pub mod demo;
 pub mod domain;
 pub mod features;
 pub mod guard;
+pub mod health;
+pub mod import;
 pub mod journal;
 pub mod learn;
 pub mod ledger;

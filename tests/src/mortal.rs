@@ -2,11 +2,11 @@
 //! that it does reaches anybody.
 
 use async_trait::async_trait;
-use dean::domain::{ApiLimit, DayFacts, DayLook, Lifetime, Money, Unusable};
+use dean::domain::{ApiLimit, DayFacts, DayLook, Lifetime, Money, Unusable, Vitals};
 use dean::meta::{Call, Method, Reply, Transport, TransportError};
 use dean::store::{
-    AccountLock, ActionRow, ArtifactRow, Cell, JournalRow, LifecycleRow, ModelRow, PlanRow, PolicyFaultRow,
-    PromotionRow, RunRow, SqliteStore, Store, StoreError, SwitchRow, Table,
+    AccountLock, ActionRow, ApprovalRow, ArtifactRow, Cell, JournalRow, LifecycleRow, ModelRow, OrderRow, PlanRow,
+    PolicyFaultRow, PromotionRow, RunRow, SqliteStore, Store, StoreError, SwitchRow, Table,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -137,6 +137,9 @@ store! {
         fn open_actions(account: &str) -> Vec<ActionRow>;
         fn actions_of(run: &str) -> Vec<ActionRow>;
         fn promotions(account: &str) -> Vec<PromotionRow>;
+        fn vitals(account: &str) -> Option<(Timestamp, Vitals)>;
+        fn orders_since(account: &str, since: Timestamp) -> Vec<OrderRow>;
+        fn approvals(account: &str) -> Vec<ApprovalRow>;
         fn limits(account: &str) -> Vec<ApiLimit>;
         fn plan(run: &str) -> Option<PlanRow>;
         fn artifact(digest: &str) -> Option<ArtifactRow>;
@@ -160,6 +163,10 @@ store! {
         fn save_actions(actions: &[ActionRow]) -> ();
         fn save_promotions(promotions: &[PromotionRow]) -> ();
         fn save_plan(plan: &PlanRow) -> ();
+        fn save_vitals(account: &str, at: Timestamp, vitals: &Vitals) -> ();
+        fn save_orders(account: &str, orders: &[OrderRow]) -> ();
+        fn ask_approvals(asked: &[ApprovalRow]) -> ();
+        fn approve(account: &str, target: &str, at: Timestamp) -> usize;
         fn save_limits(account: &str, limits: &[ApiLimit]) -> ();
         fn save_artifact(artifact: &ArtifactRow) -> ();
         fn save_model(model: &ModelRow) -> ();

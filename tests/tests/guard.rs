@@ -34,6 +34,7 @@ fn situation() -> impl Strategy<Value = Situation> {
                     let stage = StageSituation {
                         live_ads: *live,
                         budgets: Money(*budgets),
+                        spend_today: Money(*budgets / 3),
                         cap: cap.map(Money),
                         min_budget: Money(100),
                         max_budget: Money(50_000),
@@ -50,15 +51,21 @@ fn situation() -> impl Strategy<Value = Situation> {
                 currency: Currency::new("EUR"),
                 stopped: None,
                 growth_stopped: None,
+                pauses_stopped: None,
                 cooldown_hours: cooldown,
                 max_spend_share: share,
+                max_spend_share_day: (2.0 * share).min(1.0),
+                paused_today: spend * share * f64::from(min_live) / 3.0,
                 min_live_ads: min_live,
                 last_ad_confidence: 0.9,
+                approve_above: (min_live > 2).then_some(Money(2_000)),
                 learning_step: 0.2,
                 max_daily_rise: rise,
                 account_daily_spend: spend,
                 account_cap: account_cap.map(Money),
                 account_budgets: stages.values().map(|s| s.budgets).sum(),
+                account_spend_today: stages.values().map(|s| s.spend_today).sum(),
+                elapsed: share,
                 stages,
             }
         })
@@ -101,6 +108,7 @@ fn ad(id: usize) -> impl Strategy<Value = AdProposal> {
                 resumed: amount % 7 == 0,
                 idle_budget: Money(amount % 1_000),
                 hours_since_refresh: if amount % 2 == 0 { f64::NAN } else { (amount % 400) as f64 },
+                approved: Money(if amount % 5 == 0 { 100_000 } else { 0 }),
             }
         })
 }
@@ -128,6 +136,7 @@ fn budget(id: usize) -> impl Strategy<Value = BudgetProposal> {
             joined: Money::ZERO,
             shared,
             kill: shared != learning,
+            approved: Money::ZERO,
         })
 }
 
@@ -195,6 +204,11 @@ proptest! {
         let stopped: f64 = paused.iter().map(|p| p.daily_spend).sum();
         let most = situation.max_spend_share * situation.account_daily_spend;
         prop_assert!(paused.len() <= 1 || stopped <= most + 1e-9, "{stopped} > {most}");
+        // Of a day the first pause alone may stop more, whichever run makes it.
+        let most = situation.max_spend_share_day * situation.account_daily_spend;
+        let first = paused.len() <= 1 && situation.paused_today <= 0.0;
+        let of_day = situation.paused_today + stopped;
+        prop_assert!(paused.is_empty() || first || of_day <= most + 1e-9, "{of_day} > {most}");
     }
 
     #[test]
@@ -242,6 +256,7 @@ fn roomy() -> Situation {
     let stage = |next: Option<&str>| StageSituation {
         live_ads: 9,
         budgets: Money::ZERO,
+        spend_today: Money::ZERO,
         cap: None,
         min_budget: Money(100),
         max_budget: Money(50_000),
@@ -257,15 +272,21 @@ fn roomy() -> Situation {
         currency: Currency::new("EUR"),
         stopped: None,
         growth_stopped: None,
+        pauses_stopped: None,
         cooldown_hours: 24.0,
         max_spend_share: 1.0,
+        max_spend_share_day: 1.0,
+        paused_today: 0.0,
         min_live_ads: 1,
         last_ad_confidence: 0.9,
+        approve_above: None,
         learning_step: 0.2,
         max_daily_rise: 2.0,
         account_daily_spend: 1_000.0,
         account_cap: None,
         account_budgets: Money::ZERO,
+        account_spend_today: Money::ZERO,
+        elapsed: 0.5,
         stages: stages.map(|(name, stage)| (name.to_string(), stage)).into(),
     }
 }
@@ -287,6 +308,7 @@ fn plain(verb: Verb) -> AdProposal {
         resumed: false,
         idle_budget: Money::ZERO,
         hours_since_refresh: f64::NAN,
+        approved: Money::ZERO,
     }
 }
 
@@ -335,6 +357,20 @@ fn each_limit_on_an_ad_holds_by_its_name_and_nothing_else_does() {
     assert_eq!(held_by(&full, promote()).as_deref(), Some("stage-cap"), "50 a day may become 87.50");
     full.stages.get_mut("scaling").unwrap().cap = Some(Money(8_750));
     assert_eq!(held_by(&full, promote()), None);
+    full.approve_above = Some(Money(4_999));
+    assert_eq!(held_by(&full, promote()).as_deref(), Some("approval"));
+    assert_eq!(held_by(&full, AdProposal { approved: Money(5_000), ..promote() }), None);
+
+    let doubted = Situation { pauses_stopped: Some("the pixel was silent".into()), ..roomy() };
+    assert_eq!(held_by(&doubted, plain(Verb::Pause)).as_deref(), Some("anomaly"));
+    assert_eq!(held_by(&doubted, plain(Verb::Promote)), None);
+
+    // Half of an account of 1,000 a day may be paused in a day.
+    let paused = |paused_today| Situation { max_spend_share_day: 0.5, paused_today, ..roomy() };
+    let of = |daily_spend| AdProposal { daily_spend, ..plain(Verb::Pause) };
+    assert_eq!(held_by(&paused(400.0), of(100.0)), None);
+    assert_eq!(held_by(&paused(400.0), of(100.1)).as_deref(), Some("blast-radius"));
+    assert_eq!(held_by(&paused(0.0), of(900.0)), None, "the first one is never held for its size");
 }
 
 /// A raise of an owner in validation from 100 to 110 that nothing speaks against.
@@ -350,6 +386,7 @@ fn raise() -> BudgetProposal {
         learning: false,
         joined: Money::ZERO,
         kill: false,
+        approved: Money::ZERO,
         shared: false,
     }
 }
@@ -420,6 +457,25 @@ fn each_limit_on_a_budget_holds_at_its_edge_by_its_name_and_nothing_else_does() 
     assert_eq!(capped(Some(17_500), None), held("stage-cap"));
     assert_eq!(capped(None, Some(19_250)), (Some(11_000), None));
     assert_eq!(capped(None, Some(19_248)), limited(10_998, "stage-cap"));
+
+    // The pace of the day: 40 spent by noon and 100 a day to come in its second half are 90.
+    let paced = |spent, cap: i64| {
+        let mut situation = roomy();
+        let validation = situation.stages.get_mut("validation").unwrap();
+        (validation.budgets, validation.cap) = (Money(2_000), Some(Money(cap)));
+        validation.spend_today = Money(spent);
+        judged(&situation, raise())
+    };
+    assert_eq!(paced(4_000, 5_250).1.as_deref(), None);
+    assert_eq!(paced(4_251, 5_250).1.as_deref(), Some("pacing"));
+
+    // A person's yes: above 5.00 a day more it takes one, which holds for as much as was said.
+    let asks = Situation { approve_above: Some(Money(500)), ..roomy() };
+    let with = |approved| judged(&asks, BudgetProposal { approved: Money(approved), ..raise() });
+    assert_eq!(with(0), held("approval"));
+    assert_eq!(with(999), held("approval"));
+    assert_eq!(with(1_000), (Some(11_000), None));
+    assert_eq!(judged(&asks, sized(10_000, 10_500)), (Some(10_500), None));
 
     let dry = Situation { growth_stopped: Some("nobody buys".into()), ..roomy() };
     assert_eq!(judged(&dry, raise()), held("account-guard"));

@@ -7,20 +7,25 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may know. What stands in the last line composes.
-const ROOMS: [(&str, &[&str]); 14] = [
+const ROOMS: [(&str, &[&str]); 16] = [
     ("domain", &[]),
     ("config", &["domain"]),
     ("features", &["domain"]),
     ("guard", &["domain"]),
+    ("health", &["domain"]),
     ("meta", &["domain"]),
     ("store", &["domain"]),
+    ("import", &["domain", "store"]),
     ("journal", &["domain", "guard"]),
     ("ledger", &["domain", "meta", "store"]),
     ("scoring", &["features", "store"]),
-    ("pipeline", &["config", "domain", "features", "guard", "journal", "ledger", "meta", "scoring", "store"]),
+    ("pipeline", &["config", "domain", "features", "guard", "health", "journal", "ledger", "meta", "scoring", "store"]),
     ("demo", &["config", "domain", "guard", "ledger", "meta", "pipeline", "scoring", "store"]),
     ("learn", &["config", "demo", "domain", "features", "pipeline", "scoring", "store"]),
-    ("cli", &["config", "demo", "domain", "features", "learn", "meta", "pipeline", "scoring", "store"]),
+    (
+        "cli",
+        &["config", "demo", "domain", "features", "health", "import", "learn", "meta", "pipeline", "scoring", "store"],
+    ),
     ("main.rs", &["cli"]),
 ];
 

@@ -76,7 +76,7 @@ async fn rows_2_and_3_and_4_a_cooldown_survives_processes_and_counts_days_not_ru
 async fn row_7_a_disabled_account_stops_every_write() {
     let settings = [("rules.testing.tiers.poor", json!(5.0)), ("rules.testing.fairness.spend", json!(0.0))];
     let account = TestAccount::new(3, params(), &settings).await.unwrap();
-    account.server.graph().world_mut().set_account_status(2);
+    account.server.graph().world_mut().standing_mut().account_status = 2;
     let report = account.run(&Options::default()).await.unwrap();
     assert_eq!(report.api.writes, 0);
     assert!(report.decisions.iter().filter(|d| d.rule.is_some()).all(|d| d.held.as_ref().unwrap().by == "health"));

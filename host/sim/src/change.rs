@@ -44,12 +44,6 @@ impl World {
         }
     }
 
-    /// Sets Meta's `account_status`: 1 is active, 2 disabled. Delivery goes on, since what is tried
-    /// is what a client does about it.
-    pub fn set_account_status(&mut self, status: i64) {
-        self.account_status = status;
-    }
-
     /// Pauses an ad, if there is one of this id.
     pub fn pause(&mut self, id: u64) {
         let now = self.now;

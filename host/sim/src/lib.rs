@@ -17,6 +17,7 @@ mod populate;
 mod random;
 mod seeded;
 mod server;
+mod standing;
 mod varied;
 mod world;
 
@@ -25,4 +26,5 @@ pub use graph::{Credentials, Delivery, Graph, Method, Request, Response, Tier, T
 pub use params::Params;
 pub use seeded::{KnownAd, KnownOwner, Outcome};
 pub use server::{Server, serve};
+pub use standing::Standing;
 pub use world::{AdState, Stage, Truth, World};

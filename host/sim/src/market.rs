@@ -118,6 +118,9 @@ impl World {
         let thruplay = video.binomial(video_3s, 0.25);
         let watch_seconds = video_3s as f64 * 6.0 * video.lognormal(1.0, 0.1);
 
+        // What a silent pixel does not see is bought all the same.
+        let silent = self.pixel_is_silent();
+        let (carts, checkouts) = if silent { (0, 0) } else { (carts, checkouts) };
         let purchases: Vec<Purchase> = (0..bought).map(|n| self.purchase(index, n)).collect();
 
         let date = self.today();
@@ -161,7 +164,8 @@ impl World {
         Purchase {
             impression_date: self.today(),
             conversion_date: self.local(visible).date(),
-            visible,
+            at: visible - HOUR,
+            visible: if self.pixel_is_silent() { i64::MAX } else { visible },
             withdrawn,
             value: self.minor(order),
             by_view,

@@ -3,6 +3,7 @@
 
 use crate::params::Params;
 use crate::random::Random;
+use crate::standing::Standing;
 use crate::world::{Ad, AdSet, Campaign, Creative, Stage, Status, World};
 use jiff::tz::TimeZone;
 
@@ -25,7 +26,7 @@ impl World {
             zone,
             seed,
             account: 1_000_000_000 + Random::at(seed, "account", &[]).poisson(1e6),
-            account_status: 1,
+            standing: Standing::default(),
             campaigns: Vec::new(),
             adsets: Vec::new(),
             ads: Vec::new(),

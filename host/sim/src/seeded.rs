@@ -3,6 +3,7 @@
 
 use crate::params::Params;
 use crate::random::Random;
+use crate::standing::Standing;
 use crate::world::{Ad, Campaign, Creative, Owner, Stage, Status, World};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -78,7 +79,7 @@ impl World {
             zone,
             seed,
             account: 1,
-            account_status: 1,
+            standing: Standing::default(),
             campaigns: Vec::new(),
             adsets: Vec::new(),
             ads: Vec::new(),

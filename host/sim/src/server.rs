@@ -1,6 +1,7 @@
 //! The simulated account over HTTP, on loopback only, with doors of its own beside Meta's:
 //! `POST /sim/advance {"hours": 1}`, `POST /sim/faults {"seed": 1, "share": 0.05, "kinds": ["throttled"]}`,
-//! `GET /sim/state` and `GET /sim/truth`.
+//! `POST /sim/standing {"account_status": 2}`, `GET /sim/state`, `GET /sim/orders` (what the shop sold, as CSV) and
+//! `GET /sim/truth`.
 
 use crate::graph::{Delivery, Graph, Method, Request, Response};
 use axum::body::{Body, Bytes};
@@ -148,6 +149,27 @@ fn own_door(server: &Server, door: &str, body: &Bytes) -> Response {
                 Response::json(400, json!({"error": {"message": message, "code": 100}}).to_string())
             }
         },
+        "standing" => {
+            let mut standing = serde_json::to_value(graph.world().standing()).unwrap_or_default();
+            let asked: Value = serde_json::from_slice(body).unwrap_or_default();
+            for (key, value) in asked.as_object().into_iter().flatten() {
+                standing[key] = value.clone();
+            }
+            match serde_json::from_value(standing) {
+                Ok(standing) => {
+                    *graph.world_mut().standing_mut() = standing;
+                    Response::json(200, json!(graph.world().standing()).to_string())
+                }
+                Err(error) => {
+                    let message = format!("no account stands so: {error}");
+                    Response::json(400, json!({"error": {"message": message, "code": 100}}).to_string())
+                }
+            }
+        }
+        "orders" => {
+            let headers = vec![("content-type".into(), "text/csv; charset=utf-8".into())];
+            Response { headers, ..Response::json(200, graph.world().orders()) }
+        }
         "state" => Response::json(200, state(&graph).to_string()),
         "truth" => {
             let world = graph.world();
@@ -160,7 +182,7 @@ fn own_door(server: &Server, door: &str, body: &Bytes) -> Response {
         }
         _ => Response::json(
             404,
-            json!({"error": {"message": "there are /sim/advance, /sim/faults, /sim/state and /sim/truth", "code": 100}}).to_string(),
+            json!({"error": {"message": "there are /sim/advance, /sim/faults, /sim/standing, /sim/state, /sim/orders and /sim/truth", "code": 100}}).to_string(),
         ),
     }
 }

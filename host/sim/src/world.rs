@@ -2,6 +2,7 @@
 //! stands of them at a moment.
 
 use crate::params::Params;
+use crate::standing::Standing;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -112,6 +113,9 @@ pub(crate) struct Day {
 pub(crate) struct Purchase {
     pub impression_date: Date,
     pub conversion_date: Date,
+    /// When it was made.
+    pub at: i64,
+    /// When it is reported; never where the pixel was silent.
     pub visible: i64,
     pub withdrawn: Option<i64>,
     pub value: i64,
@@ -177,7 +181,7 @@ pub struct World {
     pub(crate) now: i64,
     pub(crate) zone: TimeZone,
     pub(crate) account: u64,
-    pub(crate) account_status: i64,
+    pub(crate) standing: Standing,
     pub(crate) campaigns: Vec<Campaign>,
     pub(crate) adsets: Vec<AdSet>,
     pub(crate) ads: Vec<Ad>,

@@ -3,7 +3,8 @@
 use super::context::Context;
 use super::output;
 use super::{Ended, Global};
-use crate::domain::{AccountStatus, Clock, NEARLY_USED_UP};
+use crate::domain::{Account, Clock, Money, NEARLY_USED_UP};
+use crate::health::{self, Facts};
 use crate::meta::Client;
 use crate::pipeline::{self, StagePolicy};
 use crate::store::Store;
@@ -139,24 +140,67 @@ async fn account(
     match client.account().await {
         Err(error) => say("account", "problem", error.to_string()),
         Ok(account) => {
-            let level = match account.status {
-                AccountStatus::Active => "ok",
-                status if status.may_deliver() => "warning",
-                _ => "problem",
-            };
-            let text = format!(
-                "{} ({}), {}, {}: {}",
-                account.name,
-                account.id,
-                account.currency.code(),
-                account.zone_name,
-                account.status.advice()
-            );
-            say("account", level, text);
+            let (code, zone) = (account.currency.code(), &account.zone_name);
+            say("account", "ok", format!("{} ({}), {code}, {zone}", account.name, account.id));
+            health(context, &client, &account, &stages, say).await;
             campaigns(&client, &stages, say).await;
         }
     }
     limits(context, &client, say).await;
+}
+
+/// What keeps the account from delivering or from being changed, if anything.
+async fn health(
+    context: &Context,
+    client: &Client,
+    account: &Account,
+    stages: &[StagePolicy],
+    say: &mut impl FnMut(&'static str, &'static str, String),
+) {
+    let (vitals, left_out) = client.vitals().await;
+    let pixel = match context.effective.config.account.pixel_id.as_deref().filter(|id| !id.is_empty()) {
+        Some(id) => Some(client.pixel(id).await.map_err(|error| error.to_string())),
+        None => None,
+    };
+    match &pixel {
+        Some(Ok(pixel)) => {
+            let last = pixel.last_fired.map_or("nothing yet".into(), |at| format!("something last at {at}"));
+            say("pixel", "ok", format!("{} ({}) reported {last}", pixel.name, pixel.id));
+        }
+        Some(Err(_)) => {}
+        None => say(
+            "pixel",
+            "warning",
+            "FB_PIXEL_ID is not set: if the pixel falls silent, only sales that stay away tell".into(),
+        ),
+    }
+    let money = |major: f64| account.currency.from_major(major).unwrap_or(Money::ZERO);
+    let min_budgets: Vec<(&str, Money)> =
+        stages.iter().map(|p| (p.view.name.as_str(), money(p.view.min_budget))).collect();
+    let found = health::examine(&Facts {
+        account,
+        vitals: &vitals,
+        pixel: pixel.as_ref(),
+        clicks_today: 0.0,
+        daily_spend: Money::ZERO,
+        learning_limited: &[],
+        min_budgets: &min_budgets,
+        now: Clock::System.now(),
+    });
+    for line in found {
+        let level = match line.level.as_str() {
+            "ok" => "ok",
+            "warning" => "warning",
+            _ => "problem",
+        };
+        let stops = line.stops.map(|stops| format!(" (stops {stops})")).unwrap_or_default();
+        say("health", level, format!("{}{stops}", line.message));
+    }
+    left_out.into_iter().for_each(|what| say("health", "warning", what));
+    if let Some(token) = &vitals.token {
+        let ends = token.expires_at.map_or("does not end".into(), |at| format!("ends at {at}"));
+        say("token", "ok", format!("{ends}; it may do {}", token.scopes.join(", ")));
+    }
 }
 
 /// How much of each of Meta's limits is used up, as the last answers said.

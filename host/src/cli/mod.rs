@@ -4,11 +4,13 @@
 //! configuration, 3 done in part.
 
 mod apply;
+mod approve;
 mod config;
 mod context;
 mod demo;
 mod doctor;
 mod explain;
+mod import;
 mod metrics;
 mod model;
 mod output;
@@ -68,6 +70,10 @@ enum Command {
     Apply(apply::ApplyArgs),
     /// Put back what a run changed, where it still is as the run left it
     Undo(apply::UndoArgs),
+    /// What waits for a person's yes, and that yes
+    Approve(approve::ApproveArgs),
+    /// Read history from an Ads Manager export, or orders of the shop
+    Import(import::ImportArgs),
     /// Why an ad was treated as it was
     Explain(explain::ExplainArgs),
     /// Make the decisions of a run again and compare them byte for byte
@@ -122,6 +128,8 @@ pub fn dispatch(cli: Cli) -> ExitCode {
             Command::Run(args) => run::run(&global, args).await,
             Command::Apply(args) => apply::apply(&global, args).await,
             Command::Undo(args) => apply::undo(&global, args).await,
+            Command::Approve(args) => approve::approve(&global, args).await,
+            Command::Import(args) => import::import(&global, args).await,
             Command::Explain(args) => explain::explain(&global, args).await,
             Command::Replay(args) => replay::replay(&global, args).await,
             Command::Policy(command) => policy::policy(&global, command).await,

@@ -72,6 +72,24 @@ pub(super) fn values(tree: &Node, config: &Config) -> Result<(), ConfigError> {
         "has to be above 0 and at most 1",
         "0.3 is 30 %",
     );
+    require(
+        guard.max_spend_share_per_day.is_none_or(share),
+        "guard.max_spend_share_per_day",
+        "has to be above 0 and at most 1",
+        "0.6 is 60 %; leave it out for twice that of a run",
+    );
+    require(
+        guard.max_attribution_gap.is_finite() && guard.max_attribution_gap >= 0.0,
+        "guard.max_attribution_gap",
+        "has to be at least 0",
+        "0.25 is 25 % more than the shop sold",
+    );
+    require(
+        positive(guard.approve_above),
+        "guard.approve_above",
+        "has to be above 0",
+        "leave it out to ask for nothing",
+    );
     require(guard.last_ad_confidence >= 0.0, "guard.last_ad_confidence", "has to be at least 0", "0.9 is 90 % sure");
     require(share(guard.learning_step), "guard.learning_step", "has to be above 0 and at most 1", "0.2 is 20 %");
     require(guard.max_daily_rise > 0.0, "guard.max_daily_rise", "has to be above 0", "2 is +200 %");

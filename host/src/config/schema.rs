@@ -122,6 +122,10 @@ pub struct Guard {
     pub cooldown_hours: f64,
     /// The largest share of the account's daily spend that the pauses of one run may stop.
     pub max_spend_share_per_run: f64,
+    /// The same for all pauses of an account day together. Unset: twice that of a run.
+    pub max_spend_share_per_day: Option<f64>,
+    /// What a copy or a raise may add to a day's spend without a person (`dean approve`). Unset: anything within the other limits.
+    pub approve_above: Option<f64>,
     /// Ads of a stage that stay live whatever their numbers.
     pub min_live_ads: u32,
     /// How sure a policy has to be to pause one of them all the same; above 1 for never.
@@ -140,6 +144,8 @@ pub struct Guard {
     pub stop_min_purchases: f64,
     /// Account days, today and this many before, after whose spend without a single purchase nothing is made to spend more.
     pub stop_days_without_purchase: u32,
+    /// The share by which Meta may attribute more purchases than the shop sold (`dean import orders`) before budgets rest.
+    pub max_attribution_gap: f64,
     /// Hours after which the copy of a promoted ad that does not deliver is given up.
     pub promotion_timeout_hours: f64,
 }
@@ -150,6 +156,8 @@ impl Default for Guard {
             kill_switch_file: "STOP".into(),
             cooldown_hours: 24.0,
             max_spend_share_per_run: 0.3,
+            max_spend_share_per_day: None,
+            approve_above: None,
             min_live_ads: 1,
             last_ad_confidence: 0.9,
             learning_step: 0.2,
@@ -159,6 +167,7 @@ impl Default for Guard {
             stop_cpa_ratio: 1.5,
             stop_min_purchases: 3.0,
             stop_days_without_purchase: 2,
+            max_attribution_gap: 0.25,
             promotion_timeout_hours: 24.0,
         }
     }

@@ -113,6 +113,8 @@ pub struct AdSet {
     pub lifetime_budget: Option<Money>,
     /// Whether Meta says that it is learning; `None` when it says nothing.
     pub learning: Option<bool>,
+    /// Whether Meta says that it sells too little to learn.
+    pub learning_limited: bool,
 }
 
 /// A creative.

@@ -52,3 +52,9 @@ impl Clock {
         }
     }
 }
+
+/// Hours from one moment to another.
+#[must_use]
+pub fn hours(from: Timestamp, to: Timestamp) -> f64 {
+    (to.as_second() - from.as_second()) as f64 / 3600.0
+}

@@ -39,7 +39,7 @@ fn try_budget(bench: &mut Bench<'_>, p: &BudgetProposal) -> Result<(Money, Optio
         limit = Some(held("min-budget", "limited to the stage's smallest budget"));
     }
     if to > from {
-        bench.growth()?;
+        bench.growth(name)?;
         let start = p.day_start.unwrap_or(from);
         let rise = bench.situation.max_daily_rise;
         let most = Money((start.0 as f64 * (1.0 + rise)).floor() as i64).max(from);
@@ -80,6 +80,7 @@ fn try_budget(bench: &mut Bench<'_>, p: &BudgetProposal) -> Result<(Money, Optio
     if to == from {
         return Err(limit.unwrap_or_else(|| held("no-change", "it has that budget already")));
     }
+    bench.approved(to - from, p.approved, &p.owner_id)?;
     bench.take(name, to - from);
     Ok((to, limit))
 }

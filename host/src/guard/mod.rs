@@ -24,14 +24,22 @@ pub struct Situation {
     pub stopped: Option<Stopped>,
     /// Why nothing may be made to spend more, if so.
     pub growth_stopped: Option<String>,
+    /// Why no ad may be paused, if so.
+    pub pauses_stopped: Option<String>,
     /// Hours between two changes of one ad or budget.
     pub cooldown_hours: f64,
     /// The largest share of the account's daily spend that the pauses of one run may stop.
     pub max_spend_share: f64,
+    /// The same for all pauses of an account day.
+    pub max_spend_share_day: f64,
+    /// What ads spent in a day that were paused this account day, major units.
+    pub paused_today: f64,
     /// Ads of a stage that stay live.
     pub min_live_ads: u32,
     /// How sure a policy has to be to pause one of them all the same.
     pub last_ad_confidence: f64,
+    /// What may be added to a day's spend at once without a person's approval.
+    pub approve_above: Option<Money>,
     /// The step above which an owner that is learning waits.
     pub learning_step: f64,
     /// The largest rise of a budget within a day.
@@ -42,6 +50,10 @@ pub struct Situation {
     pub account_cap: Option<Money>,
     /// Daily budgets of all live owners together.
     pub account_budgets: Money,
+    /// What the account spent today.
+    pub account_spend_today: Money,
+    /// The share of the account day that is over.
+    pub elapsed: f64,
     /// The stages.
     pub stages: BTreeMap<String, StageSituation>,
 }
@@ -62,6 +74,8 @@ pub struct StageSituation {
     pub live_ads: u32,
     /// Daily budgets of its live owners together.
     pub budgets: Money,
+    /// What it spent today.
+    pub spend_today: Money,
     /// The most it may spend in a day.
     pub cap: Option<Money>,
     /// The smallest daily budget of an owner.
@@ -113,6 +127,8 @@ pub struct AdProposal {
     pub idle_budget: Money,
     /// Hours since a new creative was last asked for in its place; NaN when it never was.
     pub hours_since_refresh: f64,
+    /// What a person approved that it may add to a day's spend.
+    pub approved: Money,
 }
 
 /// What became of promoting an ad.
@@ -153,6 +169,8 @@ pub struct BudgetProposal {
     pub shared: bool,
     /// Whether the policy pauses one of its ads in the same answer.
     pub kill: bool,
+    /// What a person approved that it may add to a day's spend.
+    pub approved: Money,
 }
 
 /// Everything that is judged together.
@@ -201,6 +219,9 @@ pub struct Verdicts {
     /// On budgets.
     pub budgets: Vec<BudgetVerdict>,
 }
+
+/// The limit that a person lifts with `dean approve`.
+pub const APPROVAL: &str = "approval";
 
 fn held(by: &str, reason: impl Into<String>) -> Held {
     Held { by: by.into(), reason: reason.into() }

@@ -1,6 +1,8 @@
 //! The limits on ads, in the order in which they are tried.
 
-use super::{AdProposal, AdVerdict, Held, OVERSPEND, Promotion, Proposals, Situation, Verdicts, budgets, held};
+use super::{
+    APPROVAL, AdProposal, AdVerdict, Held, OVERSPEND, Promotion, Proposals, Situation, Verdicts, budgets, held,
+};
 use crate::domain::{Money, Verb};
 use std::collections::BTreeMap;
 
@@ -81,19 +83,37 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// What holds everything that makes the account spend more.
-    pub(super) fn growth(&self) -> Result<(), Held> {
-        match &self.situation.growth_stopped {
-            Some(reason) => Err(held("account-guard", reason.clone())),
-            None => Ok(()),
+    /// What holds everything that makes the account spend more, in a stage.
+    pub(super) fn growth(&self, stage: &str) -> Result<(), Held> {
+        if let Some(reason) = &self.situation.growth_stopped {
+            return Err(held("account-guard", reason.clone()));
         }
+        let s = self.situation;
+        let of_stage = s.stages.get(stage).map(|of| (format!("stage {stage}"), of.spend_today, of.budgets, of.cap));
+        let of_account = ("the account".to_string(), s.account_spend_today, s.account_budgets, s.account_cap);
+        for (whose, spent, budgets, cap) in of_stage.into_iter().chain([of_account]) {
+            let Some(cap) = cap else { continue };
+            let rest = (budgets.0 as f64 * (1.0 - s.elapsed).clamp(0.0, 1.0)).round() as i64;
+            // Meta may still overspend what is left of the day: that is what budgets are kept below the cap for.
+            if spent + Money(rest) > cap {
+                let shown = |money| s.currency.format(money);
+                return Err(held(
+                    "pacing",
+                    format!(
+                        "{whose} has spent {} today and would pass its cap of {} before the day ends, with the budgets as they are",
+                        shown(spent),
+                        shown(cap)
+                    ),
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn promote(&mut self, p: &AdProposal) -> Result<Money, Held> {
         if !p.live {
             return Err(held("not-live", "it is not delivered, so there is nothing to take further"));
         }
-        self.growth()?;
         if let Promotion::Failed(reason) = &p.promotion {
             return Err(held("promotion-failed", format!("its last promotion failed: {reason}; it waits 14 days")));
         }
@@ -103,6 +123,7 @@ impl<'a> Bench<'a> {
             let why = stage.and_then(|s| s.no_next.clone());
             held("no-next-stage", why.unwrap_or_else(|| format!("stage {} leads nowhere", p.stage)))
         })?;
+        self.growth(next)?;
         self.copy(p, next)
     }
 
@@ -110,7 +131,7 @@ impl<'a> Bench<'a> {
         if !p.live {
             return Err(held("not-live", "it is not delivered, so a copy would not be either"));
         }
-        self.growth()?;
+        self.growth(&p.stage)?;
         if let Promotion::Failed(reason) = &p.promotion {
             return Err(held("copy-failed", format!("its last copy failed: {reason}; it waits 14 days")));
         }
@@ -148,7 +169,7 @@ impl<'a> Bench<'a> {
                 "it was brought back once and paused again; that is for a person to decide",
             ));
         }
-        self.growth()?;
+        self.growth(&p.stage)?;
         let Some(name) = self.situation.stages.get_key_value(&p.stage).map(|(name, _)| name) else {
             return Err(held("no-stage", format!("there is no stage {}", p.stage)));
         };
@@ -174,6 +195,9 @@ impl<'a> Bench<'a> {
     }
 
     fn pause(&mut self, p: &AdProposal) -> Result<(), Held> {
+        if let Some(reason) = &self.situation.pauses_stopped {
+            return Err(held("anomaly", reason.clone()));
+        }
         let least = self.situation.min_live_ads;
         let live = self.live.get(p.stage.as_str()).copied().unwrap_or(0);
         // A loss that is all but certain goes on for nobody's sake.
@@ -198,6 +222,18 @@ impl<'a> Bench<'a> {
                 format!(
                     "the pauses of one run may stop {:.0} % of the account's daily spend; surer ones came first, this one waits",
                     self.situation.max_spend_share * 100.0
+                ),
+            ));
+        }
+        let of_day = self.situation.paused_today + stopped;
+        let most_of_day = self.situation.max_spend_share_day * self.situation.account_daily_spend;
+        if of_day > most_of_day && self.situation.paused_today + self.stopped_spend > 0.0 {
+            return Err(held(
+                "blast-radius",
+                format!(
+                    "the pauses of one day may stop {:.0} % of the account's daily spend, and those of today stopped much of it; \
+                     this one waits until tomorrow",
+                    self.situation.max_spend_share_day * 100.0
                 ),
             ));
         }
@@ -230,6 +266,7 @@ impl<'a> Bench<'a> {
         let least = if stage.campaign_holds_budget { Money::ZERO } else { stage.min_budget };
         let amount = p.amount.max(least).min(stage.max_budget);
         self.fits(amount, name)?;
+        self.approved(amount, p.approved, &p.ad_id)?;
         self.take(name, amount);
         Ok(amount)
     }
@@ -249,6 +286,24 @@ impl<'a> Bench<'a> {
             ));
         }
         Ok(())
+    }
+
+    /// Whether what is added to a day's spend needs nobody's approval, or has it.
+    pub(super) fn approved(&self, added: Money, approved: Money, target: &str) -> Result<(), Held> {
+        let Some(most) = self.situation.approve_above else { return Ok(()) };
+        if added <= most.max(approved) {
+            return Ok(());
+        }
+        let shown = |money| self.situation.currency.format(money);
+        Err(held(
+            APPROVAL,
+            format!(
+                "it would add {} to what is spent in a day, and more than {} takes a person: `dean approve {target}` \
+                 lets the next run do it",
+                shown(added),
+                shown(most)
+            ),
+        ))
     }
 
     /// What the budgets of a stage may still grow by.

@@ -1,7 +1,7 @@
 //! What Dean changed before, by target: cooldowns, pauses of its own, steps of budgets.
 
 use super::kind;
-use crate::domain::{Evidence, Money};
+use crate::domain::{Evidence, Money, hours};
 use crate::store::{ActionRow, ActionState};
 use jiff::Timestamp;
 use std::collections::HashMap;
@@ -141,9 +141,4 @@ impl History {
     pub fn copies_since(&self, source: &str, since: Timestamp) -> usize {
         self.copies.get(source).map_or(0, |at| at.iter().filter(|at| **at >= since).count())
     }
-}
-
-/// Hours from one moment to another.
-pub(crate) fn hours(from: Timestamp, to: Timestamp) -> f64 {
-    (to.as_second() - from.as_second()) as f64 / 3600.0
 }

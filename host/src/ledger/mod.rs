@@ -12,7 +12,6 @@ mod reconcile;
 
 pub use apply::{Applied, Planned, apply, one_batch};
 pub use batches::Place;
-pub(crate) use history::hours;
 pub use history::{Changes, History};
 pub use reconcile::reconcile;
 

@@ -158,6 +158,11 @@ impl Client {
         &self.account
     }
 
+    /// The token, for the one question that is about it.
+    pub(super) fn token_text(&self) -> String {
+        self.credentials.token.expose_secret().into()
+    }
+
     /// What was called so far.
     #[must_use]
     pub fn usage(&self) -> ApiUsage {

@@ -292,13 +292,15 @@ fn campaign(node: CampaignNode, id: Option<String>) -> Campaign {
 fn convert(node: AdNode) -> Ad {
     let money = |number: Option<Number>| number.as_ref().and_then(amount);
     let status = |word: Option<String>| word.as_deref().and_then(Status::parse);
+    let learning = node.adset.as_ref().and_then(|n| n.learning_stage_info.as_ref()?.status.clone());
     let adset = node.adset.map(|n| AdSet {
         id: n.id.or_else(|| node.adset_id.clone()).unwrap_or_default(),
         name: n.name,
         status: status(n.status),
         daily_budget: money(n.daily_budget),
         lifetime_budget: money(n.lifetime_budget),
-        learning: n.learning_stage_info.and_then(|l| l.status).map(|s| s == "LEARNING"),
+        learning: learning.as_deref().map(|status| status == "LEARNING"),
+        learning_limited: learning.as_deref() == Some("FAIL"),
     });
     let campaign = node.campaign.map(|n| campaign(n, node.campaign_id.clone()));
     Ad {
@@ -308,7 +310,7 @@ fn convert(node: AdNode) -> Ad {
         name: node.name,
         status: status(node.status),
         effective_status: EffectiveStatus(node.effective_status.unwrap_or_else(|| "UNKNOWN".into())),
-        created: node.created_time.as_deref().and_then(parse_time),
+        created: node.created_time.as_deref().and_then(moment),
         adset,
         campaign,
         creative: node.creative.map(|c| Creative { id: c.id, name: c.name, story_id: c.effective_object_story_id }),
@@ -316,7 +318,7 @@ fn convert(node: AdNode) -> Ad {
 }
 
 /// Meta's times: `2026-06-01T00:13:07+0200`, an offset without a colon.
-fn parse_time(text: &str) -> Option<Timestamp> {
+pub(super) fn moment(text: &str) -> Option<Timestamp> {
     let parsed = jiff::fmt::strtime::parse("%Y-%m-%dT%H:%M:%S%z", text).ok();
     parsed.and_then(|time| time.to_timestamp().ok()).or_else(|| text.parse().ok())
 }
@@ -328,8 +330,8 @@ mod tests {
     #[test]
     fn times_with_and_without_a_colon_in_the_offset() {
         let expected: Timestamp = "2019-08-01T22:12:56Z".parse().unwrap();
-        assert_eq!(parse_time("2019-08-01T19:12:56-0300"), Some(expected));
-        assert_eq!(parse_time("2019-08-01T19:12:56-03:00"), Some(expected));
-        assert_eq!(parse_time("yesterday"), None);
+        assert_eq!(moment("2019-08-01T19:12:56-0300"), Some(expected));
+        assert_eq!(moment("2019-08-01T19:12:56-03:00"), Some(expected));
+        assert_eq!(moment("yesterday"), None);
     }
 }

@@ -9,6 +9,7 @@ mod insights;
 mod number;
 mod pace;
 mod reports;
+mod vitals;
 mod writes;
 
 pub use client::{ApiUsage, Client, Credentials};

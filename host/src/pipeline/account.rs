@@ -28,6 +28,8 @@ pub struct AccountNumbers {
     pub recent_cpa: f64,
     /// The mean order value of the last thirty complete days; NaN when not known.
     pub order_value: f64,
+    /// The share of purchases that is reported of a complete day so many days old.
+    pub settled: Vec<f64>,
     /// Why nothing may be made to spend more, if so.
     pub growth_stopped: Option<String>,
     /// Priors, lag curve and means.
@@ -109,6 +111,7 @@ pub(super) fn measure(observation: &Observation, config: &Config, stages: &[Stag
         breakeven_cpa: breakeven,
         recent_cpa,
         order_value,
+        settled,
         growth_stopped,
         basis: Basis::fit(&totals, &lag, elapsed),
     }

@@ -145,7 +145,7 @@ impl Runner<'_> {
         }
         // Also what is decided but not sent yet, such as why a promotion ends, is written down before it is done.
         self.store.save_promotions(promotions).await?;
-        let stopped = || self.stopped(&observation.account).map(|stopped| stopped.reason);
+        let stopped = || self.stopped(&observation.account);
         let mut first = ledger::apply(self.client, self.store, self.clock, planned, &stopped).await?;
         let mut going_on = Vec::new();
         for (i, range) in whose {

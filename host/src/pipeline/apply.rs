@@ -159,8 +159,8 @@ impl Runner<'_> {
     /// Observes the account for a run that will write, or says why none may.
     async fn begin_writing(&self) -> anyhow::Result<(Observation, RunRow)> {
         let account = self.client.account().await?;
-        if let Some(stopped) = self.stopped(&account) {
-            bail!("nothing is written: {}", stopped.reason);
+        if let Some(reason) = self.stopped(&account) {
+            bail!("nothing is written: {reason}");
         }
         let config = &self.effective.config;
         let observation = observe::observe(self.client, self.store, self.clock, config, account).await?;

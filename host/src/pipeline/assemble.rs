@@ -4,13 +4,14 @@ use super::decide::Decided;
 use super::measure::{self, Background, Skipped, StageCohort};
 use super::observe::Observation;
 use super::report::{
-    Action, Decision, Evidence, Final, Health, ModelReport, Owner, Promotion, RuleCheck, RunReport, Skip, StageReport,
+    Action, Decision, Evidence, Final, ModelReport, Owner, Promotion, RuleCheck, RunReport, Skip, StageReport,
 };
 use super::why::{OfPolicy, Story};
 use super::{Decider, Options, Runner, StagePolicy, moment, promote};
 use crate::domain::{Ad, Currency, Verb};
 use crate::features::{self, ContextValues};
-use crate::guard::{AdVerdict, Held, Stopped, Verdicts};
+use crate::guard::{AdVerdict, Held, Verdicts};
+use crate::health::Health;
 use crate::ledger::kind;
 use crate::meta::ApiUsage;
 use crate::scoring::{Said, Scored};
@@ -30,7 +31,7 @@ pub(super) struct Assembly<'a> {
     pub skipped: &'a [Skipped],
     pub actions: &'a [ActionRow],
     pub promotions: &'a [PromotionRow],
-    pub stopped: Option<&'a Stopped>,
+    pub health: &'a [Health],
     pub background: &'a Background<'a>,
     pub scored: &'a Scored,
     pub api: ApiUsage,
@@ -292,22 +293,11 @@ impl Assembly<'_> {
     }
 
     fn health(&self) -> Vec<Health> {
-        let account = &self.observation.account;
-        let mut health = Vec::new();
+        let mut health = self.health.to_vec();
         let mut say = |source: &str, level: &str, message: String, stops: Option<&str>| {
             let (source, level, stops) = (source.into(), level.into(), stops.map(String::from));
             health.push(Health { source, level, message, stops });
         };
-        match self.stopped {
-            Some(stopped) => say(&stopped.by, "critical", stopped.reason.clone(), Some("writes")),
-            None if account.status != crate::domain::AccountStatus::Active => {
-                say("health", "warning", account.status.advice().into(), None);
-            }
-            None => say("health", "ok", account.status.advice().into(), None),
-        }
-        if let Some(reason) = &self.background.numbers.growth_stopped {
-            say("guard", "warning", reason.clone(), Some("growth"));
-        }
         for model in self.models() {
             if let Some(problem) = model.problem {
                 say("models", "warning", format!("model {} is left out: {problem}", model.model), Some("its scores"));

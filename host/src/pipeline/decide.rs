@@ -1,15 +1,15 @@
 //! Decide: each stage's policy is asked; what it proposes goes before the guard.
 
 use super::account::AccountNumbers;
+use super::approve;
 use super::measure::{StageCohort, cohort};
 use super::observe::Observation;
 use super::policies::StagePolicy;
-use crate::config::Config;
-use crate::domain::{Ad, Currency, Money, Verb};
-use crate::guard::{AdProposal, BudgetProposal, Promotion, Proposals, Situation, StageSituation, Stopped};
+use crate::domain::{Ad, Currency, Money, Verb, hours};
+use crate::guard::{AdProposal, BudgetProposal, Promotion, Proposals};
 use crate::journal::{Outcome, Record};
-use crate::ledger::{History, hours};
-use crate::store::{CopyKind, PromotionRow, PromotionState};
+use crate::ledger::History;
+use crate::store::{ApprovalRow, CopyKind, PromotionRow, PromotionState};
 use dean_policy::types::{Answer, Cohort};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -99,109 +99,6 @@ pub(super) fn record(observation: &Observation, policy: &StagePolicy, decided: &
     })
 }
 
-/// How things stand, for the guard.
-#[must_use]
-pub(super) fn situation(
-    observation: &Observation,
-    config: &Config,
-    policies: &[StagePolicy],
-    numbers: &AccountNumbers,
-    promotions: &[PromotionRow],
-    stopped: Option<Stopped>,
-) -> Situation {
-    let currency = &observation.account.currency;
-    let money = |major: f64| currency.from_major(major).unwrap_or(Money::ZERO);
-    let mut seen = BTreeSet::new();
-    let mut budgets: BTreeMap<&str, Money> = BTreeMap::new();
-    let mut live: BTreeMap<&str, u32> = BTreeMap::new();
-    let mut account_budgets = Money::ZERO;
-    // The source of a promotion is on its way out: it must not be counted as what stays.
-    let leaving: BTreeSet<&str> =
-        promotions.iter().filter(|p| p.state.is_open()).map(|p| p.source_ad_id.as_str()).collect();
-    for ad in observation.ads.iter().filter(|ad| ad.effective_status.may_spend()) {
-        let campaign = ad.campaign_id.as_deref().unwrap_or_default();
-        let stage = policies.iter().find(|p| p.view.campaigns.iter().any(|c| c == campaign));
-        let stage = stage.map(|p| p.view.name.as_str());
-        if let Some(stage) = stage.filter(|_| ad.effective_status.is_active() && !leaving.contains(ad.id.as_str())) {
-            *live.entry(stage).or_default() += 1;
-        }
-        // An owner counts once, whichever of its ads is seen first.
-        if let Some(owner) = ad.budget_owner()
-            && seen.insert(owner.id)
-        {
-            let daily = owner.daily.unwrap_or(Money::ZERO);
-            account_budgets += daily;
-            if let Some(stage) = stage {
-                *budgets.entry(stage).or_default() += daily;
-            }
-        }
-    }
-    // A copy that does not run yet has its budget all the same.
-    for p in promotions.iter().filter(|p| p.state.is_open()) {
-        let counted = p.adset_id.as_ref().is_some_and(|id| seen.contains(id));
-        // A campaign's budget is raised only after the copy has joined it.
-        if !counted {
-            account_budgets += Money(p.daily_budget);
-            *budgets.entry(p.to_stage.as_str()).or_default() += Money(p.daily_budget);
-        }
-    }
-    let duplicates = |stage: &str| {
-        let made = |p: &&PromotionRow| p.kind == CopyKind::Duplicate && p.started_at >= observation.day_start;
-        promotions.iter().filter(made).filter(|p| p.to_stage == stage).count() as u32
-    };
-    let stage = |p: &StagePolicy| {
-        let name = p.view.name.as_str();
-        let (next, no_next) = match leads_to(observation, policies, p) {
-            Ok(next) => (Some(next), None),
-            Err(why) => (None, Some(why)),
-        };
-        let situation = StageSituation {
-            live_ads: live.get(name).copied().unwrap_or(0),
-            budgets: budgets.get(name).copied().unwrap_or(Money::ZERO),
-            cap: p.view.daily_cap.map(money),
-            min_budget: money(p.view.min_budget),
-            max_budget: money(p.view.max_budget),
-            next,
-            no_next,
-            campaign_holds_budget: p.view.campaigns.first().is_some_and(|c| observation.holds_budget(c)),
-            duplicates_today: duplicates(name),
-            max_duplicates: config.guard.max_duplicates_per_day,
-        };
-        (p.view.name.clone(), situation)
-    };
-    Situation {
-        currency: currency.clone(),
-        stopped,
-        growth_stopped: numbers.growth_stopped.clone(),
-        cooldown_hours: config.guard.cooldown_hours,
-        max_spend_share: config.guard.max_spend_share_per_run,
-        min_live_ads: config.guard.min_live_ads,
-        last_ad_confidence: config.guard.last_ad_confidence,
-        learning_step: config.guard.learning_step,
-        max_daily_rise: config.guard.max_daily_rise,
-        account_daily_spend: numbers.daily_spend,
-        account_cap: config.guard.account_daily_cap.map(money),
-        account_budgets,
-        stages: policies.iter().map(stage).collect(),
-    }
-}
-
-/// The stage that promotions out of a stage go into, or why there is none.
-fn leads_to(observation: &Observation, policies: &[StagePolicy], from: &StagePolicy) -> Result<String, String> {
-    let name = &from.view.name;
-    let Some(next) = &from.view.next else {
-        return Err(format!("stage {name} leads nowhere: set stages.{name}.next and the next stage's campaign"));
-    };
-    let campaign = policies.iter().find(|p| &p.view.name == next).and_then(|p| p.view.campaigns.first());
-    let Some(campaign) = campaign else {
-        return Err(format!("stage {next} has no campaign to promote into: set ids.{next}_campaign_id"));
-    };
-    match observation.empty_campaigns.get(campaign) {
-        Some(None) => Err(format!("campaign {campaign} of stage {next} is not in this account: is its id right?")),
-        _ => Ok(next.clone()),
-    }
-}
-
 /// What all policies proposed, in the order of stages and answers.
 #[must_use]
 pub(super) fn proposals(
@@ -211,6 +108,7 @@ pub(super) fn proposals(
     history: &History,
     promotions: &[PromotionRow],
     joined: &BTreeMap<String, Money>,
+    approvals: &[ApprovalRow],
 ) -> Proposals {
     let currency = &observation.account.currency;
     let promotion_of = |ad: &str, verb: Verb| {
@@ -226,6 +124,10 @@ pub(super) fn proposals(
             _ if of_ad().any(|p| p.state == PromotionState::Done && p.kind == CopyKind::Promote) => Promotion::Done,
             _ => Promotion::None,
         }
+    };
+    let approved = |target: &str, kind: &str| {
+        let of_it = approvals.iter().find(|a| a.target_id == target && a.kind == kind);
+        of_it.and_then(|a| a.approved(observation.at)).unwrap_or(Money::ZERO)
     };
     let spending: BTreeSet<String> = observation
         .ads
@@ -266,6 +168,7 @@ pub(super) fn proposals(
                 resumed: history.of(&ad.id).is_some_and(|c| c.resumes > 0),
                 idle_budget: idle_budget(ad),
                 hours_since_refresh: history.last_refresh(&ad.id).map_or(f64::NAN, |at| hours(at, observation.at)),
+                approved: approved(&ad.id, decision.verb.as_str()),
             });
         }
         for decision in &d.answer.budgets {
@@ -289,6 +192,7 @@ pub(super) fn proposals(
                     .iter()
                     .any(|ad| ad.verb == Verb::Pause && d.stage.group_of[ad.row as usize] == decision.group),
                 shared: owner_stages.get(owner.id.as_str()).is_some_and(|stages| stages.len() > 1),
+                approved: approved(&owner.id, approve::BUDGET),
             });
         }
     }

@@ -5,8 +5,8 @@
 use super::decide::Decided;
 use super::observe::Observation;
 use super::policies::StagePolicy;
-use crate::domain::{Currency, Money, Status};
-use crate::ledger::{History, hours};
+use crate::domain::{Currency, Money, Status, hours};
+use crate::ledger::History;
 use crate::store::{PromotionRow, PromotionState};
 use jiff::Timestamp;
 use std::collections::BTreeMap;

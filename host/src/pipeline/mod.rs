@@ -2,13 +2,17 @@
 
 mod account;
 mod act;
+mod anomaly;
 mod apply;
+mod approve;
 mod assemble;
 mod decide;
 mod explain;
 mod freed;
+mod health;
 mod measure;
 mod observe;
+mod orders;
 mod owners;
 mod patterns;
 mod plan;
@@ -19,11 +23,13 @@ mod remember;
 mod replay;
 mod report;
 mod score;
+mod situation;
 mod suspend;
 mod tables;
 mod why;
 mod words;
 
+pub use crate::health::Health;
 pub use account::AccountNumbers;
 pub use apply::Applied;
 pub use explain::{Explanation, RuleWhy, explain};
@@ -33,14 +39,13 @@ pub use policies::{Decider, Ready, StagePolicy, check_plan, prepare};
 pub use remember::Recent;
 pub use replay::{Replay, ScoreReplay, ScoresReplay, StageReplay, last_decided, replay};
 pub use report::{
-    Action, Budget, Decision, Evidence, Final, Health, ModelReport, Owner, Promotion, RuleCheck, RunReport, Skip,
-    StageReport,
+    Action, Budget, Decision, Evidence, Final, ModelReport, Owner, Promotion, RuleCheck, RunReport, Skip, StageReport,
 };
 pub use words::{beside, number, plain_name};
 
 use crate::config::Effective;
 use crate::domain::{Account, Clock};
-use crate::guard::{self, Stopped};
+use crate::guard;
 use crate::journal::GuardRecord;
 use crate::ledger::{self, History};
 use crate::meta::Client;
@@ -128,10 +133,8 @@ impl Runner<'_> {
         let run_id = self.new_run_id(&observation).await?;
         let mut run = self.begin(&run_id, &observation, options).await?;
         let numbers = account::measure(&observation, &self.effective.config, self.policies);
-        let implausible = account::implausible(&numbers, self.policies, &observation.account.currency);
-        let stopped = self.stopped(&observation.account);
-        let stopped = stopped.or(implausible.map(|reason| Stopped { by: "amounts".into(), reason }));
-        let may_write = !options.dry_run && stopped.is_none();
+        let condition = self.condition(&observation, &numbers).await?;
+        let may_write = !options.dry_run && condition.writes.is_none();
 
         self.phase("reconcile");
         if may_write {
@@ -180,19 +183,28 @@ impl Runner<'_> {
         timings.lap("decide");
 
         self.phase("guard");
-        let situation = decide::situation(
+        let situation = situation::situation(
             &observation,
             &self.effective.config,
             self.policies,
             &numbers,
+            &history,
             &promotions,
-            stopped.clone(),
+            &condition,
         );
-        let proposals =
-            decide::proposals(&observation, self.policies, &decided, &history, &promotions, &background.joined);
+        let approvals = self.store.approvals(&observation.account.id).await?;
+        let proposals = decide::proposals(
+            &observation,
+            self.policies,
+            &decided,
+            &history,
+            &promotions,
+            &background.joined,
+            &approvals,
+        );
         let verdicts = guard::judge(&situation, &proposals);
-        let record = GuardRecord { situation: situation.clone(), proposals, verdicts: verdicts.clone() };
-        self.journal(&run_id, &observation, &decided, &reading, record).await?;
+        let record = GuardRecord { situation, proposals, verdicts: verdicts.clone() };
+        self.journal(&run_id, &observation, &decided, &reading, &record).await?;
         timings.lap("guard");
 
         self.phase("act");
@@ -220,12 +232,15 @@ impl Runner<'_> {
             skipped: &skipped,
             actions: &done,
             promotions: &promotions,
-            stopped: stopped.as_ref(),
+            health: &condition.found,
             background: &background,
             scored: &scored,
             api: self.client.usage().since(&called),
         };
         let mut report = assembly.report();
+        if !options.dry_run {
+            self.ask(&observation, &record, &report).await?;
+        }
         timings.lap("tell");
 
         self.phase("learn");
@@ -238,7 +253,7 @@ impl Runner<'_> {
             lifecycle: &lifecycle,
             numbers: &numbers,
             scored: &scored,
-            situation: &situation,
+            situation: &record.situation,
             actions: &actions,
             report: &report,
         };
@@ -305,14 +320,10 @@ impl Runner<'_> {
         Ok(self.store.save_run(run).await?)
     }
 
-    /// Why nothing may be written, if so.
-    fn stopped(&self, account: &Account) -> Option<Stopped> {
-        let file = self.data_dir.join(&self.effective.config.guard.kill_switch_file);
-        if file.exists() {
-            let reason = format!("the kill-switch file {} exists; remove it to go on", file.display());
-            return Some(Stopped { by: "kill-switch".into(), reason });
-        }
-        (!account.status.may_deliver()).then(|| Stopped { by: "health".into(), reason: account.status.advice().into() })
+    /// Why nothing may be written, as far as that is known at once: a switch, or the account's status.
+    fn stopped(&self, account: &Account) -> Option<String> {
+        let status = || (!account.status.may_deliver()).then(|| account.status.advice().to_string());
+        self.kill_switch().map(|switch| switch.message).or_else(status)
     }
 
     async fn enter(

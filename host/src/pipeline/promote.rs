@@ -6,8 +6,8 @@
 //! ([`Stagehand::settle`]), so that all promotions of a run share its batches.
 
 use super::observe::Observation;
-use crate::domain::{Ad, Clock, Money, Status};
-use crate::ledger::{Applied, Intent, Place, Planned, hours, kind};
+use crate::domain::{Ad, Clock, Money, Status, hours};
+use crate::ledger::{Applied, Intent, Place, Planned, kind};
 use crate::store::{ActionRow, ActionState, CopyKind, PromotionRow, PromotionState, Store, StoreError};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};

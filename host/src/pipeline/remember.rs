@@ -63,7 +63,7 @@ impl Runner<'_> {
         observation: &Observation,
         decided: &[Decided],
         reading: &Reading,
-        guard: GuardRecord,
+        guard: &GuardRecord,
     ) -> anyhow::Result<()> {
         let account = &observation.account.id;
         let mut rows = Vec::new();

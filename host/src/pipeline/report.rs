@@ -2,6 +2,7 @@
 
 use crate::domain::{OwnerKind, Verb};
 use crate::guard::Held;
+use crate::health::Health;
 use crate::meta::ApiUsage;
 use dean_policy::types::Comparison;
 use serde::{Deserialize, Serialize};
@@ -246,19 +247,6 @@ pub struct Skip {
     /// Its columns, with `--explain`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub columns: Option<BTreeMap<String, Option<serde_json::Value>>>,
-}
-
-/// Something that a person should know.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Health {
-    /// What says so: `health` for the account, `kill-switch`, `guard`, `data` or `configuration`.
-    pub source: String,
-    /// `ok`, `warning` or `critical`.
-    pub level: String,
-    /// What, and what to do.
-    pub message: String,
-    /// What it stops: nothing, `growth` or `writes`.
-    pub stops: Option<String>,
 }
 
 /// A report is sentences that resemble each other: this level makes it a twentieth.

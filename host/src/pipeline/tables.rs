@@ -192,7 +192,7 @@ impl Learned<'_> {
             self.numbers.recent_cpa.into(),
             self.numbers.breakeven_cpa.into(),
             self.situation.stopped.as_ref().map(|s| s.by.as_str()).into(),
-            self.numbers.growth_stopped.as_deref().into(),
+            self.situation.growth_stopped.as_deref().into(),
         ]
     }
 

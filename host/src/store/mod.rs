@@ -8,13 +8,13 @@ mod sqlite;
 pub mod tables;
 
 pub use rows::{
-    ActionRow, ActionState, ArtifactRow, CopyKind, JournalRow, LifecycleRow, ModelRow, PlanRow, PolicyFaultRow,
-    PromotionRow, PromotionState, RunRow, SwitchRow,
+    ActionRow, ActionState, ApprovalRow, ArtifactRow, CopyKind, JournalRow, LifecycleRow, ModelRow, OrderRow, PlanRow,
+    PolicyFaultRow, PromotionRow, PromotionState, RunRow, SwitchRow,
 };
 pub use sqlite::SqliteStore;
 pub use tables::{Cell, Table};
 
-use crate::domain::{ApiLimit, DayFacts, DayLook, Lifetime, Money, Unusable};
+use crate::domain::{ApiLimit, DayFacts, DayLook, Lifetime, Money, Unusable, Vitals};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -219,6 +219,27 @@ pub trait Store: Send + Sync {
 
     /// How much of Meta's limits was used up when it was last heard of.
     async fn limits(&self, account: &str) -> Result<Vec<ApiLimit>, StoreError>;
+
+    /// Writes what keeps an account going beside its ads, as it was read at a moment.
+    async fn save_vitals(&self, account: &str, at: Timestamp, vitals: &Vitals) -> Result<(), StoreError>;
+
+    /// What keeps an account going, and when it was read.
+    async fn vitals(&self, account: &str) -> Result<Option<(Timestamp, Vitals)>, StoreError>;
+
+    /// Writes what the shop sold, each order in place of what was known of it.
+    async fn save_orders(&self, account: &str, orders: &[OrderRow]) -> Result<(), StoreError>;
+
+    /// What the shop sold since a moment, oldest first.
+    async fn orders_since(&self, account: &str, since: Timestamp) -> Result<Vec<OrderRow>, StoreError>;
+
+    /// Writes what a person is asked to approve, each question in place of the last of its kind on its target.
+    async fn ask_approvals(&self, asked: &[ApprovalRow]) -> Result<(), StoreError>;
+
+    /// What a person was asked to approve, oldest question first.
+    async fn approvals(&self, account: &str) -> Result<Vec<ApprovalRow>, StoreError>;
+
+    /// Approves what is asked of a target; how many questions that answers.
+    async fn approve(&self, account: &str, target: &str, at: Timestamp) -> Result<usize, StoreError>;
 
     /// Keeps a policy by its digest, once.
     async fn save_artifact(&self, artifact: &ArtifactRow) -> Result<(), StoreError>;

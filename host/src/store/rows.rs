@@ -1,5 +1,6 @@
 //! Rows as the store keeps them: texts, integers and bytes, which every database has.
 
+use crate::domain::{Money, hours};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -251,6 +252,54 @@ pub struct PlanRow {
     pub body: String,
     /// The run that did it, if one has.
     pub applied_by: Option<String>,
+}
+
+/// Something that a person was asked to approve.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ApprovalRow {
+    /// The account.
+    pub account_id: String,
+    /// The ad that is copied, or the owner whose budget is raised.
+    pub target_id: String,
+    /// `promote`, `duplicate` or `budget`.
+    pub kind: String,
+    /// The stage that asks.
+    pub stage: String,
+    /// What it would add to a day's spend, minor units.
+    pub amount: i64,
+    /// Why, in words.
+    pub why: String,
+    /// When it was asked last.
+    pub asked_at: Timestamp,
+    /// When a person approved it.
+    pub approved_at: Option<Timestamp>,
+}
+
+impl ApprovalRow {
+    /// Hours for which an approval holds: a day later the numbers are others.
+    pub const HOLDS_HOURS: f64 = 24.0;
+    /// By how much the amount may have grown since it was asked: a policy's answer moves with every hour.
+    pub const MARGIN: f64 = 1.2;
+
+    /// The most that a person approved, while that holds.
+    #[must_use]
+    pub fn approved(&self, now: Timestamp) -> Option<Money> {
+        let holds = self.approved_at.is_some_and(|at| hours(at, now) < Self::HOLDS_HOURS);
+        holds.then(|| Money((self.amount as f64 * Self::MARGIN).floor() as i64))
+    }
+}
+
+/// An order of the shop, whoever brought it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderRow {
+    /// The shop's id of it.
+    pub order_id: String,
+    /// When it was placed.
+    pub placed_at: Timestamp,
+    /// What was paid, in the account's currency.
+    pub value: Money,
+    /// Whether it was cancelled or paid back.
+    pub cancelled: bool,
 }
 
 /// A policy that decided something.

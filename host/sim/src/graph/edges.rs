@@ -45,6 +45,7 @@ pub(crate) fn members(world: &World, node: Node, edge: &str) -> Option<Vec<Node>
             .filter(|&i| world.creatives[i].launched <= world.now)
             .map(Node::Creative)
             .collect(),
+        (Node::Account, "adspixels") => vec![Node::Pixel],
         (Node::User, "adaccounts") => vec![Node::Account],
         _ => return None,
     })

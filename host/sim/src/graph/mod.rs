@@ -79,6 +79,7 @@ const REPORT_IDS: u64 = 6_000_000_000_000;
 pub(crate) enum Node {
     Account,
     User,
+    Pixel,
     Campaign(usize),
     AdSet(usize),
     Ad(usize),
@@ -266,6 +267,12 @@ impl Graph {
         if id.is_empty() && request.method == Method::Get {
             return self.several(&query).map(text);
         }
+        if (request.method, id, edge) == (Method::Get, "debug_token", None) {
+            return self.token(&query).map(text);
+        }
+        if !asks && !self.world.standing.scopes.iter().any(|scope| scope == "ads_management") {
+            return Err(ApiError::new(200, "(#200) Requires ads_management permission to manage the object"));
+        }
         let node = self.find(request.method, id)?;
         match (request.method, node, edge) {
             (Method::Get, Node::Report(i), None) => Ok(text(self.poll(i))),
@@ -344,6 +351,9 @@ impl Graph {
         }
         let missing = || ApiError::missing_object(method, id);
         let number: u64 = id.parse().map_err(|_| missing())?;
+        if number == world.pixel() {
+            return Ok(Node::Pixel);
+        }
         let campaign = || world.campaigns.iter().position(|c| c.id == number).map(Node::Campaign);
         let adset = || world.adsets.iter().position(|a| a.id == number).map(Node::AdSet);
         let seen = |created: i64| created <= world.now;
@@ -354,6 +364,24 @@ impl Graph {
             (index < self.reports.len()).then_some(Node::Report(index))
         };
         ad().or_else(adset).or_else(campaign).or_else(creative).or_else(report).ok_or_else(missing)
+    }
+
+    /// What a token may do, and how long.
+    fn token(&self, query: &Query<'_>) -> Result<Value, ApiError> {
+        if query.get("input_token") != Some(&self.credentials.token) {
+            return Err(ApiError::parameter("input_token is no token of this app"));
+        }
+        let standing = &self.world.standing;
+        Ok(json!({"data": {
+            "app_id": "500000000000001",
+            "application": "Simulated app",
+            "type": "USER",
+            "is_valid": true,
+            "expires_at": standing.token_expires_at,
+            "data_access_expires_at": standing.data_access_expires_at,
+            "scopes": standing.scopes,
+            "user_id": "100000000000001",
+        }}))
     }
 
     fn poll(&mut self, index: usize) -> Value {

@@ -24,6 +24,7 @@ pub(crate) fn id(world: &World, node: Node) -> String {
     match node {
         Node::Account => format!("act_{}", world.account),
         Node::User => "100000000000001".into(),
+        Node::Pixel => world.pixel().to_string(),
         Node::Campaign(i) => world.campaigns[i].id.to_string(),
         Node::AdSet(i) => world.adsets[i].id.to_string(),
         Node::Ad(i) => world.ads[i].id.to_string(),
@@ -73,6 +74,7 @@ fn value(world: &World, node: Node, field: &Field) -> Result<Option<Value>, ApiE
         Node::Ad(i) => ad(world, i, &field.name),
         Node::Creative(i) => creative(world, i, &field.name),
         Node::User => user(&field.name),
+        Node::Pixel => pixel(world, &field.name),
         Node::Report(_) => Err(ApiError::unknown_field(&field.name, "AdReportRun")),
     }
 }
@@ -89,26 +91,46 @@ fn user(field: &str) -> Result<Option<Value>, ApiError> {
     }
 }
 
+fn pixel(world: &World, field: &str) -> Result<Option<Value>, ApiError> {
+    let value = match field {
+        "id" => return Ok(None),
+        "name" => json!("Simulated pixel"),
+        "creation_time" => time(world, world.params.start),
+        "last_fired_time" => {
+            let silent = world.standing.pixel_silent_since.filter(|_| world.pixel_is_silent());
+            time(world, silent.unwrap_or(world.now))
+        }
+        "is_unavailable" => json!(false),
+        _ => return Err(ApiError::unknown_field(field, "AdsPixel")),
+    };
+    Ok(Some(value))
+}
+
 fn account(world: &World, field: &str) -> Result<Option<Value>, ApiError> {
     let spent: i64 = world.ads.iter().flat_map(|ad| &ad.days).map(|day| day.spend).sum();
     let value = match field {
         "id" => return Ok(None),
         "account_id" => json!(world.account.to_string()),
         "name" => json!("Simulated shop"),
-        "account_status" => json!(world.account_status),
-        "disable_reason" => json!(0),
+        "account_status" => json!(world.standing.account_status),
+        "disable_reason" => json!(world.standing.disable_reason),
         "currency" => json!(world.params.currency),
         "timezone_name" => json!(world.params.timezone),
         "timezone_id" => json!(47),
         "timezone_offset_hours_utc" => json!(f64::from(world.local(world.now).offset().seconds()) / 3600.0),
-        "balance" => json!("0"),
+        "balance" => json!(world.standing.balance.to_string()),
         "amount_spent" => json!(spent.to_string()),
-        "spend_cap" => json!("0"),
-        "min_daily_budget" => json!(world.minor(1.0)),
+        "spend_cap" => json!(world.standing.spend_cap.to_string()),
+        "min_daily_budget" => json!(world.least_budget()),
         "created_time" => time(world, world.params.start),
         "business_country_code" => json!("DE"),
-        "funding_source" => json!("20000000000001"),
-        "is_prepay_account" => json!(false),
+        "funding_source" => return Ok(world.standing.funding.then(|| json!("20000000000001"))),
+        "funding_source_details" => {
+            let details = || json!({"id": "20000000000001", "display_string": "Visa ***1234", "type": 1});
+            return Ok(world.standing.funding.then(details));
+        }
+        "is_prepay_account" => json!(world.standing.prepay),
+        "default_dsa_payor" | "default_dsa_beneficiary" => return Ok(None),
         "capabilities" => json!(["CAN_USE_REACH_AND_FREQUENCY"]),
         _ => return Err(ApiError::unknown_field(field, "AdAccount")),
     };
@@ -150,16 +172,15 @@ fn adset(world: &World, index: usize, field: &str) -> Result<Option<Value>, ApiE
         "effective_status" => json!(effective),
         "daily_budget" => return Ok(adset.daily_budget.map(|b| json!(b.to_string()))),
         "budget_remaining" => json!(adset.daily_budget.unwrap_or(0).to_string()),
-        "lifetime_budget" | "end_time" | "bid_amount" | "issues_info" | "dsa_payor" | "dsa_beneficiary" => {
-            return Ok(None);
-        }
+        "lifetime_budget" | "end_time" | "bid_amount" | "issues_info" => return Ok(None),
+        "dsa_payor" | "dsa_beneficiary" => return Ok(world.standing.dsa.then(|| json!("Simulated shop"))),
         "bid_strategy" => json!("LOWEST_COST_WITHOUT_CAP"),
         "billing_event" => json!("IMPRESSIONS"),
         "optimization_goal" => json!("OFFSITE_CONVERSIONS"),
         "attribution_spec" => {
             json!([{"event_type": "CLICK_THROUGH", "window_days": 7}, {"event_type": "VIEW_THROUGH", "window_days": 1}])
         }
-        "promoted_object" => json!({"pixel_id": "300000000000001", "custom_event_type": "PURCHASE"}),
+        "promoted_object" => json!({"pixel_id": world.pixel().to_string(), "custom_event_type": "PURCHASE"}),
         "targeting" => json!({"geo_locations": {"countries": ["DE"]}, "age_min": 18, "age_max": 65}),
         "learning_stage_info" => json!({
             "status": world.learning_status(index),

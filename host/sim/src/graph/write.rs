@@ -61,7 +61,7 @@ pub(crate) fn update(world: &mut World, node: Node, query: &Query<'_>) -> Result
 /// The budget of an update, if it brings one: in minor units, on the node that holds the budget.
 fn budget(world: &World, node: Node, query: &Query<'_>) -> Result<Option<(Owner, i64)>, ApiError> {
     let Some(minor) = query.number("daily_budget")? else { return Ok(None) };
-    let least = world.minor(1.0);
+    let least = world.least_budget();
     if minor < least {
         return Err(ApiError::parameter(&format!("Your budget is too low: at least {least} in minor units")));
     }

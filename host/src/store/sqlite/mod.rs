@@ -1,5 +1,6 @@
 //! SQLite behind the store: one file, write-ahead log, migrations, a newer schema refused.
 
+mod health;
 mod ledger;
 mod limits;
 mod metrics;
@@ -9,12 +10,12 @@ mod runs;
 mod tables;
 
 use super::rows::{
-    ActionRow, ArtifactRow, JournalRow, LifecycleRow, ModelRow, PlanRow, PolicyFaultRow, PromotionRow, RunRow,
-    SwitchRow,
+    ActionRow, ApprovalRow, ArtifactRow, JournalRow, LifecycleRow, ModelRow, OrderRow, PlanRow, PolicyFaultRow,
+    PromotionRow, RunRow, SwitchRow,
 };
 use super::tables::{Cell, Table};
 use super::{AccountLock, Store, StoreError};
-use crate::domain::{ApiLimit, DayFacts, DayLook, Lifetime, Money, Unusable};
+use crate::domain::{ApiLimit, DayFacts, DayLook, Lifetime, Money, Unusable, Vitals};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -36,6 +37,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../migrations/0006_model_registry.sql")),
     M::up(include_str!("../migrations/0007_limits.sql")),
     M::up(include_str!("../migrations/0008_plans.sql")),
+    M::up(include_str!("../migrations/0009_health.sql")),
 ];
 
 /// Another process writes for milliseconds; longer than this it hangs.
@@ -344,6 +346,34 @@ impl Store for SqliteStore {
 
     async fn limits(&self, account: &str) -> Result<Vec<ApiLimit>, StoreError> {
         self.read("reading Meta's limits", |connection| limits::limits(connection, account))
+    }
+
+    async fn save_vitals(&self, account: &str, at: Timestamp, vitals: &Vitals) -> Result<(), StoreError> {
+        self.write("saving the account's health", |connection| health::save_vitals(connection, account, at, vitals))
+    }
+
+    async fn vitals(&self, account: &str) -> Result<Option<(Timestamp, Vitals)>, StoreError> {
+        self.read("reading the account's health", |connection| health::vitals(connection, account))
+    }
+
+    async fn save_orders(&self, account: &str, orders: &[OrderRow]) -> Result<(), StoreError> {
+        self.write("saving orders", |connection| health::save_orders(connection, account, orders))
+    }
+
+    async fn orders_since(&self, account: &str, since: Timestamp) -> Result<Vec<OrderRow>, StoreError> {
+        self.read("reading orders", |connection| health::orders_since(connection, account, since))
+    }
+
+    async fn ask_approvals(&self, asked: &[ApprovalRow]) -> Result<(), StoreError> {
+        self.write("saving what is to be approved", |connection| health::ask_approvals(connection, asked))
+    }
+
+    async fn approvals(&self, account: &str) -> Result<Vec<ApprovalRow>, StoreError> {
+        self.read("reading what is to be approved", |connection| health::approvals(connection, account))
+    }
+
+    async fn approve(&self, account: &str, target: &str, at: Timestamp) -> Result<usize, StoreError> {
+        self.write("approving", |connection| health::approve(connection, account, target, at))
     }
 
     async fn save_model(&self, model: &ModelRow) -> Result<(), StoreError> {

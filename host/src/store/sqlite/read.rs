@@ -75,7 +75,7 @@ pub(super) fn moment(row: &Row<'_>, at: usize) -> rusqlite::Result<Timestamp> {
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(at, Type::Integer, Box::new(error)))
 }
 
-fn optional_moment(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Timestamp>> {
+pub(super) fn optional_moment(row: &Row<'_>, at: usize) -> rusqlite::Result<Option<Timestamp>> {
     let seconds: Option<i64> = row.get(at)?;
     seconds.map(|_| moment(row, at)).transpose()
 }

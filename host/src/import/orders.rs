@@ -1,0 +1,97 @@
+//! Orders of a shop, as Shopify, WooCommerce and others export them. Who bought is not read.
+
+use super::sheet::Sheet;
+use super::{Frame, ImportError, amount, wrong_lines};
+use crate::store::OrderRow;
+use jiff::Timestamp;
+use jiff::civil::{Date, DateTime};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What a file of orders holds.
+#[derive(Clone, Debug)]
+pub struct Orders {
+    /// The orders, each once, by time.
+    pub rows: Vec<OrderRow>,
+    /// Lines of orders in another currency, which were left out.
+    pub other_currency: usize,
+}
+
+const ORDER: [&str; 8] = ["Name", "Order ID", "Order Number", "Order", "order_id", "order_number", "Id", "Number"];
+const TIME: [&str; 8] =
+    ["Created at", "Paid at", "created_at", "Order Date", "Date", "date_created", "placed_at", "Date created"];
+const TOTAL: [&str; 7] = ["Total", "Order Total", "total", "Amount", "total_price", "Total Sales", "value"];
+const CURRENCY: [&str; 3] = ["Currency", "Order Currency", "currency_code"];
+const STATUS: [&str; 3] = ["Financial Status", "Status", "Order Status"];
+const CANCELLED: [&str; 2] = ["Cancelled at", "cancelled_at"];
+/// Words of a status under which nothing was sold in the end.
+const NOTHING_SOLD: [&str; 8] =
+    ["voided", "refunded", "cancelled", "canceled", "failed", "trash", "pending payment", "expired"];
+const HINT: &str = "export orders as CSV from the shop, with one of these columns";
+
+/// Reads orders.
+///
+/// # Errors
+/// When the file is no table, lacks a column, or has lines that make no sense: then nothing of it is taken.
+pub fn orders(file: &Path, frame: &Frame) -> Result<Orders, ImportError> {
+    let sheet = Sheet::read(file)?;
+    let order = sheet.need("the order's number", &ORDER, HINT)?;
+    let time = sheet.need("the order's time", &TIME, HINT)?;
+    let total = sheet.need("the order's total", &TOTAL, HINT)?;
+    let (currency, status, cancelled) = (sheet.find(&CURRENCY), sheet.find(&STATUS), sheet.find(&CANCELLED));
+    let mut problems = Vec::new();
+    let mut other_currency = 0;
+    let mut rows: BTreeMap<String, OrderRow> = BTreeMap::new();
+    for (line, row) in &sheet.rows {
+        let field = |at: Option<usize>| at.map_or("", |at| row[at].as_str());
+        let id = row[order].clone();
+        // An order's further items have lines of their own, without a total.
+        if row[total].is_empty() && rows.contains_key(&id) {
+            continue;
+        }
+        if !field(currency).is_empty() && !field(currency).eq_ignore_ascii_case(frame.currency.code()) {
+            other_currency += 1;
+            continue;
+        }
+        let problem = |what: &str, found: &str| format!("line {line}: {found:?} is no {what}");
+        let read = (moment(&row[time], frame), amount(&row[total], &frame.currency));
+        match read {
+            _ if id.is_empty() => problems.push(format!("line {line}: the order has no number")),
+            (None, _) => {
+                problems.push(problem("time that is certain (2026-06-01 13:05:00 +0200 would be)", &row[time]))
+            }
+            (_, None) => problems.push(problem("amount", &row[total])),
+            (Some(placed_at), Some(value)) => {
+                let word = field(status).to_ascii_lowercase();
+                let cancelled = !field(cancelled).is_empty() || NOTHING_SOLD.contains(&word.as_str());
+                rows.insert(id.clone(), OrderRow { order_id: id, placed_at, value, cancelled });
+            }
+        }
+    }
+    if let Some(error) = wrong_lines(sheet.file(), problems) {
+        return Err(error);
+    }
+    let mut rows: Vec<OrderRow> = rows.into_values().collect();
+    rows.sort_by(|a, b| a.placed_at.cmp(&b.placed_at).then_with(|| a.order_id.cmp(&b.order_id)));
+    Ok(Orders { rows, other_currency })
+}
+
+/// A time as shops write it; without an offset it is in the account's zone, without an hour it is noon. Days that could
+/// be months are refused.
+fn moment(text: &str, frame: &Frame) -> Option<Timestamp> {
+    const WITH_OFFSET: [&str; 3] = ["%Y-%m-%d %H:%M:%S %z", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%d %H:%M:%S%z"];
+    const WITHOUT: [&str; 5] =
+        ["%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M", "%d.%m.%Y %H:%M:%S", "%d.%m.%Y %H:%M"];
+    const DAYS: [&str; 2] = ["%Y-%m-%d", "%d.%m.%Y"];
+    let text = text.trim();
+    let offset = |form: &&str| jiff::fmt::strtime::parse(form, text).ok()?.to_timestamp().ok();
+    let local = |at: DateTime| at.to_zoned(frame.zone.clone()).ok().map(|zoned| zoned.timestamp());
+    let parsed: Option<Timestamp> = text.parse().ok();
+    parsed
+        .or_else(|| WITH_OFFSET.iter().find_map(offset))
+        .or_else(|| WITHOUT.iter().find_map(|form| DateTime::strptime(form, text).ok()).and_then(local))
+        .or_else(|| {
+            let day = DAYS.iter().find_map(|form| Date::strptime(form, text).ok())?;
+            local(day.at(12, 0, 0, 0))
+        })
+}
