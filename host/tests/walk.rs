@@ -82,8 +82,12 @@ impl Walk {
         state["now"].as_str().unwrap().into()
     }
 
-    /// A request to the simulator's own doors.
+    /// A request to the simulator's own doors, which answers JSON.
     fn door(&self, request: &str, body: &str) -> Value {
+        serde_json::from_str(&self.text(request, body)).unwrap()
+    }
+
+    fn text(&self, request: &str, body: &str) -> String {
         let address = self.facts["url"].as_str().unwrap().trim_start_matches("http://");
         let mut stream = TcpStream::connect(address).unwrap();
         let length = body.len();
@@ -92,7 +96,7 @@ impl Walk {
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         assert!(answer.contains(" 200 OK"), "{answer}");
-        serde_json::from_str(answer.split("\r\n\r\n").nth(1).unwrap()).unwrap()
+        answer.split("\r\n\r\n").nth(1).unwrap().into()
     }
 }
 
@@ -186,4 +190,72 @@ fn a_plan_is_made_read_done_and_put_back() {
     assert_eq!(undone["of"], applied["run_id"]);
     let live = |ads: &Value| ads.as_array().unwrap().iter().filter(|ad| ad["live"] == true).count();
     assert_eq!(live(&walk.door("GET /sim/truth", "")), live(&before), "everything runs as before");
+}
+
+#[test]
+fn a_new_account_observes_for_a_week_then_acts_stage_by_stage_and_asks_before_much() {
+    let walk = Walk::begin();
+    let config = walk.folder.path().join("config/dean.toml");
+    let mut settings = std::fs::read_to_string(&config).unwrap();
+    settings.push_str("\n[guard]\nghost = true\napprove_above = 10.0\n[stages.validation]\ndaily_cap = 5000.0\n");
+    std::fs::write(&config, settings).unwrap();
+    let mut now = walk.facts["now"].as_str().unwrap().to_string();
+    let before = walk.door("GET /sim/truth", "");
+    let live = |ads: &Value| ads.as_array().unwrap().iter().filter(|ad| ad["live"] == true).count();
+    for day in 0..8 {
+        let run = walk.done(&["run", "--now", &now]);
+        assert_eq!((&run["api"]["writes"], &run["actions"]), (&json!(0), &json!([])));
+        if day == 0 {
+            let (code, said) = walk.dean(&["go-live", "--stage", "testing", "--now", &now]);
+            assert_eq!(code, 2);
+            assert!(said["error"].to_string().contains("has observed for 0.0 days"), "{said}");
+        }
+        now = walk.advance(24);
+    }
+    assert!(live(&walk.door("GET /sim/truth", "")) >= live(&before));
+
+    let report = walk.done(&["go-live", "--stage", "testing", "--report", "--now", &now]);
+    let intents = report["intents"].as_array().unwrap();
+    assert!(!intents.is_empty() && report["live_since"].is_null(), "{report}");
+    for intent in intents {
+        assert!(intent["since"]["spend"].as_f64().unwrap() >= 0.0 && intent["why"].as_str().is_some(), "{intent}");
+    }
+    let went = walk.done(&["go-live", "--stage", "testing", "--now", &now]);
+    assert_eq!(went["live_since"], json!(now));
+    let modes = walk.done(&["go-live"]);
+    let mode = |stage: &str| modes.as_array().unwrap().iter().find(|m| m["stage"] == stage).unwrap()["mode"].clone();
+    assert_eq!((mode("testing"), mode("validation")), (json!("acts"), json!("observes")));
+    let run = walk.done(&["run", "--now", &now]);
+    assert!(run["api"]["writes"].as_u64() > Some(0), "{}", run["actions"]);
+
+    // What adds more than ten a day waits for a yes.
+    let asked = walk.done(&["approve", "--now", &now]);
+    let asked = asked["waiting"].as_array().unwrap();
+    assert!(!asked.is_empty() && asked.iter().all(|row| row["stage"] == "testing"), "{asked:?}");
+    let target = asked[0]["target_id"].as_str().unwrap();
+    let (code, said) = walk.dean(&["approve", "42", "--now", &now]);
+    assert_eq!(code, 2, "{said}");
+    let said = walk.done(&["approve", target, "--now", &now]);
+    assert_eq!(said["approved"][0]["target_id"], target);
+    let later = walk.advance(1);
+    let run = walk.done(&["run", "--now", &later]);
+    let promoted = run["decisions"].as_array().unwrap().iter().filter(|d| d["final"]["verb"] == "promote");
+    assert_eq!(promoted.map(|d| d["ad_id"].as_str().unwrap()).collect::<Vec<_>>(), [target]);
+}
+
+#[test]
+fn what_the_shop_sold_is_imported_and_agrees() {
+    let walk = Walk::begin();
+    let now = walk.facts["now"].as_str().unwrap();
+    walk.done(&["run", "--dry-run", "--now", now]);
+    let csv = walk.text("GET /sim/orders", "");
+    std::fs::write(walk.folder.path().join("orders.csv"), &csv).unwrap();
+    let imported = walk.done(&["import", "orders", "orders.csv"]);
+    assert_eq!(imported["orders"], json!(csv.lines().count() - 1));
+    let run = walk.done(&["run", "--dry-run", "--now", now]);
+    assert!(run["health"].as_array().unwrap().iter().all(|line| line["source"] != "orders"), "{}", run["health"]);
+    std::fs::write(walk.folder.path().join("bad.csv"), "Anzeigen-ID,Tag\n1,2026-06-01\n").unwrap();
+    let (code, said) = walk.dean(&["import", "bad.csv"]);
+    assert_eq!(code, 1);
+    assert!(said["error"].to_string().contains("set the language of Ads Manager to English"), "{said}");
 }

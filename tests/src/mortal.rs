@@ -5,8 +5,9 @@ use async_trait::async_trait;
 use dean::domain::{ApiLimit, DayFacts, DayLook, Lifetime, Money, Unusable, Vitals};
 use dean::meta::{Call, Method, Reply, Transport, TransportError};
 use dean::store::{
-    AccountLock, ActionRow, ApprovalRow, ArtifactRow, Cell, JournalRow, LifecycleRow, ModelRow, OrderRow, PlanRow,
-    PolicyFaultRow, PromotionRow, RunRow, SqliteStore, Store, StoreError, SwitchRow, Table,
+    AccountLock, ActionRow, ApprovalRow, ArtifactRow, Cell, GhostIntentRow, JournalRow, LifecycleRow, ModelRow,
+    OrderRow, PlanRow, PolicyFaultRow, PromotionRow, RunRow, SqliteStore, StageModeRow, Store, StoreError, SwitchRow,
+    Table,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -140,6 +141,8 @@ store! {
         fn vitals(account: &str) -> Option<(Timestamp, Vitals)>;
         fn orders_since(account: &str, since: Timestamp) -> Vec<OrderRow>;
         fn approvals(account: &str) -> Vec<ApprovalRow>;
+        fn stage_modes(account: &str) -> Vec<StageModeRow>;
+        fn ghost_intents(account: &str) -> Vec<GhostIntentRow>;
         fn limits(account: &str) -> Vec<ApiLimit>;
         fn plan(run: &str) -> Option<PlanRow>;
         fn artifact(digest: &str) -> Option<ArtifactRow>;
@@ -167,6 +170,8 @@ store! {
         fn save_orders(account: &str, orders: &[OrderRow]) -> ();
         fn ask_approvals(asked: &[ApprovalRow]) -> ();
         fn approve(account: &str, target: &str, at: Timestamp) -> usize;
+        fn save_stage_mode(row: &StageModeRow) -> ();
+        fn save_ghost_intents(rows: &[GhostIntentRow]) -> ();
         fn save_limits(account: &str, limits: &[ApiLimit]) -> ();
         fn save_artifact(artifact: &ArtifactRow) -> ();
         fn save_model(model: &ModelRow) -> ();

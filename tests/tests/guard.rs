@@ -32,6 +32,7 @@ fn situation() -> impl Strategy<Value = Situation> {
                 .map(|(i, (name, (live, budgets, cap)))| {
                     let next = STAGES.get(i + 1).map(|s| (*s).to_string());
                     let stage = StageSituation {
+                        ghost: false,
                         live_ads: *live,
                         budgets: Money(*budgets),
                         spend_today: Money(*budgets / 3),
@@ -109,6 +110,7 @@ fn ad(id: usize) -> impl Strategy<Value = AdProposal> {
                 idle_budget: Money(amount % 1_000),
                 hours_since_refresh: if amount % 2 == 0 { f64::NAN } else { (amount % 400) as f64 },
                 approved: Money(if amount % 5 == 0 { 100_000 } else { 0 }),
+                intended: false,
             }
         })
 }
@@ -254,6 +256,7 @@ proptest! {
 /// Stages with room for everything.
 fn roomy() -> Situation {
     let stage = |next: Option<&str>| StageSituation {
+        ghost: false,
         live_ads: 9,
         budgets: Money::ZERO,
         spend_today: Money::ZERO,
@@ -309,6 +312,7 @@ fn plain(verb: Verb) -> AdProposal {
         idle_budget: Money::ZERO,
         hours_since_refresh: f64::NAN,
         approved: Money::ZERO,
+        intended: false,
     }
 }
 
@@ -360,6 +364,14 @@ fn each_limit_on_an_ad_holds_by_its_name_and_nothing_else_does() {
     full.approve_above = Some(Money(4_999));
     assert_eq!(held_by(&full, promote()).as_deref(), Some("approval"));
     assert_eq!(held_by(&full, AdProposal { approved: Money(5_000), ..promote() }), None);
+
+    let mut ghost = roomy();
+    ghost.stages.get_mut("validation").unwrap().ghost = true;
+    assert_eq!(held_by(&ghost, promote()).as_deref(), Some("ghost"));
+    assert_eq!(held_by(&ghost, AdProposal { live: false, ..promote() }).as_deref(), Some("not-live"), "it would not");
+    assert_eq!(held_by(&ghost, AdProposal { stage: "testing".into(), ..promote() }), None, "the others act");
+    let twice = AdProposal { intended: true, ..plain(Verb::Pause) };
+    assert_eq!(held_by(&Situation { max_spend_share: 0.0, ..ghost }, twice).as_deref(), Some("ghost"));
 
     let doubted = Situation { pauses_stopped: Some("the pixel was silent".into()), ..roomy() };
     assert_eq!(held_by(&doubted, plain(Verb::Pause)).as_deref(), Some("anomaly"));

@@ -10,6 +10,7 @@ mod context;
 mod demo;
 mod doctor;
 mod explain;
+mod go_live;
 mod import;
 mod metrics;
 mod model;
@@ -72,6 +73,8 @@ enum Command {
     Undo(apply::UndoArgs),
     /// What waits for a person's yes, and that yes
     Approve(approve::ApproveArgs),
+    /// How what an observing stage would have done turned out, and the word that lets it act
+    GoLive(go_live::GoLiveArgs),
     /// Read history from an Ads Manager export, or orders of the shop
     Import(import::ImportArgs),
     /// Why an ad was treated as it was
@@ -129,6 +132,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
             Command::Apply(args) => apply::apply(&global, args).await,
             Command::Undo(args) => apply::undo(&global, args).await,
             Command::Approve(args) => approve::approve(&global, args).await,
+            Command::GoLive(args) => go_live::go_live(&global, args).await,
             Command::Import(args) => import::import(&global, args).await,
             Command::Explain(args) => explain::explain(&global, args).await,
             Command::Replay(args) => replay::replay(&global, args).await,

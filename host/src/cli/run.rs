@@ -120,7 +120,8 @@ async fn once(global: &Global, args: &RunArgs) -> anyhow::Result<Ended> {
     };
     // A look ahead needs every column, and writes nothing.
     let (dry_run, explain) = (args.dry_run || args.simulate, args.explain || args.simulate);
-    let options = Options { stage: args.stage.clone(), dry_run, explain };
+    let observes = context.effective.config.guard.ghost.unwrap_or(!context.is_simulated());
+    let options = Options { stage: args.stage.clone(), dry_run, explain, observes };
     let report = runner.run(&options).await?;
     let cogs = context.effective.config.economics.cogs_per_purchase;
     let ahead = args.simulate.then(|| forecast(&report, &report.timezone, cogs)).transpose()?;

@@ -116,6 +116,8 @@ pub struct Economics {
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Guard {
+    /// Whether stages only observe until `dean go-live` lets them act. Unset: on Meta's own server, and not on a simulated account.
+    pub ghost: Option<bool>,
     /// While this file exists nothing is written to the account. Relative to the data folder.
     pub kill_switch_file: String,
     /// Hours between two changes of one ad or budget.
@@ -153,6 +155,7 @@ pub struct Guard {
 impl Default for Guard {
     fn default() -> Self {
         Guard {
+            ghost: None,
             kill_switch_file: "STOP".into(),
             cooldown_hours: 24.0,
             max_spend_share_per_run: 0.3,

@@ -1,11 +1,12 @@
 //! The limits on budgets.
 
-use super::rules::Bench;
+use super::rules::{Bench, ghost};
 use super::{BudgetProposal, BudgetVerdict, Held, held};
 use crate::domain::Money;
 
 pub(super) fn judge(bench: &mut Bench<'_>, proposal: &BudgetProposal) -> BudgetVerdict {
     match try_budget(bench, proposal) {
+        Ok(_) if bench.is_ghost(&proposal.stage) => BudgetVerdict { to: None, held: Some(ghost(&proposal.stage)) },
         Ok((to, held)) => BudgetVerdict { to: Some(to), held },
         Err(held) => BudgetVerdict { to: None, held: Some(held) },
     }
@@ -80,7 +81,7 @@ fn try_budget(bench: &mut Bench<'_>, p: &BudgetProposal) -> Result<(Money, Optio
     if to == from {
         return Err(limit.unwrap_or_else(|| held("no-change", "it has that budget already")));
     }
-    bench.approved(to - from, p.approved, &p.owner_id)?;
+    bench.approved(to - from, p.approved, name, &p.owner_id)?;
     bench.take(name, to - from);
     Ok((to, limit))
 }

@@ -70,6 +70,8 @@ pub struct Stopped {
 /// How a stage stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StageSituation {
+    /// Whether it only observes.
+    pub ghost: bool,
     /// Its live ads.
     pub live_ads: u32,
     /// Daily budgets of its live owners together.
@@ -129,6 +131,8 @@ pub struct AdProposal {
     pub hours_since_refresh: f64,
     /// What a person approved that it may add to a day's spend.
     pub approved: Money,
+    /// Whether its stage, which only observes, intended the same before.
+    pub intended: bool,
 }
 
 /// What became of promoting an ad.
@@ -220,6 +224,8 @@ pub struct Verdicts {
     pub budgets: Vec<BudgetVerdict>,
 }
 
+/// The limit that a person lifts with `dean go-live`.
+pub const GHOST: &str = "ghost";
 /// The limit that a person lifts with `dean approve`.
 pub const APPROVAL: &str = "approval";
 

@@ -1,7 +1,7 @@
 //! The limits on ads, in the order in which they are tried.
 
 use super::{
-    APPROVAL, AdProposal, AdVerdict, Held, OVERSPEND, Promotion, Proposals, Situation, Verdicts, budgets, held,
+    APPROVAL, AdProposal, AdVerdict, GHOST, Held, OVERSPEND, Promotion, Proposals, Situation, Verdicts, budgets, held,
 };
 use crate::domain::{Money, Verb};
 use std::collections::BTreeMap;
@@ -26,6 +26,11 @@ pub fn judge(situation: &Situation, proposals: &Proposals) -> Verdicts {
     }
     let budgets = proposals.budgets.iter().map(|p| budgets::judge(&mut bench, p)).collect();
     Verdicts { ads: ads.into_iter().flatten().collect(), budgets }
+}
+
+/// What holds what a stage that only observes would have done.
+pub(super) fn ghost(stage: &str) -> Held {
+    held(GHOST, format!("stage {stage} only observes: it would do this, and `dean go-live --stage {stage}` lets it"))
 }
 
 /// What the verdicts so far have used up.
@@ -58,10 +63,22 @@ impl<'a> Bench<'a> {
         if proposal.verb == Verb::Hold {
             return done(Money::ZERO);
         }
+        // What a ghost intended before is done as far as it knows: it uses up nothing again.
+        if proposal.intended && self.is_ghost(&proposal.stage) {
+            return AdVerdict { verb: Verb::Hold, amount: Money::ZERO, held: Some(ghost(&proposal.stage)) };
+        }
         match self.try_ad(proposal) {
+            Ok(_) if self.is_ghost(&proposal.stage) => {
+                AdVerdict { verb: Verb::Hold, amount: Money::ZERO, held: Some(ghost(&proposal.stage)) }
+            }
             Ok(amount) => done(amount),
             Err(held) => AdVerdict { verb: Verb::Hold, amount: Money::ZERO, held: Some(held) },
         }
+    }
+
+    /// Whether a stage only observes.
+    pub(super) fn is_ghost(&self, stage: &str) -> bool {
+        self.situation.stages.get(stage).is_some_and(|stage| stage.ghost)
     }
 
     fn try_ad(&mut self, p: &AdProposal) -> Result<Money, Held> {
@@ -266,7 +283,7 @@ impl<'a> Bench<'a> {
         let least = if stage.campaign_holds_budget { Money::ZERO } else { stage.min_budget };
         let amount = p.amount.max(least).min(stage.max_budget);
         self.fits(amount, name)?;
-        self.approved(amount, p.approved, &p.ad_id)?;
+        self.approved(amount, p.approved, &p.stage, &p.ad_id)?;
         self.take(name, amount);
         Ok(amount)
     }
@@ -289,9 +306,10 @@ impl<'a> Bench<'a> {
     }
 
     /// Whether what is added to a day's spend needs nobody's approval, or has it.
-    pub(super) fn approved(&self, added: Money, approved: Money, target: &str) -> Result<(), Held> {
+    /// A stage that only observes asks nobody.
+    pub(super) fn approved(&self, added: Money, approved: Money, stage: &str, target: &str) -> Result<(), Held> {
         let Some(most) = self.situation.approve_above else { return Ok(()) };
-        if added <= most.max(approved) {
+        if added <= most.max(approved) || self.is_ghost(stage) {
             return Ok(());
         }
         let shown = |money| self.situation.currency.format(money);

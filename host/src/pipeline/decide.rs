@@ -5,11 +5,11 @@ use super::approve;
 use super::measure::{StageCohort, cohort};
 use super::observe::Observation;
 use super::policies::StagePolicy;
+use super::situation::Case;
 use crate::domain::{Ad, Currency, Money, Verb, hours};
 use crate::guard::{AdProposal, BudgetProposal, Promotion, Proposals};
 use crate::journal::{Outcome, Record};
-use crate::ledger::History;
-use crate::store::{ApprovalRow, CopyKind, PromotionRow, PromotionState};
+use crate::store::{CopyKind, PromotionRow, PromotionState};
 use dean_policy::types::{Answer, Cohort};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -101,15 +101,8 @@ pub(super) fn record(observation: &Observation, policy: &StagePolicy, decided: &
 
 /// What all policies proposed, in the order of stages and answers.
 #[must_use]
-pub(super) fn proposals(
-    observation: &Observation,
-    policies: &[StagePolicy],
-    decided: &[Decided],
-    history: &History,
-    promotions: &[PromotionRow],
-    joined: &BTreeMap<String, Money>,
-    approvals: &[ApprovalRow],
-) -> Proposals {
+pub(super) fn proposals(case: Case<'_>, decided: &[Decided]) -> Proposals {
+    let Case { observation, policies, history, promotions, ghosts, approvals, joined, .. } = case;
     let currency = &observation.account.currency;
     let promotion_of = |ad: &str, verb: Verb| {
         let of_ad = || promotions.iter().filter(|p| p.source_ad_id == ad);
@@ -169,6 +162,7 @@ pub(super) fn proposals(
                 idle_budget: idle_budget(ad),
                 hours_since_refresh: history.last_refresh(&ad.id).map_or(f64::NAN, |at| hours(at, observation.at)),
                 approved: approved(&ad.id, decision.verb.as_str()),
+                intended: ghosts.intended(&ad.id, decision.verb.as_str()),
             });
         }
         for decision in &d.answer.budgets {

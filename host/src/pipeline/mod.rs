@@ -9,6 +9,7 @@ mod assemble;
 mod decide;
 mod explain;
 mod freed;
+mod ghost;
 mod health;
 mod measure;
 mod observe;
@@ -33,6 +34,7 @@ pub use crate::health::Health;
 pub use account::AccountNumbers;
 pub use apply::Applied;
 pub use explain::{Explanation, RuleWhy, explain};
+pub use ghost::{Economy, GHOST_DAYS, GhostOutcome, GhostReport, Since, ghost_report};
 pub use observe::{Observation, ObserveError};
 pub use plan::{Plan, PlanError};
 pub use policies::{Decider, Ready, StagePolicy, check_plan, prepare};
@@ -55,6 +57,7 @@ use decide::Decided;
 use jiff::{Timestamp, ToSpan};
 use measure::{Background, StageCohort};
 use sha2::{Digest, Sha256};
+use situation::Case;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
@@ -92,6 +95,8 @@ pub struct Options {
     pub dry_run: bool,
     /// Report every column and every check.
     pub explain: bool,
+    /// Stages that nobody let act only observe.
+    pub observes: bool,
 }
 
 /// How far back every change matters: the longest cooldown that can be configured. Of what was done before,
@@ -133,7 +138,10 @@ impl Runner<'_> {
         let run_id = self.new_run_id(&observation).await?;
         let mut run = self.begin(&run_id, &observation, options).await?;
         let numbers = account::measure(&observation, &self.effective.config, self.policies);
-        let condition = self.condition(&observation, &numbers).await?;
+        // A dry run shows what would be done, and whoever applies its plan lets it.
+        let ghosts = self.ghosts(&observation, options.observes && !options.dry_run).await?;
+        let mut condition = self.condition(&observation, &numbers).await?;
+        condition.found.extend(ghosts.health());
         let may_write = !options.dry_run && condition.writes.is_none();
 
         self.phase("reconcile");
@@ -183,25 +191,20 @@ impl Runner<'_> {
         timings.lap("decide");
 
         self.phase("guard");
-        let situation = situation::situation(
-            &observation,
-            &self.effective.config,
-            self.policies,
-            &numbers,
-            &history,
-            &promotions,
-            &condition,
-        );
         let approvals = self.store.approvals(&observation.account.id).await?;
-        let proposals = decide::proposals(
-            &observation,
-            self.policies,
-            &decided,
-            &history,
-            &promotions,
-            &background.joined,
-            &approvals,
-        );
+        let case = Case {
+            observation: &observation,
+            config: &self.effective.config,
+            policies: self.policies,
+            numbers: &numbers,
+            history: &history,
+            promotions: &promotions,
+            condition: &condition,
+            ghosts: &ghosts,
+            approvals: &approvals,
+            joined: &background.joined,
+        };
+        let (situation, proposals) = (situation::situation(case), decide::proposals(case, &decided));
         let verdicts = guard::judge(&situation, &proposals);
         let record = GuardRecord { situation, proposals, verdicts: verdicts.clone() };
         self.journal(&run_id, &observation, &decided, &reading, &record).await?;
@@ -240,6 +243,7 @@ impl Runner<'_> {
         let mut report = assembly.report();
         if !options.dry_run {
             self.ask(&observation, &record, &report).await?;
+            self.remember_intents(&observation, &report).await?;
         }
         timings.lap("tell");
 

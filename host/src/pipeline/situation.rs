@@ -1,6 +1,7 @@
 //! How things stand when the guard judges: budgets, caps, live ads and spend of every stage, and what stops what.
 
 use super::account::AccountNumbers;
+use super::ghost::Ghosts;
 use super::health::Condition;
 use super::observe::Observation;
 use super::policies::StagePolicy;
@@ -8,20 +9,29 @@ use crate::config::Config;
 use crate::domain::{Ad, Money};
 use crate::guard::{Situation, StageSituation};
 use crate::ledger::History;
-use crate::store::{CopyKind, PromotionRow, PromotionState};
+use crate::store::{ApprovalRow, CopyKind, PromotionRow, PromotionState};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Everything that the guard is told of a run.
+#[derive(Clone, Copy)]
+pub(super) struct Case<'a> {
+    pub observation: &'a Observation,
+    pub config: &'a Config,
+    pub policies: &'a [StagePolicy],
+    pub numbers: &'a AccountNumbers,
+    pub history: &'a History,
+    pub promotions: &'a [PromotionRow],
+    pub condition: &'a Condition,
+    pub ghosts: &'a Ghosts,
+    pub approvals: &'a [ApprovalRow],
+    /// What copies that joined a budget since its last change begin with, by owner.
+    pub joined: &'a BTreeMap<String, Money>,
+}
 
 /// How things stand, for the guard.
 #[must_use]
-pub(super) fn situation(
-    observation: &Observation,
-    config: &Config,
-    policies: &[StagePolicy],
-    numbers: &AccountNumbers,
-    history: &History,
-    promotions: &[PromotionRow],
-    condition: &Condition,
-) -> Situation {
+pub(super) fn situation(case: Case<'_>) -> Situation {
+    let Case { observation, config, policies, numbers, history, promotions, condition, ghosts, .. } = case;
     let currency = &observation.account.currency;
     let money = |major: f64| currency.from_major(major).unwrap_or(Money::ZERO);
     let spend = Spend::new(observation);
@@ -72,6 +82,7 @@ pub(super) fn situation(
             Err(why) => (None, Some(why)),
         };
         let situation = StageSituation {
+            ghost: ghosts.stages.contains_key(name),
             live_ads: live.get(name).copied().unwrap_or(0),
             budgets: budgets.get(name).copied().unwrap_or(Money::ZERO),
             spend_today: spend.today_in(observation, &p.view.campaigns),

@@ -8,8 +8,8 @@ mod sqlite;
 pub mod tables;
 
 pub use rows::{
-    ActionRow, ActionState, ApprovalRow, ArtifactRow, CopyKind, JournalRow, LifecycleRow, ModelRow, OrderRow, PlanRow,
-    PolicyFaultRow, PromotionRow, PromotionState, RunRow, SwitchRow,
+    ActionRow, ActionState, ApprovalRow, ArtifactRow, CopyKind, GhostIntentRow, JournalRow, LifecycleRow, ModelRow,
+    OrderRow, PlanRow, PolicyFaultRow, PromotionRow, PromotionState, RunRow, StageModeRow, SwitchRow,
 };
 pub use sqlite::SqliteStore;
 pub use tables::{Cell, Table};
@@ -240,6 +240,18 @@ pub trait Store: Send + Sync {
 
     /// Approves what is asked of a target; how many questions that answers.
     async fn approve(&self, account: &str, target: &str, at: Timestamp) -> Result<usize, StoreError>;
+
+    /// How the stages of an account are run, as far as that was ever noted.
+    async fn stage_modes(&self, account: &str) -> Result<Vec<StageModeRow>, StoreError>;
+
+    /// Writes how a stage is run, in place of what was known of it.
+    async fn save_stage_mode(&self, row: &StageModeRow) -> Result<(), StoreError>;
+
+    /// Writes what stages that only observe would have done; what was intended before stays as it is.
+    async fn save_ghost_intents(&self, rows: &[GhostIntentRow]) -> Result<(), StoreError>;
+
+    /// What stages of an account would have done, oldest first.
+    async fn ghost_intents(&self, account: &str) -> Result<Vec<GhostIntentRow>, StoreError>;
 
     /// Keeps a policy by its digest, once.
     async fn save_artifact(&self, artifact: &ArtifactRow) -> Result<(), StoreError>;

@@ -254,6 +254,44 @@ pub struct PlanRow {
     pub applied_by: Option<String>,
 }
 
+/// How a stage of an account is run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StageModeRow {
+    /// The account.
+    pub account_id: String,
+    /// The stage.
+    pub stage: String,
+    /// Since when it was observed.
+    pub observed_since: Timestamp,
+    /// Since when it acts; `None` while it only observes.
+    pub live_since: Option<Timestamp>,
+}
+
+/// What a stage that only observes would have done with an ad, the first time that it would have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GhostIntentRow {
+    /// The account.
+    pub account_id: String,
+    /// The ad.
+    pub ad_id: String,
+    /// The verb.
+    pub kind: String,
+    /// The ad's name.
+    pub ad_name: String,
+    /// The stage.
+    pub stage: String,
+    /// The rule that led to it.
+    pub rule: String,
+    /// Why, in words.
+    pub why: String,
+    /// When.
+    pub at: Timestamp,
+    /// The run.
+    pub run_id: String,
+    /// What the ad had done on that account day until then, as JSON of its facts.
+    pub today: String,
+}
+
 /// Something that a person was asked to approve.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ApprovalRow {

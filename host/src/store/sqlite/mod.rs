@@ -1,5 +1,6 @@
 //! SQLite behind the store: one file, write-ahead log, migrations, a newer schema refused.
 
+mod ghost;
 mod health;
 mod ledger;
 mod limits;
@@ -10,8 +11,8 @@ mod runs;
 mod tables;
 
 use super::rows::{
-    ActionRow, ApprovalRow, ArtifactRow, JournalRow, LifecycleRow, ModelRow, OrderRow, PlanRow, PolicyFaultRow,
-    PromotionRow, RunRow, SwitchRow,
+    ActionRow, ApprovalRow, ArtifactRow, GhostIntentRow, JournalRow, LifecycleRow, ModelRow, OrderRow, PlanRow,
+    PolicyFaultRow, PromotionRow, RunRow, StageModeRow, SwitchRow,
 };
 use super::tables::{Cell, Table};
 use super::{AccountLock, Store, StoreError};
@@ -38,6 +39,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../migrations/0007_limits.sql")),
     M::up(include_str!("../migrations/0008_plans.sql")),
     M::up(include_str!("../migrations/0009_health.sql")),
+    M::up(include_str!("../migrations/0010_ghost.sql")),
 ];
 
 /// Another process writes for milliseconds; longer than this it hangs.
@@ -374,6 +376,22 @@ impl Store for SqliteStore {
 
     async fn approve(&self, account: &str, target: &str, at: Timestamp) -> Result<usize, StoreError> {
         self.write("approving", |connection| health::approve(connection, account, target, at))
+    }
+
+    async fn stage_modes(&self, account: &str) -> Result<Vec<StageModeRow>, StoreError> {
+        self.read("reading modes of stages", |connection| ghost::stage_modes(connection, account))
+    }
+
+    async fn save_stage_mode(&self, row: &StageModeRow) -> Result<(), StoreError> {
+        self.write("saving a stage's mode", |connection| ghost::save_stage_mode(connection, row))
+    }
+
+    async fn save_ghost_intents(&self, rows: &[GhostIntentRow]) -> Result<(), StoreError> {
+        self.write("saving intents", |connection| ghost::save_intents(connection, rows))
+    }
+
+    async fn ghost_intents(&self, account: &str) -> Result<Vec<GhostIntentRow>, StoreError> {
+        self.read("reading intents", |connection| ghost::intents(connection, account))
     }
 
     async fn save_model(&self, model: &ModelRow) -> Result<(), StoreError> {
