@@ -15,6 +15,7 @@ pub mod journal;
 pub mod learn;
 pub mod ledger;
 pub mod meta;
+pub mod mirror;
 pub mod pipeline;
 pub mod scoring;
 pub mod store;

@@ -9,7 +9,9 @@ from decimal import Decimal
 import pytest
 from facebook_business.adobjects.ad import Ad
 from facebook_business.adobjects.adcreative import AdCreative
+from facebook_business.adobjects.adimage import AdImage
 from facebook_business.adobjects.adset import AdSet
+from facebook_business.adobjects.advideo import AdVideo
 from facebook_business.adobjects.campaign import Campaign
 from facebook_business.exceptions import FacebookRequestError
 
@@ -649,3 +651,79 @@ def test_a_cursor_that_is_none_is_refused(sim):
     for edge in (sim.account.get_ads, sim.account.get_insights):
         error = refusal(edge, fields=[], params={"after": "no-such-cursor"})
         assert error.api_error_code() == 100
+
+
+# Creation: images, videos, creatives and ads as the SDK makes them.
+
+
+def test_an_image_is_uploaded_from_a_file_and_has_one_hash(sim, tmp_path):
+    path = tmp_path / "shoes.jpg"
+    path.write_bytes(bytes(range(256)) * 40)
+    hashes = []
+    for _ in range(2):
+        image = AdImage(parent_id=sim.account.get_id_assured(), api=sim.api)
+        image[AdImage.Field.filename] = str(path)
+        image.remote_create()
+        hashes.append(image[AdImage.Field.hash])
+    assert hashes[0] == hashes[1] and len(hashes[0]) == 32
+
+
+def story(image_hash, **more):
+    button = {"type": "SHOP_NOW", "value": {"link": "https://shop.example/"}}
+    data = {"link": "https://shop.example/", "image_hash": image_hash, "message": "Sand", "call_to_action": button}
+    return {"page_id": "200000000000001", "instagram_user_id": "400000000000001", "link_data": data, **more}
+
+
+def uploaded(sim):
+    made = sim.account.create_ad_image(params={"bytes": "aGVsbG8gd29ybGQ="})
+    return made["images"]["bytes"]["hash"] if "images" in made else made["hash"]
+
+
+def test_a_creative_and_an_ad_of_it_are_made_and_reviewed(sim):
+    creative = sim.account.create_ad_creative(params={"name": "New", "object_story_spec": story(uploaded(sim))})
+    read = creative.api_get(fields=["name", "object_story_spec", "instagram_user_id", "call_to_action_type"])
+    assert read["name"] == "New" and read["instagram_user_id"] == "400000000000001"
+    assert read["object_story_spec"]["link_data"]["message"] == "Sand"
+    adset = sim.account.get_ad_sets(fields=["id"])[0]["id"]
+    ad = sim.account.create_ad(
+        params={"name": "New", "adset_id": adset, "creative": {"creative_id": creative["id"]}, "status": "ACTIVE"}
+    )
+    read = ad.api_get(fields=["name", "effective_status", "adset_id", "creative"])
+    assert (read["effective_status"], read["adset_id"]) == ("PENDING_REVIEW", adset)
+    assert read["creative"]["id"] == creative["id"]
+
+
+def test_a_creative_of_a_post_keeps_the_post(sim):
+    creative = sim.account.create_ad_creative(params={"name": "Post", "object_story_id": "200000000000001_5"})
+    assert creative.api_get(fields=["effective_object_story_id"])["effective_object_story_id"] == "200000000000001_5"
+
+
+def test_a_video_is_shown_once_it_is_processed(sim):
+    video = sim.account.create_ad_video(params={"file_url": "https://shop.example/a.mp4", "title": "Sand"})
+    button = {"type": "SHOP_NOW", "value": {"link": "https://shop.example/"}}
+    data = {"video_id": video["id"], "image_url": "https://shop.example/a.jpg", "call_to_action": button}
+    spec = {"page_id": "200000000000001", "video_data": data}
+    with pytest.raises(FacebookRequestError) as refused:
+        sim.account.create_ad_creative(params={"name": "Video", "object_story_spec": spec})
+    assert "not ready" in refused.value.api_error_message()
+    status = [AdVideo(video["id"], api=sim.api).api_get(fields=["status"])["status"]["video_status"] for _ in range(4)]
+    assert status[0] == "processing" and status[-1] == "ready"
+    assert sim.account.create_ad_creative(params={"name": "Video", "object_story_spec": spec})["id"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda s: s.pop("page_id"), "page_id"),
+        (lambda s: s.update(instagram_actor_id="1"), "instagram_actor_id is deprecated"),
+        (lambda s: s["link_data"].update(image_hash="unknown"), "an image that was uploaded"),
+        (lambda s: s["link_data"].update(call_to_action={"type": "SHOP"}), "SHOP is no call to action"),
+        (lambda s: s["link_data"].pop("link"), "a link"),
+    ],
+)
+def test_a_story_that_lacks_something_is_refused_as_meta_does(sim, change, words):
+    spec = story(uploaded(sim))
+    change(spec)
+    with pytest.raises(FacebookRequestError) as refused:
+        sim.account.create_ad_creative(params={"name": "New", "object_story_spec": spec})
+    assert refused.value.api_error_code() == 100 and words in refused.value.api_error_message()

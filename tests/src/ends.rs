@@ -2,7 +2,7 @@
 
 use dean::domain::Ad;
 use dean::meta::Client;
-use dean::store::{ActionRow, ActionState, PromotionRow, Store};
+use dean::store::{ActionRow, ActionState, PromotionRow, QueueRow, Store};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +15,8 @@ pub struct End {
     pub actions: Vec<ActionRow>,
     /// The promotions.
     pub promotions: Vec<PromotionRow>,
+    /// The queue of creatives.
+    pub queue: Vec<QueueRow>,
 }
 
 /// What a comparison looked at.
@@ -70,6 +72,7 @@ impl End {
             ads: client.ads().await?.value,
             actions: store.actions_since(id, Timestamp::UNIX_EPOCH).await?,
             promotions: store.promotions(id).await?,
+            queue: store.queue(id).await?,
         })
     }
 
@@ -87,11 +90,9 @@ impl End {
         for ad in &self.ads {
             let Some((_, mark)) = ad.name.split_once("[dean:") else { continue };
             let promotion = mark.split('.').next().unwrap_or_default();
-            assert!(
-                self.promotions.iter().any(|p| p.promotion_id == promotion),
-                "{what}: a copy of nobody: {}",
-                ad.name
-            );
+            let promoted = self.promotions.iter().any(|p| p.promotion_id == promotion);
+            let launched = self.queue.iter().any(|row| row.queue_id == promotion);
+            assert!(promoted || launched, "{what}: an ad of nobody: {}", ad.name);
             *copies.entry(promotion).or_default() += 1;
         }
         assert!(copies.values().all(|copies| *copies == 1), "{what}: {copies:?}");
@@ -122,6 +123,14 @@ impl End {
             let target = &action.target_id;
             aside.extend([format!("ad {target}"), format!("adset {target}"), format!("campaign {target}")]);
             aside.extend(action.ad_id.iter().map(|ad| format!("ad {ad}")));
+        }
+        for row in &self.queue {
+            let of_row = |action: &&ActionRow| action.action_id.starts_with(&row.queue_id);
+            let lost = self.actions.iter().filter(of_row).any(|action| action.state != ActionState::Done);
+            if lost {
+                let campaigns = whole.ads.iter().filter_map(|ad| ad.campaign_id.as_ref());
+                aside.extend(campaigns.map(|campaign| format!("copy of {} in {campaign}", row.name)));
+            }
         }
         for promotion in &self.promotions {
             let source = whole.ads.iter().find(|ad| ad.id == promotion.source_ad_id);

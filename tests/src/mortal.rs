@@ -6,8 +6,8 @@ use dean::domain::{ApiLimit, DayFacts, DayLook, Lifetime, Money, Unusable, Vital
 use dean::meta::{Call, Method, Reply, Transport, TransportError};
 use dean::store::{
     AccountLock, ActionRow, ApprovalRow, ArtifactRow, Cell, GhostIntentRow, JournalRow, LifecycleRow, ModelRow,
-    OrderRow, PlanRow, PolicyFaultRow, PromotionRow, RunRow, SqliteStore, StageModeRow, Store, StoreError, SwitchRow,
-    Table,
+    OrderRow, PlanRow, PolicyFaultRow, PromotionRow, QueueRow, RunRow, SqliteStore, StageModeRow, Store, StoreError,
+    SwitchRow, Table,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -143,6 +143,7 @@ store! {
         fn approvals(account: &str) -> Vec<ApprovalRow>;
         fn stage_modes(account: &str) -> Vec<StageModeRow>;
         fn ghost_intents(account: &str) -> Vec<GhostIntentRow>;
+        fn queue(account: &str) -> Vec<QueueRow>;
         fn limits(account: &str) -> Vec<ApiLimit>;
         fn plan(run: &str) -> Option<PlanRow>;
         fn artifact(digest: &str) -> Option<ArtifactRow>;
@@ -172,6 +173,7 @@ store! {
         fn approve(account: &str, target: &str, at: Timestamp) -> usize;
         fn save_stage_mode(row: &StageModeRow) -> ();
         fn save_ghost_intents(rows: &[GhostIntentRow]) -> ();
+        fn save_queue(rows: &[QueueRow]) -> ();
         fn save_limits(account: &str, limits: &[ApiLimit]) -> ();
         fn save_artifact(artifact: &ArtifactRow) -> ();
         fn save_model(model: &ModelRow) -> ();

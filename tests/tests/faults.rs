@@ -7,6 +7,7 @@
 // A test that unwraps says what it expects by failing.
 #![allow(clippy::unwrap_used)]
 
+use dean::domain::CreativeSpec;
 use dean::pipeline::Options;
 use dean::scoring::Models;
 use dean::store::ActionState;
@@ -24,7 +25,7 @@ const FAULTY_RUNS: usize = 3;
 /// Runs after them: time for two look-ups of a create, and for what was dropped.
 const QUIET_RUNS: usize = 8;
 /// The request of a first run at which writes begin.
-const FIRST_WRITE: u64 = 8;
+const FIRST_WRITE: u64 = 11;
 
 /// Settings under which decisions on one ad do not depend on what became of another.
 fn alone() -> Vec<(&'static str, Value)> {
@@ -41,6 +42,22 @@ fn alone() -> Vec<(&'static str, Value)> {
         ("stages.scaling.daily_cap", json!(100_000.0)),
         ("guard.min_live_ads", json!(0)),
         ("guard.max_spend_share_per_run", json!(1.0)),
+        // The first ad set of testing, and what is launched into it.
+        ("ids.testing_adset_id", json!("120210000000200000")),
+        ("account.page_id", json!("200000000000001")),
+        ("account.store_url", json!("https://shop.example/")),
+        ("stages.testing.keep_ads_live", json!(1000)),
+    ]
+}
+
+/// Creatives that wait: a post that is there, and media that are fetched.
+fn creatives() -> [CreativeSpec; 3] {
+    let text = |text: &str| Some(text.to_string());
+    let named = |name: &str| CreativeSpec { name: name.into(), ..CreativeSpec::default() };
+    [
+        CreativeSpec { post: text("200000000000001_77"), ..named("Post") },
+        CreativeSpec { image_url: text("https://shop.example/a.jpg"), text: text("Sand"), ..named("Image") },
+        CreativeSpec { video_url: text("https://shop.example/a.mp4"), ..named("Video") },
     ]
 }
 
@@ -49,6 +66,7 @@ async fn account(world: u64) -> TestAccount {
     let mut account = TestAccount::new(100 + world, params, &alone()).await.unwrap();
     // Models look at the clock: what is decided a quarter of an hour later would be sized otherwise.
     account.models = Models::none();
+    account.queue(&creatives()).await.unwrap();
     account
 }
 

@@ -4,8 +4,9 @@
 use crate::params::Params;
 use crate::random::Random;
 use crate::standing::Standing;
-use crate::world::{Ad, AdSet, Campaign, Creative, Stage, Status, World};
+use crate::world::{Ad, AdSet, Campaign, Creative, Look, Stage, Status, World};
 use jiff::tz::TimeZone;
+use std::collections::BTreeSet;
 
 const CAMPAIGN_IDS: u64 = 120_210_000_000_100_000;
 const ADSET_IDS: u64 = 120_210_000_000_200_000;
@@ -31,6 +32,8 @@ impl World {
             adsets: Vec::new(),
             ads: Vec::new(),
             creatives: Vec::new(),
+            images: BTreeSet::new(),
+            videos: Vec::new(),
             params,
         };
         world.populate();
@@ -97,6 +100,7 @@ impl World {
             order_value: r.lognormal(p.order_value, p.order_value_ad_sigma),
             wear_days: r.lognormal(p.wear_days, p.wear_sigma),
             launched,
+            look: None,
             impressions: 0.0,
         };
         let paused = r.chance(0.08);
@@ -173,6 +177,51 @@ impl World {
             purchases: Vec::new(),
         };
         self.ads.push(ad);
+        index
+    }
+
+    /// A creative that somebody makes: how good it is nobody knows before it runs.
+    pub(crate) fn new_creative(&mut self, name: String, look: Look) -> usize {
+        let p = &self.params;
+        let index = self.creatives.len();
+        let mut r = Random::at(self.seed, "made", &[index as u64]);
+        let creative = Creative {
+            id: CREATIVE_IDS + index as u64,
+            name,
+            ctr: r.lognormal(p.ctr, p.ctr_sigma).min(0.2),
+            cvr: r.lognormal(p.cvr, p.cvr_sigma).min(0.3),
+            carts: r.lognormal(p.carts_per_purchase, p.carts_sigma),
+            order_value: r.lognormal(p.order_value, p.order_value_ad_sigma),
+            wear_days: r.lognormal(p.wear_days, p.wear_sigma),
+            launched: self.now,
+            look: Some(look),
+            impressions: 0.0,
+        };
+        self.creatives.push(creative);
+        index
+    }
+
+    /// A new ad of a creative, which is reviewed first.
+    pub(crate) fn launch(&mut self, adset: usize, creative: usize, name: String, status: Status) -> usize {
+        let index = self.ads.len();
+        let (shortest, longest) = self.params.review_hours;
+        let mut r = Random::at(self.seed, "launch", &[index as u64]);
+        let review = shortest + (longest - shortest) * r.uniform();
+        self.ads.push(Ad {
+            id: AD_IDS + index as u64,
+            adset,
+            creative,
+            name,
+            status,
+            created: self.now,
+            updated: self.now,
+            review_until: self.now + (review * 3600.0) as i64,
+            rejected: r.chance(self.params.rejected_share),
+            source: None,
+            placement: 1.0,
+            days: Vec::new(),
+            purchases: Vec::new(),
+        });
         index
     }
 }

@@ -7,6 +7,7 @@ use crate::standing::Standing;
 use crate::world::{Ad, Campaign, Creative, Owner, Stage, Status, World};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use std::collections::BTreeSet;
 
 /// Who holds a budget in an account.
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +85,8 @@ impl World {
             adsets: Vec::new(),
             ads: Vec::new(),
             creatives: Vec::new(),
+            images: BTreeSet::new(),
+            videos: Vec::new(),
             params,
         }
     }
@@ -115,6 +118,7 @@ impl World {
             // What it has lost already is in its present rate.
             wear_days: r.lognormal(self.params.wear_days, self.params.wear_sigma),
             launched: now,
+            look: None,
             impressions: 0.0,
         });
         self.ads.push(Ad {

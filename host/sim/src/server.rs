@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Method as HttpMethod, StatusCode, Uri};
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,6 +17,8 @@ use tokio::net::TcpListener;
 
 /// The most hours that one call may advance: a year.
 const MAX_HOURS: u64 = 24 * 366;
+/// The largest body that is taken.
+const LARGEST_BODY: usize = 64 << 20;
 /// How long somebody waits for an answer that never comes.
 const NEVER: Duration = Duration::from_millis(500);
 /// In how many parts an answer comes drop by drop, and the time between two.
@@ -50,7 +53,9 @@ pub async fn serve(graph: Graph, port: u16) -> std::io::Result<(Server, impl Fut
     let listener = TcpListener::bind(("127.0.0.1", port)).await?;
     let address = listener.local_addr()?;
     let server = Server { address, graph: Arc::new(Mutex::new(graph)) };
-    let router = axum::Router::new().fallback(answer).with_state(server.clone());
+    // Images and pieces of videos are larger than what is taken otherwise.
+    let largest = axum::extract::DefaultBodyLimit::max(LARGEST_BODY);
+    let router = axum::Router::new().fallback(answer).layer(largest).with_state(server.clone());
     Ok((server, async move { axum::serve(listener, router).await }))
 }
 
@@ -205,16 +210,35 @@ fn decode_body(headers: &HeaderMap, body: &Bytes) -> Vec<(String, String)> {
     decode_form(&String::from_utf8_lossy(body))
 }
 
-/// The text parts of a multipart form: what the official SDK sends for a batch.
+/// The parts of a multipart form: texts as they are, of a file its length and what it holds in short
+/// (`file:LENGTH:SHA-256`).
 fn decode_multipart(boundary: &str, body: &Bytes) -> Vec<(String, String)> {
-    let text = String::from_utf8_lossy(body);
-    let delimiter = format!("--{boundary}");
-    let part = |part: &str| {
-        let (head, value) = part.split_once("\r\n\r\n")?;
-        let name = head.split("name=\"").nth(1)?.split('"').next()?;
-        Some((name.to_string(), value.trim_end_matches("\r\n").to_string()))
-    };
-    text.split(delimiter.as_str()).filter_map(part).collect()
+    let delimiter = format!("--{boundary}").into_bytes();
+    let mut parts = Vec::new();
+    let mut rest: &[u8] = body;
+    while let Some(at) = find(rest, &delimiter) {
+        parts.extend(decode_part(&rest[..at]));
+        rest = &rest[at + delimiter.len()..];
+    }
+    parts
+}
+
+fn decode_part(part: &[u8]) -> Option<(String, String)> {
+    let at = find(part, b"\r\n\r\n")?;
+    let head = String::from_utf8_lossy(&part[..at]);
+    let value = &part[at + 4..];
+    let value = value.strip_suffix(b"\r\n").unwrap_or(value);
+    let name = head.split("name=\"").nth(1)?.split('"').next()?.to_string();
+    if head.contains("filename") {
+        let digest: String = Sha256::digest(value).iter().map(|byte| format!("{byte:02x}")).collect();
+        return Some((name, format!("file:{}:{digest}", value.len())));
+    }
+    Some((name, String::from_utf8_lossy(value).into_owned()))
+}
+
+/// Where a piece first stands in bytes.
+fn find(bytes: &[u8], piece: &[u8]) -> Option<usize> {
+    bytes.windows(piece.len()).position(|window| window == piece)
 }
 
 /// Decodes `a=b&c=d`.

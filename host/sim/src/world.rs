@@ -6,6 +6,7 @@ use crate::standing::Standing;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use std::collections::BTreeSet;
 
 /// Where a campaign stands in the pipeline, for whoever maps campaigns to stages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,8 +88,32 @@ pub(crate) struct Creative {
     pub order_value: f64,
     pub wear_days: f64,
     pub launched: i64,
+    /// What it looks like, where somebody made it here.
+    pub look: Option<Look>,
     /// Impressions over all ads that use it.
     pub impressions: f64,
+}
+
+/// What a creative that somebody made looks like.
+#[derive(Clone, Debug)]
+pub(crate) struct Look {
+    /// The post that it shows, where it shows one that was there.
+    pub post: Option<String>,
+    /// The story that was asked for.
+    pub spec: Option<serde_json::Value>,
+    pub instagram: Option<String>,
+}
+
+/// A video of the account.
+#[derive(Clone, Debug)]
+pub(crate) struct Video {
+    pub title: String,
+    /// Bytes, and how many of them were sent.
+    pub size: u64,
+    pub received: u64,
+    pub finished: bool,
+    /// How often it was looked at.
+    pub looks: u32,
 }
 
 /// One account day of one ad, as it is known at its end.
@@ -186,6 +211,9 @@ pub struct World {
     pub(crate) adsets: Vec<AdSet>,
     pub(crate) ads: Vec<Ad>,
     pub(crate) creatives: Vec<Creative>,
+    /// Hashes of images that were uploaded.
+    pub(crate) images: BTreeSet<String>,
+    pub(crate) videos: Vec<Video>,
 }
 
 impl World {

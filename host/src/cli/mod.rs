@@ -16,6 +16,7 @@ mod metrics;
 mod model;
 mod output;
 mod policy;
+mod queue;
 mod replay;
 mod run;
 mod sim;
@@ -81,6 +82,9 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Make the decisions of a run again and compare them byte for byte
     Replay(replay::ReplayArgs),
+    /// Creatives that wait to be launched: add, list, drop
+    #[command(subcommand)]
+    Queue(queue::QueueCommand),
     /// Policies: build, check, list, show
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
@@ -136,6 +140,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
             Command::Import(args) => import::import(&global, args).await,
             Command::Explain(args) => explain::explain(&global, args).await,
             Command::Replay(args) => replay::replay(&global, args).await,
+            Command::Queue(command) => queue::queue(&global, command).await,
             Command::Policy(command) => policy::policy(&global, command).await,
             Command::Config(command) => config::config(&global, command).await,
             Command::Model(command) => model::model(&global, command).await,

@@ -1,7 +1,7 @@
 //! Every key of the configuration with its type, default and meaning. The doc comments are what
 //! `dean config show --all` prints.
 
-use crate::domain::Attribution;
+use crate::domain::{Attribution, Sender};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -48,6 +48,19 @@ pub struct Account {
     pub instagram_user_id: Option<String>,
     /// Where new ads lead unless they say otherwise (STORE_URL).
     pub store_url: Option<String>,
+}
+
+impl Account {
+    /// Who new ads speak for, and where they lead.
+    #[must_use]
+    pub fn sender(&self) -> Sender {
+        let some = |text: &Option<String>| text.clone().filter(|text| !text.trim().is_empty());
+        Sender {
+            page_id: some(&self.page_id),
+            instagram_user_id: some(&self.instagram_user_id),
+            store_url: some(&self.store_url),
+        }
+    }
 }
 
 /// The Graph API.
@@ -100,6 +113,10 @@ pub struct Stage {
     pub min_budget: Option<f64>,
     /// The largest daily budget of an owner.
     pub max_budget: Option<f64>,
+    /// Of the first stage: ads that are kept live by launching creatives of the queue (`dean queue`) into `ids.testing_adset_id`.
+    pub keep_ads_live: Option<u32>,
+    /// Of the first stage: ads at which nothing more is launched.
+    pub max_active_ads: Option<u32>,
 }
 
 /// What a purchase is worth.
@@ -245,7 +262,14 @@ pub struct StageView {
     pub min_budget: f64,
     /// The largest daily budget of an owner.
     pub max_budget: f64,
+    /// Ads that are kept live by launching creatives of the queue.
+    pub keep_ads_live: u32,
+    /// Ads at which nothing more is launched.
+    pub max_active_ads: u32,
 }
+
+/// What the product page's sample keeps live.
+const KEEP_ADS_LIVE: u32 = 4;
 
 /// A shipped stage's defaults.
 struct Shipped {
@@ -298,6 +322,8 @@ impl Config {
                 daily_cap: own.daily_cap.or(Some(daily_cap)),
                 min_budget: own.min_budget.unwrap_or(min),
                 max_budget: own.max_budget.unwrap_or(max),
+                keep_ads_live: own.keep_ads_live.unwrap_or(KEEP_ADS_LIVE),
+                max_active_ads: own.max_active_ads.or(own.keep_ads_live).unwrap_or(KEEP_ADS_LIVE),
             });
         }
         for (name, own) in &self.stages {
@@ -313,6 +339,8 @@ impl Config {
                 daily_cap: own.daily_cap,
                 min_budget: own.min_budget.unwrap_or(1.0),
                 max_budget: own.max_budget.unwrap_or(5_000.0),
+                keep_ads_live: own.keep_ads_live.unwrap_or(KEEP_ADS_LIVE),
+                max_active_ads: own.max_active_ads.or(own.keep_ads_live).unwrap_or(KEEP_ADS_LIVE),
             });
         }
         views

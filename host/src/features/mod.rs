@@ -24,3 +24,4 @@ pub use context::{ContextEntry, ContextValues, STAGE_CONTEXT, nearest_context};
 pub use frame::{DAYS, Frame, Metric, Row};
 pub use input::{INPUTS, Input, UnknownInput, input_unit};
 pub use lag::{AGES, DayAtAge, LagCurve};
+pub use posterior::Gamma;

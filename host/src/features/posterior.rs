@@ -39,6 +39,18 @@ impl Gamma {
         self.shape / self.rate
     }
 
+    /// The cost of an event that the true one is below with probability `p`: found by halving, to a millionth.
+    #[must_use]
+    pub fn cost_at(self, p: f64) -> f64 {
+        let mean = 1.0 / self.mean();
+        let (mut low, mut high) = (mean * 1e-9, mean * 1e9);
+        while high / low > 1.0 + 1e-6 {
+            let middle = (low * high).sqrt();
+            if 1.0 - self.p_cost_above(middle) < p { low = middle } else { high = middle }
+        }
+        (low * high).sqrt()
+    }
+
     /// How likely the true cost of an event is above `cost`.
     #[must_use]
     pub fn p_cost_above(self, cost: f64) -> f64 {
@@ -90,6 +102,14 @@ mod tests {
             let more = prior.after(purchases + 1.0, spend).p_cost_above(target);
             prop_assert!((0.0..=1.0).contains(&less));
             prop_assert!(more <= less + 1e-12);
+        }
+
+        #[test]
+        fn a_quantile_is_what_the_cost_is_below(
+            purchases in 0.0f64..100.0, spend in 0.0f64..10_000.0, p in 0.01f64..0.99,
+        ) {
+            let posterior = Gamma::of_mean(10.0 / 500.0).unwrap().after(purchases, spend);
+            prop_assert!((1.0 - posterior.p_cost_above(posterior.cost_at(p)) - p).abs() < 1e-4);
         }
 
         #[test]

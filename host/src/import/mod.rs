@@ -3,10 +3,12 @@
 
 mod ads_manager;
 mod orders;
+mod queue;
 mod sheet;
 
 pub use ads_manager::{History, history};
 pub use orders::{Orders, orders};
+pub use queue::{creatives, creatives_of_rows};
 
 use crate::domain::{Currency, Money};
 use jiff::tz::TimeZone;

@@ -27,14 +27,6 @@ pub struct Planned {
     pub place: Place,
 }
 
-/// Positions of the planned actions that one batch can hold: the first of them, as many as fit.
-#[must_use]
-pub fn one_batch(planned: &[Planned]) -> Vec<usize> {
-    let places: Vec<Place> = planned.iter().map(|p| p.place.clone()).collect();
-    let all = batches(&places);
-    all.into_iter().find(|batch| batch.contains(&0)).unwrap_or_default()
-}
-
 /// Writes actions down, sends them in batches and writes down how each ended. An action is sent once, also one that
 /// creates: where no answer says what became of it, it is left open for [`reconcile`](super::reconcile).
 /// `stopped` says before every batch why nothing more may be written.

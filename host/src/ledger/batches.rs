@@ -67,6 +67,30 @@ pub(super) fn batches(places: &[Place]) -> Vec<Vec<usize>> {
     batches.into_iter().map(members).filter(|members| !members.is_empty()).collect()
 }
 
+/// One batch that is filled as far as it goes.
+#[derive(Debug, Default)]
+pub struct OneBatch {
+    writes: usize,
+    taken: BTreeMap<String, String>,
+}
+
+impl OneBatch {
+    /// Whether writes that belong together fit in beside what is in already; then they are.
+    pub fn takes(&mut self, places: &[&Place]) -> bool {
+        let free = |place: &Place| match (&place.campaign, &place.adset) {
+            (Some(campaign), Some(adset)) => self.taken.get(campaign).is_none_or(|taken| taken == adset),
+            _ => true,
+        };
+        let fits = self.writes + places.len() <= LARGEST_BATCH && places.iter().all(|place| free(place));
+        if fits {
+            self.writes += places.len();
+            let known = places.iter().filter_map(|place| place.campaign.clone().zip(place.adset.clone()));
+            self.taken.extend(known);
+        }
+        fits
+    }
+}
+
 /// Writes by campaign and ad set: the campaign with the most ad sets first, in it the ad set with the most writes.
 /// A write whose place is not known stands in nobody's way.
 fn grouped(places: &[Place]) -> Vec<Vec<Group<'_>>> {

@@ -78,6 +78,8 @@ impl History {
                     history.copies.entry(action.target_id.clone()).or_default().push(at);
                     continue;
                 }
+                // What is made anew changes nothing of where it is put.
+                kind::UPLOAD | kind::CREATE_CREATIVE | kind::CREATE_AD => continue,
                 _ => {}
             }
             changes.at.push(at);

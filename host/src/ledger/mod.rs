@@ -10,8 +10,8 @@ mod history;
 mod precondition;
 mod reconcile;
 
-pub use apply::{Applied, Planned, apply, one_batch};
-pub use batches::Place;
+pub use apply::{Applied, Planned, apply};
+pub use batches::{OneBatch, Place};
 pub use history::{Changes, History};
 pub use reconcile::reconcile;
 
@@ -19,6 +19,7 @@ use crate::domain::{Money, Status};
 use crate::meta::Write;
 use crate::store::{ActionRow, ActionState};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 
 /// Kinds of actions, as they are stored and shown.
 pub mod kind {
@@ -38,6 +39,12 @@ pub mod kind {
     pub const REFRESH: &str = "refresh";
     /// Puts away a copy that came to nothing.
     pub const ARCHIVE: &str = "archive";
+    /// Uploads media into the account's library.
+    pub const UPLOAD: &str = "upload";
+    /// Makes a creative.
+    pub const CREATE_CREATIVE: &str = "create-creative";
+    /// Makes an ad of a creative.
+    pub const CREATE_AD: &str = "create-ad";
 }
 
 /// Where and why an action is planned.
@@ -103,7 +110,19 @@ pub fn write_of(action: &ActionRow) -> Option<Write> {
         }
         kind::SET_BUDGET => Write::SetBudget { id, daily: Money(to.parse().ok()?) },
         kind::COPY_ADSET => Write::CopyAdSet { id, campaign_id: to.clone(), suffix: format!(" {}", marker(action)) },
+        kind::CREATE_CREATIVE => Write::CreateCreative { account: id, params: named(action)? },
+        kind::CREATE_AD => Write::CreateAd { account: action.account_id.clone(), params: named(action)? },
         kind::COPY_AD => Write::CopyAd { id, adset_id: to.clone(), suffix: format!(" {}", marker(action)) },
         _ => return None,
     })
+}
+
+/// The parameters of what is created, its name with the action's marker.
+fn named(action: &ActionRow) -> Option<Vec<(String, String)>> {
+    let parameters: BTreeMap<String, String> = serde_json::from_str(&action.to_value).ok()?;
+    let mark = |(name, value): (String, String)| {
+        let marked = name == "name";
+        (name, if marked { format!("{value} {}", marker(action)) } else { value })
+    };
+    Some(parameters.into_iter().map(mark).collect())
 }

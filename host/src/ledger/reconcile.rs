@@ -28,7 +28,16 @@ pub async fn reconcile(
     let seen = Seen::new(ads);
     for action in &mut open {
         match action.kind.as_str() {
-            kind::COPY_AD | kind::COPY_ADSET => created(client, clock, action).await?,
+            kind::COPY_AD | kind::COPY_ADSET | kind::CREATE_AD | kind::CREATE_CREATIVE => {
+                created(client, clock, action).await?;
+            }
+            kind::UPLOAD => {
+                action.state = ActionState::Dropped;
+                action.reason = Some(
+                    "whether it arrived is not known; it is uploaded anew, which changes nothing that runs".into(),
+                );
+                action.finished_at = Some(clock.now());
+            }
             _ => settle(&seen, clock, action),
         }
     }
@@ -94,7 +103,11 @@ async fn created(client: &Client, clock: &Clock, action: &mut ActionRow) -> Resu
     if action.looked_at.is_some_and(too_soon) {
         return Ok(());
     }
-    let edge = if action.kind == kind::COPY_AD { "ads" } else { "adsets" };
+    let edge = match action.kind.as_str() {
+        kind::COPY_ADSET => "adsets",
+        kind::CREATE_CREATIVE => "adcreatives",
+        _ => "ads",
+    };
     let found = client.find_by_marker(edge, &marker(action)).await?;
     action.looked_at = Some(now);
     if let Some(id) = found.first() {

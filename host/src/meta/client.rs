@@ -2,7 +2,7 @@
 //! retried, errors classed, everything counted.
 
 use super::errors::{Class, Envelope, Error};
-use super::http::{Call, Method, Reply, Transport};
+use super::http::{Call, FilePart, Method, Reply, Transport};
 use super::pace::{self, Pace};
 use crate::domain::{ApiLimit, Clock};
 use backon::{ExponentialBuilder, Retryable};
@@ -36,6 +36,9 @@ pub struct ApiUsage {
     /// Calls that carried writes: batches, and writes that went alone.
     #[serde(default)]
     pub posts: u64,
+    /// Media, or pieces of it, that were uploaded.
+    #[serde(default)]
+    pub uploads: u64,
     /// Reports that were asked for.
     #[serde(default)]
     pub reports: u64,
@@ -60,6 +63,7 @@ impl ApiUsage {
             writes: self.writes - earlier.writes,
             batches: self.batches - earlier.batches,
             posts: self.posts - earlier.posts,
+            uploads: self.uploads - earlier.uploads,
             reports: self.reports - earlier.reports,
             looks: self.looks - earlier.looks,
             retries: self.retries - earlier.retries,
@@ -75,6 +79,7 @@ struct Counters {
     writes: AtomicU64,
     batches: AtomicU64,
     posts: AtomicU64,
+    uploads: AtomicU64,
     reports: AtomicU64,
     looks: AtomicU64,
     retries: AtomicU64,
@@ -172,6 +177,7 @@ impl Client {
             writes: count(&self.counters.writes),
             batches: count(&self.counters.batches),
             posts: count(&self.counters.posts),
+            uploads: count(&self.counters.uploads),
             reports: count(&self.counters.reports),
             looks: count(&self.counters.looks),
             retries: count(&self.counters.retries),
@@ -221,7 +227,7 @@ impl Client {
         let what = format!("{} {path}", if method == Method::Get { "GET" } else { "POST" });
         let read = || async {
             counter.fetch_add(1, Ordering::Relaxed);
-            let reply = self.send(method, path, params, pace::READ).await;
+            let reply = self.send(method, path, params, None, pace::READ).await;
             self.answer::<T>(&what, reply)
         };
         let clock = self.clock.clone();
@@ -288,8 +294,20 @@ impl Client {
     ) -> Result<T, Error> {
         let what = format!("POST {}", if path.is_empty() { "a batch" } else { path });
         self.counters.posts.fetch_add(1, Ordering::Relaxed);
-        let reply = self.send(Method::Post, path, params, pace::WRITE * writes as f64).await;
+        let reply = self.send(Method::Post, path, params, None, pace::WRITE * writes as f64).await;
         self.answer(&what, reply)
+    }
+
+    /// Uploads media, or a piece of it, into the account's library. It changes nothing that runs.
+    pub(super) async fn upload<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        params: &[(&str, String)],
+        file: Option<FilePart>,
+    ) -> Result<T, Error> {
+        self.counters.uploads.fetch_add(1, Ordering::Relaxed);
+        let reply = self.send(Method::Post, path, params, file, pace::WRITE).await;
+        self.answer(&format!("POST {path}"), reply)
     }
 
     pub(super) fn count_writes(&self, writes: usize, batches: usize) {
@@ -306,6 +324,7 @@ impl Client {
         method: Method,
         path: &str,
         params: &[(&str, String)],
+        file: Option<FilePart>,
         points: f64,
     ) -> Result<Reply, super::TransportError> {
         let token = self.credentials.token.expose_secret();
@@ -316,7 +335,7 @@ impl Client {
         }
         let path = format!("{}/{path}", self.version);
         self.rest(points).await?;
-        let reply = self.transport.send(&Call { method, path, params: all }).await;
+        let reply = self.transport.send(&Call { method, path, params: all, file }).await;
         if let Ok(reply) = &reply {
             self.pace.hear(&reply.headers, self.clock.now());
         }

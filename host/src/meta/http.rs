@@ -2,6 +2,8 @@
 
 use super::errors::Class;
 use async_trait::async_trait;
+use reqwest::multipart;
+use std::sync::Arc;
 use std::time::Duration;
 use thiserror::Error;
 
@@ -23,6 +25,19 @@ pub struct Call {
     pub path: String,
     /// Parameters: the query of a read, the form of a write.
     pub params: Vec<(String, String)>,
+    /// A file that goes along with a write.
+    pub file: Option<FilePart>,
+}
+
+/// A file of a form.
+#[derive(Clone, Debug)]
+pub struct FilePart {
+    /// The form's field.
+    pub field: String,
+    /// The file's name.
+    pub name: String,
+    /// What it holds.
+    pub bytes: Arc<[u8]>,
 }
 
 /// What came back.
@@ -145,9 +160,15 @@ impl Transport for HttpTransport {
     async fn send(&self, call: &Call) -> Result<Reply, TransportError> {
         let mut url = self.base.clone();
         url.set_path(&format!("{}/{}", self.base.path().trim_end_matches('/'), call.path));
-        let request = match call.method {
-            Method::Get => self.client.get(url).query(&call.params),
-            Method::Post => self.client.post(url).form(&call.params),
+        let request = match (call.method, &call.file) {
+            (Method::Get, _) => self.client.get(url).query(&call.params),
+            (Method::Post, None) => self.client.post(url).form(&call.params),
+            (Method::Post, Some(file)) => {
+                let part = multipart::Part::bytes(file.bytes.to_vec()).file_name(file.name.clone());
+                let texts = call.params.iter().cloned();
+                let form = texts.fold(multipart::Form::new(), |form, (name, value)| form.text(name, value));
+                self.client.post(url).multipart(form.part(file.field.clone(), part))
+            }
         };
         let response = request.send().await.map_err(|error| self.failed(error))?;
         let status = response.status().as_u16();

@@ -1,4 +1,4 @@
-//! Writes: status, budget and copies, alone or in batches.
+//! Writes: status, budget, copies and new ads, alone or in batches.
 
 use super::client::Client;
 use super::errors::{Envelope, Error};
@@ -41,6 +41,20 @@ pub enum Write {
         /// What is added to the name: the marker by which the copy is found again.
         suffix: String,
     },
+    /// Makes a creative of a post or a story. Creates.
+    CreateCreative {
+        /// The account.
+        account: String,
+        /// Meta's parameters.
+        params: Vec<(String, String)>,
+    },
+    /// Makes an ad of a creative. Creates.
+    CreateAd {
+        /// The account.
+        account: String,
+        /// Meta's parameters.
+        params: Vec<(String, String)>,
+    },
 }
 
 /// What a write gave.
@@ -60,17 +74,19 @@ impl Write {
     /// Whether it creates something, so that repeating it would create another.
     #[must_use]
     pub fn creates(&self) -> bool {
-        matches!(self, Write::CopyAdSet { .. } | Write::CopyAd { .. })
+        !matches!(self, Write::SetStatus { .. } | Write::SetBudget { .. })
     }
 
     fn path(&self) -> String {
         match self {
             Write::SetStatus { id, .. } | Write::SetBudget { id, .. } => id.clone(),
             Write::CopyAdSet { id, .. } | Write::CopyAd { id, .. } => format!("{id}/copies"),
+            Write::CreateCreative { account, .. } => format!("{account}/adcreatives"),
+            Write::CreateAd { account, .. } => format!("{account}/ads"),
         }
     }
 
-    fn params(&self) -> Vec<(&'static str, String)> {
+    fn params(&self) -> Vec<(&str, String)> {
         let rename = |suffix: &str| {
             let options = json!({"rename_strategy": "ONLY_TOP_LEVEL_RENAME", "rename_suffix": suffix});
             ("rename_options", options.to_string())
@@ -87,6 +103,9 @@ impl Write {
             Write::CopyAd { adset_id, suffix, .. } => {
                 vec![("adset_id", adset_id.clone()), ("status_option", "PAUSED".into()), rename(suffix)]
             }
+            Write::CreateCreative { params, .. } | Write::CreateAd { params, .. } => {
+                params.iter().map(|(name, value)| (name.as_str(), value.clone())).collect()
+            }
         }
     }
 }
@@ -94,9 +113,12 @@ impl Write {
 /// What an answer to a write says; anything that does not say that it happened leaves it open.
 fn answer(write: &Write, value: &Value) -> Result<WriteAnswer, String> {
     let id = |key: &str| value[key].as_str().map(String::from);
-    let created = id("copied_ad_id").or_else(|| id("copied_adset_id")).or_else(|| id("copied_campaign_id"));
+    let created = match write {
+        Write::CreateCreative { .. } | Write::CreateAd { .. } => id("id"),
+        _ => id("copied_ad_id").or_else(|| id("copied_adset_id")).or_else(|| id("copied_campaign_id")),
+    };
     match (write.creates(), &created, &value["success"]) {
-        (true, None, _) => Err("it does not name the copy".into()),
+        (true, None, _) => Err("it does not name what was made".into()),
         (false, _, Value::Bool(false)) => Err("it says that it did not succeed".into()),
         _ if !value.is_object() => Err("it is no object".into()),
         _ => Ok(WriteAnswer { created }),

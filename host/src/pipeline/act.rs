@@ -2,12 +2,13 @@
 
 use super::Runner;
 use super::decide::Decided;
+use super::launch::Launcher;
 use super::observe::Observation;
 use super::promote::{self, Stagehand};
 use crate::domain::{Ad, Status, Verb};
 use crate::guard::Verdicts;
-use crate::ledger::{self, Intent, Place, Planned, kind};
-use crate::store::{ActionRow, CopyKind, PromotionRow};
+use crate::ledger::{self, Intent, OneBatch, Place, Planned, kind};
+use crate::store::{ActionRow, CopyKind, PromotionRow, QueueRow, QueueState, Store, StoreError};
 
 impl Runner<'_> {
     /// The writes that verdicts ask for, promotions aside.
@@ -118,15 +119,16 @@ impl Runner<'_> {
         [copy(kind::COPY_ADSET, &adset, "adset"), copy(kind::COPY_AD, &p.source_ad_id, "ad")]
     }
 
-    /// Sends what was planned together with what promotions need now, and then, in one batch more, what follows from
-    /// that; what does not fit there goes on in the next run. So posts never exceed by more than one what the
-    /// writes themselves ask for.
+    /// Sends what was planned together with what promotions and launches need now, and then, in one batch more, what
+    /// follows from that; what does not fit there goes on in the next run. So posts never exceed by more than one what
+    /// the writes themselves ask for.
     pub(super) async fn act(
         &self,
         run_id: &str,
         observation: &Observation,
         planned: Vec<ActionRow>,
         promotions: &mut [PromotionRow],
+        queue: &mut [QueueRow],
     ) -> anyhow::Result<Vec<ActionRow>> {
         let stagehand = Stagehand {
             store: self.store,
@@ -135,51 +137,107 @@ impl Runner<'_> {
             run_id,
             timeout_hours: self.effective.config.guard.promotion_timeout_hours,
         };
+        let launcher = self.launcher(observation, run_id);
+        let mut sagas = Sagas { stagehand, launcher, promotions, queue, touched: Vec::new() };
         let placed = |action: ActionRow| Planned { place: place(observation, &action), action };
         let mut planned: Vec<Planned> = planned.into_iter().map(placed).collect();
         let mut whose = Vec::new();
-        for (i, promotion) in promotions.iter_mut().enumerate().filter(|(_, p)| p.state.is_open()) {
-            let steps = stagehand.steps(promotion, planned.len()).await?;
-            whose.push((i, planned.len()..planned.len() + steps.len()));
+        sagas.touched = sagas.open();
+        for saga in sagas.touched.clone() {
+            let steps = sagas.steps(saga, planned.len()).await?;
+            whose.push((saga, planned.len()..planned.len() + steps.len()));
             planned.extend(steps);
         }
         // Also what is decided but not sent yet, such as why a promotion ends, is written down before it is done.
-        self.store.save_promotions(promotions).await?;
+        sagas.save(self.store).await?;
         let stopped = || self.stopped(&observation.account);
         let mut first = ledger::apply(self.client, self.store, self.clock, planned, &stopped).await?;
         let mut going_on = Vec::new();
-        for (i, range) in whose {
-            if stagehand.settle(&mut promotions[i], &first.actions[range], &first) {
-                going_on.push(i);
+        for (saga, range) in whose {
+            if sagas.settle(saga, &first.actions[range], &first) {
+                going_on.push(saga);
             }
         }
-        self.store.save_promotions(promotions).await?;
+        sagas.save(self.store).await?;
         if first.blocked.is_some() || going_on.is_empty() {
             return Ok(first.actions);
         }
 
-        let mut follow: Vec<(usize, Vec<Planned>)> = Vec::new();
-        for i in going_on {
+        let mut follow: Vec<(Saga, Vec<Planned>)> = Vec::new();
+        for saga in going_on {
             let seq = first.actions.len() + follow.iter().map(|(_, steps)| steps.len()).sum::<usize>();
-            follow.push((i, stagehand.steps(&mut promotions[i], seq).await?));
+            follow.push((saga, sagas.steps(saga, seq).await?));
         }
-        let all: Vec<Planned> = follow.iter().flat_map(|(_, steps)| steps.clone()).collect();
-        let fitting = ledger::one_batch(&all);
-        let (mut at, mut planned, mut whose) = (0, Vec::new(), Vec::new());
-        for (i, steps) in follow {
-            if (at..at + steps.len()).all(|step| fitting.contains(&step)) {
-                whose.push((i, planned.len()..planned.len() + steps.len()));
-                planned.extend(steps.iter().cloned());
+        let (mut batch, mut planned, mut whose) = (OneBatch::default(), Vec::new(), Vec::new());
+        for (saga, steps) in follow {
+            if batch.takes(&steps.iter().map(|step| &step.place).collect::<Vec<_>>()) {
+                whose.push((saga, planned.len()..planned.len() + steps.len()));
+                planned.extend(steps);
             }
-            at += steps.len();
         }
         let second = ledger::apply(self.client, self.store, self.clock, planned, &stopped).await?;
-        for (i, range) in whose {
-            stagehand.settle(&mut promotions[i], &second.actions[range], &second);
+        for (saga, range) in whose {
+            sagas.settle(saga, &second.actions[range], &second);
         }
-        self.store.save_promotions(promotions).await?;
+        sagas.save(self.store).await?;
         first.actions.extend(second.actions);
         Ok(first.actions)
+    }
+}
+
+/// What goes on over runs: a promotion, or a launch, by its position.
+#[derive(Clone, Copy, Debug)]
+enum Saga {
+    Promotion(usize),
+    Launch(usize),
+}
+
+/// Everything that goes on over runs, with who takes it further.
+struct Sagas<'a> {
+    stagehand: Stagehand<'a>,
+    launcher: Option<Launcher<'a>>,
+    promotions: &'a mut [PromotionRow],
+    queue: &'a mut [QueueRow],
+    /// Those that were under way when the run began to act.
+    touched: Vec<Saga>,
+}
+
+impl Sagas<'_> {
+    /// Those that are under way.
+    fn open(&self) -> Vec<Saga> {
+        let promotions = self.promotions.iter().enumerate().filter(|(_, p)| p.state.is_open());
+        let launches = self.queue.iter().enumerate().filter(|(_, row)| row.state == QueueState::Launching);
+        let launches = launches.filter(|_| self.launcher.is_some());
+        promotions.map(|(i, _)| Saga::Promotion(i)).chain(launches.map(|(i, _)| Saga::Launch(i))).collect()
+    }
+
+    async fn steps(&mut self, saga: Saga, seq: usize) -> Result<Vec<Planned>, StoreError> {
+        match (saga, &self.launcher) {
+            (Saga::Promotion(i), _) => self.stagehand.steps(&mut self.promotions[i], seq).await,
+            (Saga::Launch(i), Some(launcher)) => launcher.steps(&mut self.queue[i], seq).await,
+            (Saga::Launch(_), None) => Ok(Vec::new()),
+        }
+    }
+
+    fn settle(&mut self, saga: Saga, steps: &[ActionRow], applied: &ledger::Applied) -> bool {
+        match (saga, &self.launcher) {
+            (Saga::Promotion(i), _) => self.stagehand.settle(&mut self.promotions[i], steps, applied),
+            (Saga::Launch(i), Some(launcher)) => launcher.settle(&mut self.queue[i], steps, applied),
+            (Saga::Launch(_), None) => false,
+        }
+    }
+
+    async fn save(&self, store: &dyn Store) -> Result<(), StoreError> {
+        let promotion = |saga: &Saga| match saga {
+            Saga::Promotion(i) => Some(self.promotions[*i].clone()),
+            Saga::Launch(_) => None,
+        };
+        let launch = |saga: &Saga| match saga {
+            Saga::Launch(i) => Some(self.queue[*i].clone()),
+            Saga::Promotion(_) => None,
+        };
+        store.save_promotions(&self.touched.iter().filter_map(promotion).collect::<Vec<_>>()).await?;
+        store.save_queue(&self.touched.iter().filter_map(launch).collect::<Vec<_>>()).await
     }
 }
 

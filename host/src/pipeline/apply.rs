@@ -84,7 +84,7 @@ impl Runner<'_> {
             applied_by: Some(run.run_id.clone()),
         };
         self.store.save_plan(&by).await?;
-        let done = self.act(&run.run_id, &observation, actions, &mut promotions).await?;
+        let done = self.act(&run.run_id, &observation, actions, &mut promotions, &mut []).await?;
         self.end(
             &mut run,
             &observation,
@@ -119,6 +119,12 @@ impl Runner<'_> {
         let (mut actions, mut left): (Vec<ActionRow>, Vec<String>) = (Vec::new(), Vec::new());
         // The last thing that was done is the first to be put back.
         for action in changed.iter().rev() {
+            // What was launched is paused.
+            if let (kind::CREATE_AD, Some(ad)) = (action.kind.as_str(), &action.answer) {
+                let intent = self.intent(&run, &action.stage, UNDO, Some(ad));
+                let (from, to) = (Some(Status::Active.as_str().into()), Status::Paused.as_str().into());
+                actions.push(intent.action(actions.len(), kind::PAUSE, ad, from, to));
+            }
             match back(action) {
                 Some((kind, to)) => {
                     let intent = self.intent(&run, &action.stage, UNDO, action.ad_id.as_deref());
@@ -146,7 +152,7 @@ impl Runner<'_> {
             }
         }
         // Later runs go on putting copies away until they are.
-        let done = self.act(&run.run_id, &observation, actions, &mut undone_too).await?;
+        let done = self.act(&run.run_id, &observation, actions, &mut undone_too, &mut []).await?;
         promotions.extend(undone_too);
         self.end(
             &mut run,

@@ -69,6 +69,13 @@ impl Runner<'_> {
         let sold = self.store.orders_since(&account.id, since).await?;
         let gap = self.effective.config.guard.max_attribution_gap;
         found.extend(orders::compare(observation, &sold, &numbers.settled, gap));
+        for row in self.store.queue(&account.id).await? {
+            let ad = row.ad_id.as_ref().and_then(|id| observation.index.get(id)).map(|&i| &observation.ads[i]);
+            if let Some(ad) = ad.filter(|ad| ad.effective_status.0 == "DISAPPROVED") {
+                let message = format!("{:?} was launched as ad {}: {}", row.name, ad.id, ad.effective_status.reason());
+                found.push(Health { source: "queue".into(), level: "warning".into(), message, stops: None });
+            }
+        }
         Ok(Condition::new(found, &vitals))
     }
 

@@ -11,6 +11,7 @@ mod explain;
 mod freed;
 mod ghost;
 mod health;
+mod launch;
 mod measure;
 mod observe;
 mod orders;
@@ -35,6 +36,7 @@ pub use account::AccountNumbers;
 pub use apply::Applied;
 pub use explain::{Explanation, RuleWhy, explain};
 pub use ghost::{Economy, GHOST_DAYS, GhostOutcome, GhostReport, Since, ghost_report};
+pub use launch::{Known, launch_order};
 pub use observe::{Observation, ObserveError};
 pub use plan::{Plan, PlanError};
 pub use policies::{Decider, Ready, StagePolicy, check_plan, prepare};
@@ -216,7 +218,9 @@ impl Runner<'_> {
         let mut done = Vec::new();
         if may_write {
             promotions.extend(new_promotions);
-            done = self.act(&run_id, &observation, planned, &mut promotions).await?;
+            let mut queue = self.store.queue(&observation.account.id).await?;
+            self.supply(&run_id, &observation, &record.situation, &numbers, &mut queue);
+            done = self.act(&run_id, &observation, planned, &mut promotions, &mut queue).await?;
         } else if options.dry_run {
             self.keep_plan(&run, &planned, &new_promotions).await?;
             done.extend(planned);

@@ -39,6 +39,8 @@ impl StagePolicy {
             daily_cap: None,
             min_budget: 0.0,
             max_budget: 0.0,
+            keep_ads_live: 0,
+            max_active_ads: 0,
         };
         StagePolicy { view, decider: Decider::Nobody }
     }

@@ -9,7 +9,8 @@ pub mod tables;
 
 pub use rows::{
     ActionRow, ActionState, ApprovalRow, ArtifactRow, CopyKind, GhostIntentRow, JournalRow, LifecycleRow, ModelRow,
-    OrderRow, PlanRow, PolicyFaultRow, PromotionRow, PromotionState, RunRow, StageModeRow, SwitchRow,
+    OrderRow, PlanRow, PolicyFaultRow, PromotionRow, PromotionState, QueueRow, QueueState, RunRow, StageModeRow,
+    SwitchRow,
 };
 pub use sqlite::SqliteStore;
 pub use tables::{Cell, Table};
@@ -252,6 +253,12 @@ pub trait Store: Send + Sync {
 
     /// What stages of an account would have done, oldest first.
     async fn ghost_intents(&self, account: &str) -> Result<Vec<GhostIntentRow>, StoreError>;
+
+    /// Writes creatives of the queue in their present state.
+    async fn save_queue(&self, rows: &[QueueRow]) -> Result<(), StoreError>;
+
+    /// Creatives that wait to be launched and what became of others, oldest first.
+    async fn queue(&self, account: &str) -> Result<Vec<QueueRow>, StoreError>;
 
     /// Keeps a policy by its digest, once.
     async fn save_artifact(&self, artifact: &ArtifactRow) -> Result<(), StoreError>;

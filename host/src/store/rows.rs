@@ -254,6 +254,74 @@ pub struct PlanRow {
     pub applied_by: Option<String>,
 }
 
+/// Where a creative of the queue stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum QueueState {
+    /// It waits for its turn.
+    Waiting,
+    /// Its media, creative and ad are being made.
+    Launching,
+    /// Its ad is there.
+    Launched,
+    /// It came to nothing.
+    Failed,
+    /// Somebody took it out.
+    Dropped,
+}
+
+impl QueueState {
+    /// The word that is stored.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            QueueState::Waiting => "waiting",
+            QueueState::Launching => "launching",
+            QueueState::Launched => "launched",
+            QueueState::Failed => "failed",
+            QueueState::Dropped => "dropped",
+        }
+    }
+
+    /// The state of a stored word.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        use QueueState::{Dropped, Failed, Launched, Launching, Waiting};
+        [Waiting, Launching, Launched, Failed, Dropped].into_iter().find(|s| s.as_str() == word)
+    }
+}
+
+/// A creative that waits to be launched, or what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct QueueRow {
+    /// Its id, also the marker in the names of what is made of it.
+    pub queue_id: String,
+    /// The account.
+    pub account_id: String,
+    /// Its name.
+    pub name: String,
+    /// What is launched: JSON of [`CreativeSpec`](crate::domain::CreativeSpec).
+    pub spec: String,
+    /// Where it stands.
+    pub state: QueueState,
+    /// When it was added.
+    pub added_at: Timestamp,
+    /// When it came into its state.
+    pub step_at: Timestamp,
+    /// Meta's hash of its image, once it is uploaded.
+    pub image_hash: Option<String>,
+    /// Meta's id of its video, once it is uploaded.
+    pub video_id: Option<String>,
+    /// Its creative.
+    pub creative_id: Option<String>,
+    /// Its ad.
+    pub ad_id: Option<String>,
+    /// Why it failed.
+    pub reason: Option<String>,
+    /// Its place among those that were added at once.
+    pub seq: i64,
+}
+
 /// How a stage of an account is run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StageModeRow {

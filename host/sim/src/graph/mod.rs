@@ -2,6 +2,7 @@
 //! HTTP. Meta's official SDK is the judge of its fidelity.
 
 mod batch;
+mod create;
 mod edges;
 mod error;
 mod fields;
@@ -273,6 +274,9 @@ impl Graph {
         if !asks && !self.world.standing.scopes.iter().any(|scope| scope == "ads_management") {
             return Err(ApiError::new(200, "(#200) Requires ads_management permission to manage the object"));
         }
+        if let (Some(video), Method::Get, None) = (create::find_video(&self.world, id), request.method, edge) {
+            return Ok(text(create::show_video(&mut self.world, video)));
+        }
         let node = self.find(request.method, id)?;
         match (request.method, node, edge) {
             (Method::Get, Node::Report(i), None) => Ok(text(self.poll(i))),
@@ -293,6 +297,14 @@ impl Graph {
                 Ok(text(json!({"report_run_id": id.to_string()})))
             }
             (Method::Post, node, Some("copies")) => write::copy(&mut self.world, node, &query).map(text),
+            (Method::Post, Node::Account, Some("adimages")) => {
+                create::image(&mut self.world, &query, &request.parameters).map(text)
+            }
+            (Method::Post, Node::Account, Some("advideos")) => {
+                create::video(&mut self.world, &query, &request.parameters).map(text)
+            }
+            (Method::Post, Node::Account, Some("adcreatives")) => create::creative(&mut self.world, &query).map(text),
+            (Method::Post, Node::Account, Some("ads")) => create::ad(&mut self.world, &query).map(text),
             (Method::Post, node, None) => write::update(&mut self.world, node, &query).map(text),
             (Method::Delete, node, None) => write::delete(&mut self.world, node).map(text),
             _ => Err(ApiError::unknown_path(path)),

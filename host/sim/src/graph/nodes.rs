@@ -5,7 +5,7 @@ use super::error::ApiError;
 use super::fields::{Field, Fields};
 use super::request::Query;
 use super::{Node, edges, filter};
-use crate::world::World;
+use crate::world::{Look, World};
 use serde_json::{Map, Value, json};
 
 /// Renders a node under a selection. The id always comes along.
@@ -218,8 +218,35 @@ fn ad(world: &World, index: usize, field: &str) -> Result<Option<Value>, ApiErro
     Ok(Some(value))
 }
 
+/// A field of a creative that somebody made here, where its look decides it.
+fn looks(look: &Look, field: &str) -> Option<Option<Value>> {
+    let spec = look.spec.as_ref();
+    let data = spec.map(|spec| if spec["link_data"].is_object() { &spec["link_data"] } else { &spec["video_data"] });
+    let of_data = |key: &str| data.and_then(|data| data.get(key)).cloned();
+    Some(match field {
+        "object_story_id" | "effective_object_story_id" => match &look.post {
+            Some(post) => Some(json!(post)),
+            None => return None,
+        },
+        "object_story_spec" => spec.cloned(),
+        "body" => of_data("message"),
+        "title" => of_data("name").or_else(|| of_data("title")),
+        "image_hash" => of_data("image_hash"),
+        "video_id" => of_data("video_id"),
+        "object_type" => Some(json!(if of_data("video_id").is_some() { "VIDEO" } else { "SHARE" })),
+        "call_to_action_type" => of_data("call_to_action").map(|button| button["type"].clone()),
+        "instagram_user_id" => look.instagram.as_ref().map(|id| json!(id)),
+        _ => return None,
+    })
+}
+
 fn creative(world: &World, index: usize, field: &str) -> Result<Option<Value>, ApiError> {
     let creative = &world.creatives[index];
+    if let Some(look) = &creative.look
+        && let Some(value) = looks(look, field)
+    {
+        return Ok(value);
+    }
     let post = format!("200000000000001_{}", creative.id);
     let value = match field {
         "id" => return Ok(None),

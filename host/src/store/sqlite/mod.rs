@@ -6,13 +6,14 @@ mod ledger;
 mod limits;
 mod metrics;
 mod models;
+mod queue;
 mod read;
 mod runs;
 mod tables;
 
 use super::rows::{
     ActionRow, ApprovalRow, ArtifactRow, GhostIntentRow, JournalRow, LifecycleRow, ModelRow, OrderRow, PlanRow,
-    PolicyFaultRow, PromotionRow, RunRow, StageModeRow, SwitchRow,
+    PolicyFaultRow, PromotionRow, QueueRow, RunRow, StageModeRow, SwitchRow,
 };
 use super::tables::{Cell, Table};
 use super::{AccountLock, Store, StoreError};
@@ -40,6 +41,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../migrations/0008_plans.sql")),
     M::up(include_str!("../migrations/0009_health.sql")),
     M::up(include_str!("../migrations/0010_ghost.sql")),
+    M::up(include_str!("../migrations/0011_queue.sql")),
 ];
 
 /// Another process writes for milliseconds; longer than this it hangs.
@@ -392,6 +394,14 @@ impl Store for SqliteStore {
 
     async fn ghost_intents(&self, account: &str) -> Result<Vec<GhostIntentRow>, StoreError> {
         self.read("reading intents", |connection| ghost::intents(connection, account))
+    }
+
+    async fn save_queue(&self, rows: &[QueueRow]) -> Result<(), StoreError> {
+        self.write("saving the queue", |connection| queue::save(connection, rows))
+    }
+
+    async fn queue(&self, account: &str) -> Result<Vec<QueueRow>, StoreError> {
+        self.read("reading the queue", |connection| queue::queue(connection, account))
     }
 
     async fn save_model(&self, model: &ModelRow) -> Result<(), StoreError> {
