@@ -259,3 +259,25 @@ fn what_the_shop_sold_is_imported_and_agrees() {
     assert_eq!(code, 1);
     assert!(said["error"].to_string().contains("set the language of Ads Manager to English"), "{said}");
 }
+
+#[test]
+fn what_an_account_answered_is_decided_on_again_without_it() {
+    let mut walk = Walk::begin();
+    let now = walk.facts["now"].as_str().unwrap().to_string();
+    let recorded = walk.done(&["record", "recording", "--now", &now]);
+    assert!(recorded["calls"].as_u64() > Some(5), "{recorded}");
+    let live = walk.done(&["run", "--dry-run", "--now", &now]);
+    let calls = std::fs::read_to_string(walk.folder.path().join("recording/calls.jsonl")).unwrap();
+    for secret in ["simulated-token", "simulated-secret", "appsecret_proof", "Visa", "Simulated shop\",\"timezone"] {
+        assert!(!calls.contains(secret), "{secret}");
+    }
+    walk.server.kill().unwrap();
+    let again = walk.done(&["run", "--recording", "recording"]);
+    for part in ["decisions", "budgets", "skipped", "ads", "as_of"] {
+        assert_eq!(again[part], live[part], "{part}");
+    }
+    assert_eq!((&again["dry_run"], &again["api"]["writes"]), (&json!(true), &json!(0)));
+    let (code, said) = walk.dean(&["run", "--recording", "nowhere"]);
+    assert_eq!(code, 1);
+    assert!(said["error"].to_string().contains("`dean record DIR` makes a recording"), "{said}");
+}

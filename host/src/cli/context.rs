@@ -4,11 +4,12 @@ use super::Global;
 use super::output::Usage;
 use crate::config::{self, Effective, Environment, Sources};
 use crate::domain::Clock;
-use crate::meta::{Client, Credentials, HttpTransport};
+use crate::meta::{Client, Credentials, HttpTransport, PlayingTransport, Transport};
 use crate::scoring::{self, Models};
 use crate::store::{SqliteStore, Store};
 use dean_policy::{Limits, Registry, Runtime};
 use jiff::Timestamp;
+use secrecy::SecretString;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -70,12 +71,31 @@ impl Context {
 
     /// A client of the configured account.
     pub(super) fn client(&self, clock: &Clock) -> anyhow::Result<Client> {
-        let api = &self.effective.config.api;
+        self.client_by(self.transport()?, clock)
+    }
+
+    /// The way to the configured server.
+    pub(super) fn transport(&self) -> anyhow::Result<Arc<dyn Transport>> {
+        let url = &self.effective.config.api.url;
+        let transport = HttpTransport::new(url).map_err(|reason| Usage(format!("api.url: {reason}")))?;
+        Ok(Arc::new(transport))
+    }
+
+    /// A client of the configured account by some way.
+    pub(super) fn client_by(&self, transport: Arc<dyn Transport>, clock: &Clock) -> anyhow::Result<Client> {
         let account = self.effective.account_id()?;
         let secrets = &self.effective.secrets;
         let credentials = Credentials { token: secrets.access_token()?, app_secret: secrets.app_secret.clone() };
-        let transport = HttpTransport::new(&api.url).map_err(|reason| Usage(format!("api.url: {reason}")))?;
-        Ok(Client::new(Arc::new(transport), clock.clone(), &api.version, account, credentials))
+        Ok(Client::new(transport, clock.clone(), &self.effective.config.api.version, account, credentials))
+    }
+
+    /// A client of a recording, and the clock that stands at its moment. It needs no token.
+    pub(super) fn playing(&self, folder: &Path) -> anyhow::Result<(Client, Clock)> {
+        let playing = PlayingTransport::load(folder)?;
+        let head = playing.head().clone();
+        let clock = Clock::simulated(head.at);
+        let credentials = Credentials { token: SecretString::from("recorded"), app_secret: None };
+        Ok((Client::new(Arc::new(playing), clock.clone(), &head.api_version, &head.account, credentials), clock))
     }
 
     /// Whether the server is on this machine, as simulations and recordings are.

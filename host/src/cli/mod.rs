@@ -17,6 +17,7 @@ mod model;
 mod output;
 mod policy;
 mod queue;
+mod record;
 mod replay;
 mod run;
 mod sim;
@@ -78,6 +79,8 @@ enum Command {
     GoLive(go_live::GoLiveArgs),
     /// Read history from an Ads Manager export, or orders of the shop
     Import(import::ImportArgs),
+    /// Keep the account's answers, without tokens and personal data, for run --recording
+    Record(record::RecordArgs),
     /// Why an ad was treated as it was
     Explain(explain::ExplainArgs),
     /// Make the decisions of a run again and compare them byte for byte
@@ -138,6 +141,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
             Command::Approve(args) => approve::approve(&global, args).await,
             Command::GoLive(args) => go_live::go_live(&global, args).await,
             Command::Import(args) => import::import(&global, args).await,
+            Command::Record(args) => record::record(&global, args).await,
             Command::Explain(args) => explain::explain(&global, args).await,
             Command::Replay(args) => replay::replay(&global, args).await,
             Command::Queue(command) => queue::queue(&global, command).await,

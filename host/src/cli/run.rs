@@ -6,7 +6,7 @@ use super::{Ended, Global};
 use crate::demo::{Forecast, forecast};
 use crate::domain::{Currency, Verb};
 use crate::pipeline::{self, Options, Recent, RunReport, Runner, StageReport, plain_name};
-use crate::store::Store;
+use crate::store::{SqliteStore, Store};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -33,6 +33,9 @@ pub(super) struct RunArgs {
     /// Decide by rules alone, whatever ml.mode says
     #[arg(long)]
     no_ml: bool,
+    /// Answer from a recording (`dean record`), as of its moment: nothing is asked of Meta and nothing is kept
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["now", "background", "simulate", "out"])]
+    recording: Option<PathBuf>,
     /// Run again and again until it is told to stop (Ctrl-C, SIGTERM)
     #[arg(long, conflicts_with = "now")]
     background: bool,
@@ -94,9 +97,14 @@ async fn once(global: &Global, args: &RunArgs) -> anyhow::Result<Ended> {
         let message = "--now on a real account would write by numbers of another moment\n  hint: add --dry-run";
         return Err(Usage(message.into()).into());
     }
-    let client = context.client(&clock)?;
+    let (client, clock, store) = match &args.recording {
+        Some(folder) => {
+            let (client, clock) = context.playing(folder)?;
+            (client, clock, SqliteStore::in_memory()?)
+        }
+        None => (context.client(&clock)?, clock, context.store()?),
+    };
     let registry = context.registry()?;
-    let store = context.store()?;
     let models = context.models(&store).await?;
     let policies = pipeline::prepare(&context.effective, &registry, &context.folder, &models.columns())?;
     let bar = output::shows_progress(global).then(indicatif::ProgressBar::new_spinner);
@@ -119,7 +127,8 @@ async fn once(global: &Global, args: &RunArgs) -> anyhow::Result<Ended> {
         recent: &recent,
     };
     // A look ahead needs every column, and writes nothing.
-    let (dry_run, explain) = (args.dry_run || args.simulate, args.explain || args.simulate);
+    let dry_run = args.dry_run || args.simulate || args.recording.is_some();
+    let explain = args.explain || args.simulate;
     let observes = context.effective.config.guard.ghost.unwrap_or(!context.is_simulated());
     let options = Options { stage: args.stage.clone(), dry_run, explain, observes };
     let report = runner.run(&options).await?;

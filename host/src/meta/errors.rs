@@ -121,6 +121,7 @@ impl Error {
         match self {
             // Nothing was sent, and nothing is to be sent before the time is over.
             Error::Transport { source: TransportError::Resting { .. }, .. } => Class::Resting,
+            Error::Transport { source: TransportError::NotRecorded { .. }, .. } => Class::Invalid,
             Error::Transport { .. } => Class::Transient,
             // A cut or garbled answer of a read is asked for again; a page of HTML with status 200 is too.
             Error::NotJson { .. } => Class::Transient,

@@ -68,6 +68,12 @@ pub enum TransportError {
         /// Minutes until they are free again.
         minutes: u64,
     },
+    /// There is nobody to send it to: answers come from a recording, and this one is not in it.
+    #[error("{reason}")]
+    NotRecorded {
+        /// What is missing.
+        reason: String,
+    },
     /// It may have arrived: whether it had an effect is not known.
     #[error("no answer from {host}: {reason}")]
     NoAnswer {
@@ -84,6 +90,9 @@ impl TransportError {
     pub fn hint(&self) -> &'static str {
         match self {
             TransportError::Resting { .. } => Class::Resting.hint(),
+            TransportError::NotRecorded { .. } => {
+                "another configuration asks other questions: record the account anew with this one"
+            }
             _ => "check the network and META_GRAPH_URL",
         }
     }
