@@ -56,7 +56,11 @@ impl Walk {
 
     /// One document of the program, and its exit code.
     fn dean(&self, arguments: &[&str]) -> (i32, Value) {
-        let fact = |name: &str| self.facts[name].as_str().unwrap();
+        self.dean_of(&self.facts, arguments)
+    }
+
+    fn dean_of(&self, facts: &Value, arguments: &[&str]) -> (i32, Value) {
+        let fact = |name: &str| facts[name].as_str().unwrap();
         let variables = [
             ("META_GRAPH_URL", fact("url")),
             ("META_API_VERSION", fact("api_version")),
@@ -68,6 +72,13 @@ impl Walk {
         let stderr = String::from_utf8_lossy(&output.stderr);
         let document = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{arguments:?}: {stderr}"));
         (output.status.code().unwrap(), document)
+    }
+
+    /// The same with another account configured, which the token may not see.
+    fn elsewhere(&self, arguments: &[&str]) -> (i32, Value) {
+        let mut facts = self.facts.clone();
+        facts["account"] = json!("act_42");
+        self.dean_of(&facts, arguments)
     }
 
     fn done(&self, arguments: &[&str]) -> Value {
@@ -280,4 +291,19 @@ fn what_an_account_answered_is_decided_on_again_without_it() {
     let (code, said) = walk.dean(&["run", "--recording", "nowhere"]);
     assert_eq!(code, 1);
     assert!(said["error"].to_string().contains("`dean record DIR` makes a recording"), "{said}");
+}
+
+#[test]
+fn a_token_of_another_account_is_refused_with_what_to_do_and_nothing_is_sent() {
+    let walk = Walk::begin();
+    let now = walk.facts["now"].as_str().unwrap();
+    let before = walk.door("GET /sim/truth", "");
+    let (code, said) = walk.elsewhere(&["run", "--now", now]);
+    assert_eq!(code, 1);
+    let said = said["error"].to_string();
+    assert!(said.contains("check FB_AD_ACCOUNT_ID") && said.contains("act_42"), "{said}");
+    assert_eq!(walk.door("GET /sim/truth", ""), before);
+    let (code, findings) = walk.elsewhere(&["doctor"]);
+    let problem = findings.as_array().unwrap().iter().find(|f| f["level"] == "problem").unwrap();
+    assert!(code == 1 && problem["message"].as_str().unwrap().contains("check FB_AD_ACCOUNT_ID"), "{findings}");
 }

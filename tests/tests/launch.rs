@@ -171,6 +171,21 @@ async fn no_more_are_launched_than_keep_testing_supplied_and_none_under_a_name_t
 }
 
 #[tokio::test]
+async fn an_ad_set_that_is_not_there_or_is_nobodys_gets_nothing() {
+    for (adset, words) in
+        [("42", "is not in this account"), ("120210000000200009", "belongs to no campaign of stage testing")]
+    {
+        let account = account(&[("ids.testing_adset_id", json!(adset))]).await;
+        account.queue(&[CreativeSpec { post: Some("1_1".into()), ..named("New") }]).await.unwrap();
+        let report = run(&account).await;
+        let line = report.health.iter().find(|line| line.stops.as_deref() == Some("launches")).unwrap();
+        assert!(line.message.contains(words), "{}", line.message);
+        assert_eq!(queue(&account).await[0].state, QueueState::Waiting);
+        assert!(report.actions.iter().all(|a| !a.kind.starts_with("create")) && report.api.uploads == 0);
+    }
+}
+
+#[tokio::test]
 async fn what_review_rejects_is_said() {
     let account = account(&[]).await;
     let from_the_first_write =

@@ -27,6 +27,9 @@ pub const GROWTH: &str = "growth";
 /// What it stops that no ad is paused by.
 pub const PAUSES: &str = "pauses";
 
+/// What it stops that nothing is launched by.
+pub const LAUNCHES: &str = "launches";
+
 /// Everything that is looked at.
 #[derive(Clone, Copy, Debug)]
 pub struct Facts<'a> {

@@ -235,6 +235,23 @@ impl Client {
         Ok(nodes.into_iter().filter_map(|node| node.id).collect())
     }
 
+    /// The campaign of an ad set; `None` when the account has no such ad set.
+    ///
+    /// # Errors
+    /// When the account cannot be read.
+    pub async fn campaign_of(&self, adset: &str) -> Result<Option<String>, Error> {
+        #[derive(Deserialize)]
+        struct Found {
+            id: String,
+            campaign_id: Option<String>,
+        }
+        let path = format!("{}/adsets", self.account_id());
+        let filter = serde_json::json!([{"field": "id", "operator": "IN", "value": [adset]}]);
+        let params = [("fields", "id,campaign_id".to_string()), ("filtering", filter.to_string())];
+        let found: Vec<Found> = self.list(&path, &params, ADS_PAGE).await?;
+        Ok(found.into_iter().find(|found| found.id == adset).map(|found| found.campaign_id.unwrap_or_default()))
+    }
+
     /// Looks for objects of an edge (`ads`, `adsets`) whose name holds a marker: whether a create
     /// whose outcome is unknown happened.
     ///

@@ -44,6 +44,8 @@ pub struct DayRows {
     pub unusable: Vec<Unusable>,
     /// Rows that nobody asked for, by date: left out.
     pub stray: usize,
+    /// Rows that came more than once, as pages that overlap bring them: counted once.
+    pub duplicates: usize,
 }
 
 #[derive(Debug, Deserialize)]
@@ -215,7 +217,10 @@ fn gather(rows: Vec<Row>, span: Span, currency: &Currency) -> DayRows {
                 let day = DayFacts { ad_id: ad_id.clone(), date, facts };
                 match seen.get(&(ad_id.clone(), date)) {
                     // The same row on two pages is one row.
-                    Some(&at) => out.rows[at] = day,
+                    Some(&at) => {
+                        out.rows[at] = day;
+                        out.duplicates += 1;
+                    }
                     None => {
                         seen.insert((ad_id, date), out.rows.len());
                         out.rows.push(day);

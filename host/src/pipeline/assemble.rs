@@ -58,6 +58,7 @@ impl Assembly<'_> {
             promotions: self.promotions(),
             skipped: self.skips(),
             api: self.api,
+            data: self.observation.quality.clone(),
             health: self.health(),
             timings_ms: BTreeMap::new(),
         }
@@ -294,6 +295,7 @@ impl Assembly<'_> {
 
     fn health(&self) -> Vec<Health> {
         let mut health = self.health.to_vec();
+        health.extend(self.observation.quality.health());
         let mut say = |source: &str, level: &str, message: String, stops: Option<&str>| {
             let (source, level, stops) = (source.into(), level.into(), stops.map(String::from));
             health.push(Health { source, level, message, stops });

@@ -5,7 +5,8 @@ use super::observe::Observation;
 use super::{Runner, anomaly, orders};
 use crate::domain::{Currency, Money, Pixel, Vitals, hours};
 use crate::guard::Stopped;
-use crate::health::{self, Facts, GROWTH, Health, PAUSES, WRITES};
+use crate::health::{self, Facts, GROWTH, Health, LAUNCHES, PAUSES, WRITES};
+use crate::store::{QueueRow, QueueState};
 use jiff::ToSpan;
 use std::collections::BTreeMap;
 
@@ -23,6 +24,8 @@ pub(super) struct Condition {
     pub growth: Option<String>,
     /// Why no ad may be paused.
     pub pauses: Option<String>,
+    /// Whether nothing may be launched.
+    pub launches: bool,
     /// The smallest daily budget that Meta takes.
     pub least_budget: Money,
 }
@@ -37,6 +40,7 @@ impl Condition {
             writes: first(WRITES).map(stopped),
             growth: reason(GROWTH),
             pauses: reason(PAUSES),
+            launches: first(LAUNCHES).is_some(),
             least_budget: vitals.payment.as_ref().and_then(|p| p.min_daily_budget).unwrap_or(Money::ZERO),
             found,
         }
@@ -69,7 +73,9 @@ impl Runner<'_> {
         let sold = self.store.orders_since(&account.id, since).await?;
         let gap = self.effective.config.guard.max_attribution_gap;
         found.extend(orders::compare(observation, &sold, &numbers.settled, gap));
-        for row in self.store.queue(&account.id).await? {
+        let queue = self.store.queue(&account.id).await?;
+        found.extend(self.launches_nowhere(observation, &queue).await);
+        for row in queue {
             let ad = row.ad_id.as_ref().and_then(|id| observation.index.get(id)).map(|&i| &observation.ads[i]);
             if let Some(ad) = ad.filter(|ad| ad.effective_status.0 == "DISAPPROVED") {
                 let message = format!("{:?} was launched as ad {}: {}", row.name, ad.id, ad.effective_status.reason());
@@ -77,6 +83,45 @@ impl Runner<'_> {
             }
         }
         Ok(Condition::new(found, &vitals))
+    }
+
+    /// Why nothing can be launched though something waits: the ad set for it is not there, or belongs to nobody's stage.
+    async fn launches_nowhere(&self, observation: &Observation, queue: &[QueueRow]) -> Option<Health> {
+        let waits = |row: &QueueRow| matches!(row.state, QueueState::Waiting | QueueState::Launching);
+        let adset = self.effective.config.ids.testing_adset_id.as_deref().filter(|id| !id.is_empty())?;
+        if !queue.iter().any(waits) {
+            return None;
+        }
+        let line = |message| Health {
+            source: "configuration".into(),
+            level: "critical".into(),
+            message,
+            stops: Some(LAUNCHES.into()),
+        };
+        let stage = self.policies.first().map(|policy| &policy.view)?;
+        let inside = observation.ads.iter().find(|ad| ad.adset_id.as_deref() == Some(adset));
+        let campaign = match inside {
+            Some(ad) => ad.campaign_id.clone(),
+            None => match self.client.campaign_of(adset).await {
+                Ok(Some(campaign)) => Some(campaign),
+                Ok(None) => {
+                    let message = format!(
+                        "ad set {adset} (ids.testing_adset_id) is not in this account: nothing is launched; is its id right?"
+                    );
+                    return Some(line(message));
+                }
+                // Whether it is there shows when something is made in it.
+                Err(_) => return None,
+            },
+        };
+        let belongs = campaign.as_ref().is_some_and(|campaign| stage.campaigns.contains(campaign));
+        (!belongs).then(|| {
+            line(format!(
+                "ad set {adset} (ids.testing_adset_id) belongs to no campaign of stage {}: nothing is launched into it, since \
+                 nobody would watch it there",
+                stage.name
+            ))
+        })
     }
 
     /// The file with which somebody stops every write, if it is there.

@@ -21,6 +21,7 @@ mod plan;
 mod policies;
 mod predictions;
 mod promote;
+mod quality;
 mod remember;
 mod replay;
 mod report;
@@ -40,6 +41,7 @@ pub use launch::{Known, launch_order};
 pub use observe::{Observation, ObserveError};
 pub use plan::{Plan, PlanError};
 pub use policies::{Decider, Ready, StagePolicy, check_plan, prepare};
+pub use quality::DataQuality;
 pub use remember::Recent;
 pub use replay::{Replay, ScoreReplay, ScoresReplay, StageReplay, last_decided, replay};
 pub use report::{
@@ -219,7 +221,9 @@ impl Runner<'_> {
         if may_write {
             promotions.extend(new_promotions);
             let mut queue = self.store.queue(&observation.account.id).await?;
-            self.supply(&run_id, &observation, &record.situation, &numbers, &mut queue);
+            if !condition.launches {
+                self.supply(&run_id, &observation, &record.situation, &numbers, &mut queue);
+            }
             done = self.act(&run_id, &observation, planned, &mut promotions, &mut queue).await?;
         } else if options.dry_run {
             self.keep_plan(&run, &planned, &new_promotions).await?;

@@ -1,5 +1,6 @@
 //! Observe: the account, its ads and what they did. Reads grow with pages, never with ads.
 
+use super::quality::{self, DataQuality};
 use crate::config::Config;
 use crate::domain::{Account, Ad, Campaign, Clock, Currency, DayFacts, DayLook, Facts, Lifetime, Money, Unusable};
 use crate::features::DAYS;
@@ -49,6 +50,8 @@ pub struct Observation {
     pub problems: BTreeMap<String, String>,
     /// What a person should know of the data.
     pub warnings: Vec<String>,
+    /// What Meta's answers lacked, repeated, or changed.
+    pub quality: DataQuality,
 }
 
 impl Observation {
@@ -118,6 +121,8 @@ pub(super) async fn observe(
         client.insights(Span::Days(from, today), attribution, &account.currency, count * looked_at).await?;
     refuse_beyond(most_in_a_day(config, &account.currency), &mut recent, &account.currency);
     warnings.extend(stray(&recent));
+    let known = store.days_since(&account.id, &key, from).await?;
+    let quality = quality::examine(from, today, &recent.rows, recent.duplicates, &known, &account.currency);
     store.save_unusable(&account.id, &key, at, Some((from, today)), &recent.unusable).await?;
     store.save_days(&account.id, &key, at, &recent.rows).await?;
     store.save_looks(&account.id, &key, at, &looks(today, &recent.rows)).await?;
@@ -168,6 +173,7 @@ pub(super) async fn observe(
         reach_7d: reach.rows.into_iter().map(|row| (row.ad_id, row.facts.reach)).collect(),
         problems,
         warnings,
+        quality,
         account,
     })
 }

@@ -1,5 +1,6 @@
 //! What a run did, as one value: printed for people, serialised for programs, kept in the store.
 
+use super::quality::DataQuality;
 use crate::domain::{OwnerKind, Verb};
 use crate::guard::Held;
 use crate::health::Health;
@@ -45,6 +46,9 @@ pub struct RunReport {
     pub skipped: Vec<Skip>,
     /// What it cost in calls.
     pub api: ApiUsage,
+    /// What Meta's answers lacked, repeated, or changed of days that were over.
+    #[serde(default)]
+    pub data: DataQuality,
     /// What a person should know of account and data.
     pub health: Vec<Health>,
     /// Milliseconds by phase.
