@@ -149,10 +149,13 @@ class Chronicle:
                    for at, before, to in self.steps(campaign))
 
     def steps(self, owner):
-        """Changes of an owner's daily budget, oldest first: when, from what, to what."""
+        """Changes of an owner's daily budget, oldest first: when, from what, to what.
+
+        What a copy begins with changes no budget: nobody ever spent what it took over from its source.
+        """
         money = lambda text: float(text) / self.minor
         return [(done.at, money(done.before), money(done.to)) for done in self.done
-                if done.target == owner and done.kind == "set-budget"]
+                if done.target == owner and done.kind == "set-budget" and done.before is not None]
 
     def joined_budget(self, owner, now, rises_first=True):
         """Budgets that copies brought along into a campaign, as far as it has not risen by them since.

@@ -25,7 +25,7 @@ const FAULTY_RUNS: usize = 3;
 /// Runs after them: time for two look-ups of a create, and for what was dropped.
 const QUIET_RUNS: usize = 8;
 /// The request of a first run at which writes begin.
-const FIRST_WRITE: u64 = 11;
+const FIRST_WRITE: u64 = 9;
 
 /// Settings under which decisions on one ad do not depend on what became of another.
 fn alone() -> Vec<(&'static str, Value)> {

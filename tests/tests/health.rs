@@ -17,7 +17,8 @@ fn params() -> Params {
 }
 
 async fn account(settings: &[(&str, Value)]) -> TestAccount {
-    TestAccount::new(3, params(), settings).await.unwrap()
+    let settings = [settings, &[("api.app_id", json!("500000000000001"))]].concat();
+    TestAccount::new(3, params(), &settings).await.unwrap()
 }
 
 /// What an account that stands so is found to be, its usual lines left out.

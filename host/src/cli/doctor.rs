@@ -157,7 +157,11 @@ async fn health(
     stages: &[StagePolicy],
     say: &mut impl FnMut(&'static str, &'static str, String),
 ) {
-    let (vitals, left_out) = client.vitals().await;
+    let of_app = context.effective.config.api.app_id.is_some();
+    let (vitals, left_out) = client.vitals(of_app).await;
+    if !of_app {
+        say("token", "warning", "FB_APP_ID is not set: what the token may do and when it ends is not known".into());
+    }
     let pixel = match context.effective.config.account.pixel_id.as_deref().filter(|id| !id.is_empty()) {
         Some(id) => Some(client.pixel(id).await.map_err(|error| error.to_string())),
         None => None,

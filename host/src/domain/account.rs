@@ -1,6 +1,7 @@
 //! The ad account itself.
 
 use super::money::{Currency, Money};
+use super::vitals::Payment;
 use jiff::tz::TimeZone;
 
 /// An ad account as it was observed.
@@ -26,6 +27,8 @@ pub struct Account {
     pub spend_cap: Option<Money>,
     /// Why it is disabled, Meta's number; 0 when it is not.
     pub disable_reason: i64,
+    /// How it pays.
+    pub payment: Payment,
 }
 
 /// Meta's `account_status`.

@@ -8,17 +8,14 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Vitals {
-    /// How it pays, and what it may spend at least.
-    pub payment: Option<Payment>,
     /// What its token may do.
     pub token: Option<Token>,
     /// Names of running ad sets that show ads in the European Union and do not name who pays and who gains.
     pub without_dsa: Vec<String>,
 }
 
-/// How an account pays.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-#[serde(default)]
+/// How an account pays, as far as Meta said.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Payment {
     /// Whether there is a way to pay; `None` where Meta did not say.
     pub funded: Option<bool>,
@@ -26,6 +23,8 @@ pub struct Payment {
     pub prepaid: bool,
     /// The smallest daily budget that Meta takes.
     pub min_daily_budget: Option<Money>,
+    /// Whether the account names who pays for all of its ads and who gains by them, as the EU asks.
+    pub names_payer: bool,
 }
 
 /// What a token may do, and how long.

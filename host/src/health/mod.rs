@@ -132,7 +132,7 @@ fn money(facts: &Facts<'_>, found: &mut Vec<Health>) {
             found.push(finding("warning", message, None));
         }
     }
-    let Some(payment) = &facts.vitals.payment else { return };
+    let payment = account.payment;
     if payment.funded == Some(false) {
         let message = "the account has no way to pay: add one under Billing in Ads Manager";
         found.push(finding("critical", message, Some(GROWTH)));
@@ -233,7 +233,7 @@ fn adsets(facts: &Facts<'_>, found: &mut Vec<Health>) {
         found.push(finding("warning", message, None));
     }
     let without: Vec<&str> = facts.vitals.without_dsa.iter().map(String::as_str).collect();
-    if !without.is_empty() {
+    if !without.is_empty() && !facts.account.payment.names_payer {
         let message = format!(
             "{} ad set(s) show ads in the European Union and do not name who pays for them and who gains by them: {}; set both \
              for the account under Settings in Ads Manager",

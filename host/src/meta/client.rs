@@ -117,23 +117,23 @@ const LARGEST_ERROR: usize = 16 << 10;
 
 /// A page of a list.
 #[derive(Debug, Deserialize)]
-struct Page<T> {
-    data: Vec<T>,
+pub(super) struct Page<T> {
+    pub(super) data: Vec<T>,
     #[serde(default)]
-    paging: Paging,
+    pub(super) paging: Paging,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Paging {
-    cursors: Option<Cursors>,
-    next: Option<String>,
+pub(super) struct Paging {
+    pub(super) cursors: Option<Cursors>,
+    pub(super) next: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
-struct Cursors {
-    after: Option<String>,
+pub(super) struct Cursors {
+    pub(super) after: Option<String>,
 }
 
 impl Client {
@@ -205,6 +205,13 @@ impl Client {
     /// Reads one object.
     pub(super) async fn get<T: DeserializeOwned>(&self, path: &str, params: &[(&str, String)]) -> Result<T, Error> {
         self.read(Method::Get, path, params, &self.counters.reads).await
+    }
+
+    /// Reads what can be done without: it is asked for once, and left out where that fails.
+    pub(super) async fn try_get<T: DeserializeOwned>(&self, path: &str, params: &[(&str, String)]) -> Result<T, Error> {
+        self.counters.reads.fetch_add(1, Ordering::Relaxed);
+        let reply = self.send(Method::Get, path, params, None, pace::READ).await;
+        self.answer(&format!("GET {path}"), reply)
     }
 
     /// Looks whether a report is there.

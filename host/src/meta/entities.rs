@@ -1,12 +1,15 @@
 //! The account and its ads, with ad set, campaign and creative expanded.
 
 use super::client::Client;
-use super::errors::Error;
+use super::errors::{Class, Error};
 use super::number::Number;
-use crate::domain::{Account, AccountStatus, Ad, AdSet, Campaign, Creative, Currency, EffectiveStatus, Money, Status};
+use crate::domain::{
+    Account, AccountStatus, Ad, AdSet, Campaign, Creative, Currency, EffectiveStatus, Money, Payment, Status,
+};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
+use serde_json::Value;
 use std::collections::HashMap;
 
 /// The largest page of ads that Meta answers reliably with everything expanded.
@@ -14,6 +17,9 @@ const ADS_PAGE: usize = 200;
 
 const ACCOUNT_FIELDS: &str = "id,account_id,name,account_status,disable_reason,currency,timezone_name,\
     balance,amount_spent,spend_cap";
+/// What a run can do without: a server that does not know them is asked without.
+const PAYMENT_FIELDS: &str =
+    "funding_source,is_prepay_account,min_daily_budget,default_dsa_payor,default_dsa_beneficiary";
 const AD_FIELDS: &str = "id,name,status,effective_status,created_time,adset_id,campaign_id,\
     adset{id,name,status,daily_budget,lifetime_budget,learning_stage_info},\
     campaign{id,name,status,daily_budget,lifetime_budget},\
@@ -69,6 +75,29 @@ struct AccountNode {
     balance: Option<Number>,
     amount_spent: Option<Number>,
     spend_cap: Option<Number>,
+    funding_source: Option<Value>,
+    is_prepay_account: Option<bool>,
+    min_daily_budget: Option<Number>,
+    default_dsa_payor: Option<String>,
+    default_dsa_beneficiary: Option<String>,
+}
+
+impl AccountNode {
+    fn payment(&self) -> Payment {
+        let named = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.trim().is_empty());
+        let is_something = |value: &Value| !matches!(value.as_str(), Some("" | "0")) && value.as_i64() != Some(0);
+        Payment {
+            // Meta leaves out what is not there; a server that says neither of the two says nothing about it.
+            funded: match (&self.funding_source, self.is_prepay_account) {
+                (Some(source), _) => Some(is_something(source)),
+                (None, Some(_)) => Some(false),
+                (None, None) => None,
+            },
+            prepaid: self.is_prepay_account == Some(true),
+            min_daily_budget: self.min_daily_budget.as_ref().and_then(Number::whole).map(Money),
+            names_payer: named(&self.default_dsa_payor) && named(&self.default_dsa_beneficiary),
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -127,7 +156,14 @@ impl Client {
     /// When Meta refuses, or the answer lacks what nothing works without: status, currency, zone.
     pub async fn account(&self) -> Result<Account, Error> {
         let path = self.account_id().to_string();
-        let node: AccountNode = self.get(&path, &[("fields", ACCOUNT_FIELDS.to_string())]).await?;
+        let all = format!("{ACCOUNT_FIELDS},{PAYMENT_FIELDS}");
+        let node: AccountNode = match self.get(&path, &[("fields", all)]).await {
+            Err(error) if error.class() == Class::Invalid => {
+                self.get(&path, &[("fields", ACCOUNT_FIELDS.to_string())]).await?
+            }
+            answer => answer?,
+        };
+        let payment = node.payment();
         let missing = |field: &str| Error::NotJson {
             what: format!("GET {path}"),
             status: 200,
@@ -149,6 +185,7 @@ impl Client {
             amount_spent: money(&node.amount_spent),
             spend_cap: money(&node.spend_cap).filter(|cap| *cap > Money::ZERO),
             disable_reason: node.disable_reason.as_ref().and_then(Number::whole).unwrap_or(0),
+            payment,
             id: path,
         })
     }

@@ -1,18 +1,17 @@
 //! What keeps an account going beside its ads. Each part is asked for on its own: a token that may not see one
 //! of them, or a server that does not know it, costs no more than that part.
 
-use super::client::Client;
+use super::client::{Client, Page};
 use super::errors::Error;
-use super::number::Number;
-use crate::domain::{Money, Payment, Pixel, Token, Vitals};
+use crate::domain::{Pixel, Token, Vitals};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
 
-const PAYMENT_FIELDS: &str =
-    "funding_source,is_prepay_account,min_daily_budget,default_dsa_payor,default_dsa_beneficiary";
 const ADSET_FIELDS: &str = "id,name,dsa_payor,dsa_beneficiary,targeting";
 const ADSETS_PAGE: usize = 200;
+/// Ad sets that are looked at; an account with more has been told of the first already.
+const MOST_ADSETS: usize = 20_000;
 
 /// Countries of the European Union, where ads have to name who pays for them and who gains by them (Digital Services
 /// Act, article 26).
@@ -22,15 +21,6 @@ const EU: [&str; 27] = [
 ];
 /// Groups of countries that hold some of them.
 const EU_GROUPS: [&str; 4] = ["eea", "europe", "emerging_markets", "worldwide"];
-
-#[derive(Debug, Deserialize)]
-struct PaymentNode {
-    funding_source: Option<Value>,
-    is_prepay_account: Option<bool>,
-    min_daily_budget: Option<Number>,
-    default_dsa_payor: Option<String>,
-    default_dsa_beneficiary: Option<String>,
-}
 
 #[derive(Debug, Deserialize)]
 struct TokenAnswer {
@@ -67,55 +57,31 @@ struct PixelNode {
 }
 
 impl Client {
-    /// Reads what keeps the account going. What Meta did not answer is left out, and said.
-    pub async fn vitals(&self) -> (Vitals, Vec<String>) {
+    /// Reads what keeps the account going. What Meta did not answer is left out, and said. What its token may do
+    /// is told to an app that is known.
+    pub async fn vitals(&self, of_app: bool) -> (Vitals, Vec<String>) {
         let mut vitals = Vitals::default();
         let mut left_out = Vec::new();
         let mut leave_out = |what: &str, error: Error| {
             let error = error.to_string();
             left_out.push(format!("{what} could not be read: {}", error.lines().next().unwrap_or_default()));
         };
-        let mut has_default_dsa = false;
-        match self.payment().await {
-            Ok((payment, dsa)) => {
-                vitals.payment = Some(payment);
-                has_default_dsa = dsa;
+        if of_app {
+            match self.token().await {
+                Ok(token) => vitals.token = Some(token),
+                Err(error) => leave_out("what the token may do", error),
             }
-            Err(error) => leave_out("how the account pays", error),
         }
-        match self.token().await {
-            Ok(token) => vitals.token = Some(token),
-            Err(error) => leave_out("what the token may do", error),
-        }
-        if !has_default_dsa {
-            match self.adsets_without_dsa().await {
-                Ok(names) => vitals.without_dsa = names,
-                Err(error) => leave_out("who pays for ad sets", error),
-            }
+        match self.adsets_without_dsa().await {
+            Ok(names) => vitals.without_dsa = names,
+            Err(error) => leave_out("who pays for ad sets", error),
         }
         (vitals, left_out)
     }
 
-    async fn payment(&self) -> Result<(Payment, bool), Error> {
-        let node: PaymentNode = self.get(self.account_id(), &[("fields", PAYMENT_FIELDS.into())]).await?;
-        let named = |text: &Option<String>| text.as_ref().is_some_and(|text| !text.trim().is_empty());
-        let is_something = |value: &Value| !matches!(value.as_str(), Some("" | "0")) && value.as_i64() != Some(0);
-        let payment = Payment {
-            // Meta leaves out what is not there; a server that says neither of the two says nothing about it.
-            funded: match (&node.funding_source, node.is_prepay_account) {
-                (Some(source), _) => Some(is_something(source)),
-                (None, Some(_)) => Some(false),
-                (None, None) => None,
-            },
-            prepaid: node.is_prepay_account == Some(true),
-            min_daily_budget: node.min_daily_budget.as_ref().and_then(Number::whole).map(Money),
-        };
-        Ok((payment, named(&node.default_dsa_payor) && named(&node.default_dsa_beneficiary)))
-    }
-
     async fn token(&self) -> Result<Token, Error> {
         let input = ("input_token", self.token_text());
-        let answer: TokenAnswer = self.get("debug_token", &[input]).await?;
+        let answer: TokenAnswer = self.try_get("debug_token", &[input]).await?;
         let node = answer.data;
         let moment = |seconds: i64| Timestamp::from_second(seconds).ok().filter(|_| seconds > 0);
         Ok(Token {
@@ -129,7 +95,19 @@ impl Client {
     async fn adsets_without_dsa(&self) -> Result<Vec<String>, Error> {
         let path = format!("{}/adsets", self.account_id());
         let params = [("fields", ADSET_FIELDS.into()), ("effective_status", r#"["ACTIVE"]"#.into())];
-        let adsets: Vec<AdSetNode> = self.list(&path, &params, ADSETS_PAGE).await?;
+        let mut adsets: Vec<AdSetNode> = Vec::new();
+        let mut after: Option<String> = None;
+        loop {
+            let mut of_page = params.to_vec();
+            of_page.push(("limit", ADSETS_PAGE.to_string()));
+            of_page.extend(after.clone().map(|after| ("after", after)));
+            let page: Page<AdSetNode> = self.try_get(&path, &of_page).await?;
+            adsets.extend(page.data);
+            after = page.paging.next.and(page.paging.cursors.and_then(|cursors| cursors.after));
+            if after.is_none() || adsets.len() > MOST_ADSETS {
+                break;
+            }
+        }
         let empty = |text: &Option<String>| text.as_ref().is_none_or(|text| text.trim().is_empty());
         let lacks = |adset: &AdSetNode| empty(&adset.dsa_payor) || empty(&adset.dsa_beneficiary);
         let named = |adset: AdSetNode| if adset.name.is_empty() { adset.id } else { adset.name };
@@ -141,7 +119,7 @@ impl Client {
     /// # Errors
     /// When Meta refuses, or there is no such pixel.
     pub async fn pixel(&self, id: &str) -> Result<Pixel, Error> {
-        let node: PixelNode = self.get(id, &[("fields", "id,name,last_fired_time".into())]).await?;
+        let node: PixelNode = self.try_get(id, &[("fields", "id,name,last_fired_time".into())]).await?;
         let last_fired = node.last_fired_time.as_deref().and_then(super::entities::moment);
         Ok(Pixel { id: id.into(), name: node.name, last_fired })
     }

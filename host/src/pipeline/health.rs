@@ -3,11 +3,11 @@
 use super::account::{self, AccountNumbers};
 use super::observe::Observation;
 use super::{Runner, anomaly, orders};
-use crate::domain::{Currency, Money, Pixel, Vitals, hours};
+use crate::domain::{Account, Currency, Money, Pixel, Vitals, hours};
 use crate::guard::Stopped;
 use crate::health::{self, Facts, GROWTH, Health, LAUNCHES, PAUSES, WRITES};
 use crate::store::{QueueRow, QueueState};
-use jiff::ToSpan;
+use jiff::{Timestamp, ToSpan};
 use std::collections::BTreeMap;
 
 /// Hours after which what keeps an account going is read again.
@@ -32,7 +32,7 @@ pub(super) struct Condition {
 
 impl Condition {
     /// What findings stop: of each kind the first says why.
-    fn new(found: Vec<Health>, vitals: &Vitals) -> Self {
+    fn new(found: Vec<Health>, account: &Account) -> Self {
         let first = |what: &str| found.iter().find(|h| h.stops.as_deref() == Some(what));
         let reason = |what: &str| first(what).map(|h| h.message.clone());
         let stopped = |h: &Health| Stopped { by: h.source.clone(), reason: h.message.clone() };
@@ -41,7 +41,7 @@ impl Condition {
             growth: reason(GROWTH),
             pauses: reason(PAUSES),
             launches: first(LAUNCHES).is_some(),
-            least_budget: vitals.payment.as_ref().and_then(|p| p.min_daily_budget).unwrap_or(Money::ZERO),
+            least_budget: account.payment.min_daily_budget.unwrap_or(Money::ZERO),
             found,
         }
     }
@@ -53,10 +53,11 @@ impl Runner<'_> {
         &self,
         observation: &Observation,
         numbers: &AccountNumbers,
+        dry_run: bool,
     ) -> anyhow::Result<Condition> {
         let account = &observation.account;
         let mut found: Vec<Health> = self.kill_switch().into_iter().collect();
-        let vitals = self.vitals(observation).await?;
+        let vitals = self.vitals(observation, dry_run).await?;
         let pixel = self.pixel().await;
         found.extend(examine(self, observation, numbers, &vitals, pixel.as_ref()));
         let line = |source: &str, level: &str, message, stops: &str| Health {
@@ -82,7 +83,7 @@ impl Runner<'_> {
                 found.push(Health { source: "queue".into(), level: "warning".into(), message, stops: None });
             }
         }
-        Ok(Condition::new(found, &vitals))
+        Ok(Condition::new(found, account))
     }
 
     /// Why nothing can be launched though something waits: the ad set for it is not there, or belongs to nobody's stage.
@@ -135,16 +136,16 @@ impl Runner<'_> {
         })
     }
 
-    /// What keeps the account going: read once a day, since it changes rarely.
-    async fn vitals(&self, observation: &Observation) -> anyhow::Result<Vitals> {
+    /// What keeps the account going: read once a day, since it changes rarely, by a run that may write, since it is
+    /// about writes.
+    async fn vitals(&self, observation: &Observation, dry_run: bool) -> anyhow::Result<Vitals> {
         let account = &observation.account.id;
-        if let Some((at, vitals)) = self.store.vitals(account).await?
-            && !observation.new_day
-            && hours(at, observation.at) < VITALS_HOURS
-        {
-            return Ok(vitals);
+        let known = self.store.vitals(account).await?;
+        let fresh = |at: Timestamp| !observation.new_day && hours(at, observation.at) < VITALS_HOURS;
+        if dry_run || known.as_ref().is_some_and(|(at, _)| fresh(*at)) {
+            return Ok(known.map(|(_, vitals)| vitals).unwrap_or_default());
         }
-        let (vitals, left_out) = self.client.vitals().await;
+        let (vitals, left_out) = self.client.vitals(self.effective.config.api.app_id.is_some()).await;
         left_out.iter().for_each(|what| tracing::debug!("{what}"));
         self.store.save_vitals(account, observation.at, &vitals).await?;
         Ok(vitals)

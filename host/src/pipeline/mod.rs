@@ -144,7 +144,7 @@ impl Runner<'_> {
         let numbers = account::measure(&observation, &self.effective.config, self.policies);
         // A dry run shows what would be done, and whoever applies its plan lets it.
         let ghosts = self.ghosts(&observation, options.observes && !options.dry_run).await?;
-        let mut condition = self.condition(&observation, &numbers).await?;
+        let mut condition = self.condition(&observation, &numbers, options.dry_run).await?;
         condition.found.extend(ghosts.health());
         let may_write = !options.dry_run && condition.writes.is_none();
 

@@ -205,8 +205,8 @@ impl Stagehand<'_> {
         let (ad, ad_status) = (copy.id.clone(), copy.status);
         let (budget, adset_status) = copy.adset.as_ref().map_or((None, None), |a| (a.daily_budget, a.status));
         if !copy.in_shared_campaign() && budget.map(|b| b.0) != Some(p.daily_budget) {
-            let from = budget.map(|b| b.0.to_string());
-            let action = self.action(p, steps, kind::SET_BUDGET, &adset, from, p.daily_budget.to_string());
+            // What it took over from its source was nobody's budget: this is no rise and no fall.
+            let action = self.action(p, steps, kind::SET_BUDGET, &adset, None, p.daily_budget.to_string());
             steps.push(action, place(p));
             return Ok(());
         }
