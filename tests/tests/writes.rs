@@ -124,3 +124,17 @@ async fn posts_are_as_few_as_the_writes_allow_and_one_more() {
     }
     assert!(most > 50 && copies > 10, "{most} {copies}");
 }
+
+#[tokio::test]
+async fn a_token_that_ends_midway_stops_writes_and_somebody_is_told() {
+    let account = account().await.refusing(|call| {
+        let ended = json!({"error": {"message": "Session has expired", "type": "OAuthException", "code": 190, "error_subcode": 463}});
+        (call.method == Method::Post).then_some(ended)
+    });
+    let report = account.run(&Options::default()).await.unwrap();
+    assert!(!report.complete() && report.api.posts == 1, "the first one says it: {:?}", report.api);
+    assert!(report.actions.iter().all(|a| a.state == "failed" || a.state == "dropped"), "{:?}", report.actions);
+    let line = report.health.iter().find(|line| line.source == "meta").unwrap();
+    assert_eq!((line.level.as_str(), line.stops.as_deref()), ("critical", Some("writes")));
+    assert!(line.message.contains("error 190/463"), "{}", line.message);
+}

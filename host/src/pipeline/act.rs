@@ -7,6 +7,7 @@ use super::observe::Observation;
 use super::promote::{self, Stagehand};
 use crate::domain::{Ad, Status, Verb};
 use crate::guard::Verdicts;
+use crate::health::{Health, WRITES};
 use crate::ledger::{self, Intent, OneBatch, Place, Planned, kind};
 use crate::store::{ActionRow, CopyKind, PromotionRow, QueueRow, QueueState, Store, StoreError};
 
@@ -129,7 +130,7 @@ impl Runner<'_> {
         planned: Vec<ActionRow>,
         promotions: &mut [PromotionRow],
         queue: &mut [QueueRow],
-    ) -> anyhow::Result<Vec<ActionRow>> {
+    ) -> anyhow::Result<Acted> {
         let stagehand = Stagehand {
             store: self.store,
             clock: self.clock,
@@ -160,7 +161,7 @@ impl Runner<'_> {
         }
         sagas.save(self.store).await?;
         if first.blocked.is_some() || going_on.is_empty() {
-            return Ok(first.actions);
+            return Ok(Acted { actions: first.actions, blocked: first.blocked });
         }
 
         let mut follow: Vec<(Saga, Vec<Planned>)> = Vec::new();
@@ -181,7 +182,25 @@ impl Runner<'_> {
         }
         sagas.save(self.store).await?;
         first.actions.extend(second.actions);
-        Ok(first.actions)
+        Ok(Acted { actions: first.actions, blocked: second.blocked })
+    }
+}
+
+/// What a run did.
+#[derive(Debug, Default)]
+pub(super) struct Acted {
+    /// The actions, in their final state.
+    pub actions: Vec<ActionRow>,
+    /// Why nothing more could be written, if so.
+    pub blocked: Option<String>,
+}
+
+impl Acted {
+    /// What a person should know of it.
+    pub(super) fn health(&self) -> Option<Health> {
+        let reason = self.blocked.as_ref()?.lines().next().unwrap_or_default();
+        let message = format!("nothing more was written in this run: {reason}");
+        Some(Health { source: "meta".into(), level: "critical".into(), message, stops: Some(WRITES.into()) })
     }
 }
 

@@ -84,7 +84,7 @@ impl Runner<'_> {
             applied_by: Some(run.run_id.clone()),
         };
         self.store.save_plan(&by).await?;
-        let done = self.act(&run.run_id, &observation, actions, &mut promotions, &mut []).await?;
+        let done = self.act(&run.run_id, &observation, actions, &mut promotions, &mut []).await?.actions;
         self.end(
             &mut run,
             &observation,
@@ -152,7 +152,7 @@ impl Runner<'_> {
             }
         }
         // Later runs go on putting copies away until they are.
-        let done = self.act(&run.run_id, &observation, actions, &mut undone_too, &mut []).await?;
+        let done = self.act(&run.run_id, &observation, actions, &mut undone_too, &mut []).await?.actions;
         promotions.extend(undone_too);
         self.end(
             &mut run,

@@ -224,7 +224,9 @@ impl Runner<'_> {
             if !condition.launches {
                 self.supply(&run_id, &observation, &record.situation, &numbers, &mut queue);
             }
-            done = self.act(&run_id, &observation, planned, &mut promotions, &mut queue).await?;
+            let acted = self.act(&run_id, &observation, planned, &mut promotions, &mut queue).await?;
+            condition.found.extend(acted.health());
+            done = acted.actions;
         } else if options.dry_run {
             self.keep_plan(&run, &planned, &new_promotions).await?;
             done.extend(planned);
