@@ -201,6 +201,13 @@ fn a_plan_is_made_read_done_and_put_back() {
     assert_eq!(undone["of"], applied["run_id"]);
     let live = |ads: &Value| ads.as_array().unwrap().iter().filter(|ad| ad["live"] == true).count();
     assert_eq!(live(&walk.door("GET /sim/truth", "")), live(&before), "everything runs as before");
+
+    // Put back once: what was changed since is somebody's.
+    let (code, again) = walk.dean(&["undo", applied["run_id"].as_str().unwrap(), "--now", now]);
+    assert!(code == 3 && again["actions"] == json!([]), "{again}");
+    let left = again["left"].as_array().unwrap();
+    let by = format!("run {} changed it since", undone["run_id"].as_str().unwrap());
+    assert!(!left.is_empty() && left.iter().all(|line| line.as_str().unwrap().contains(&by)), "{again}");
 }
 
 #[test]
@@ -276,7 +283,7 @@ fn what_an_account_answered_is_decided_on_again_without_it() {
     let mut walk = Walk::begin();
     let now = walk.facts["now"].as_str().unwrap().to_string();
     let recorded = walk.done(&["record", "recording", "--now", &now]);
-    assert!(recorded["calls"].as_u64() > Some(5), "{recorded}");
+    assert!(recorded["calls"].as_u64() >= Some(5), "{recorded}");
     let live = walk.done(&["run", "--dry-run", "--now", &now]);
     let calls = std::fs::read_to_string(walk.folder.path().join("recording/calls.jsonl")).unwrap();
     for secret in ["simulated-token", "simulated-secret", "appsecret_proof", "Visa", "Simulated shop\",\"timezone"] {

@@ -357,6 +357,19 @@ impl TestAccount {
         self.server.graph().world().sizes()
     }
 
+    /// Gives the account another token, and the client too.
+    ///
+    /// # Panics
+    /// When the server's address is none.
+    pub fn renew_token(&mut self) {
+        let token = "another-token";
+        self.server.graph().set_token(token);
+        let transport = HttpTransport::new(&self.server.url()).unwrap_or_else(|reason| panic!("{reason}"));
+        let credentials = Credentials { token: SecretString::from(token), app_secret: None };
+        let id = self.client.account_id().to_string();
+        self.client = Client::new(Arc::new(transport), self.clock.clone(), "v26.0", &id, credentials);
+    }
+
     /// Sets a daily budget as somebody would in Ads Manager, minor units.
     pub fn set_daily_budget(&self, owner: &str, minor: i64) {
         self.post(owner, "daily_budget", minor.to_string());

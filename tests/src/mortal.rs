@@ -170,7 +170,7 @@ store! {
         fn save_vitals(account: &str, at: Timestamp, vitals: &Vitals) -> ();
         fn save_orders(account: &str, orders: &[OrderRow]) -> ();
         fn ask_approvals(asked: &[ApprovalRow]) -> ();
-        fn approve(account: &str, target: &str, at: Timestamp) -> usize;
+        fn approve(question: &ApprovalRow, at: Timestamp) -> bool;
         fn save_stage_mode(row: &StageModeRow) -> ();
         fn save_ghost_intents(rows: &[GhostIntentRow]) -> ();
         fn save_queue(rows: &[QueueRow]) -> ();

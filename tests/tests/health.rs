@@ -148,6 +148,39 @@ async fn without_a_pixel_id_events_that_stay_away_tell_and_no_ad_is_paused_for_t
     assert_eq!(hours, 3 * 24, "until the day is more than three days back");
 }
 
+#[tokio::test]
+async fn a_shop_that_gives_up_its_add_to_cart_event_is_no_anomaly_while_purchases_arrive() {
+    let account = account(&[]).await.altering(|call, body| {
+        if call.path.ends_with("/insights") && call.params.iter().any(|(name, _)| name == "time_increment") {
+            // From the 14th on no row has a cart.
+            for row in body["data"].as_array_mut().into_iter().flatten() {
+                if row["date_start"].as_str() >= Some("2026-06-14")
+                    && let Some(actions) = row["actions"].as_array_mut()
+                {
+                    actions.retain(|action| !action["action_type"].as_str().unwrap_or_default().contains("cart"));
+                }
+            }
+        }
+    });
+    for _ in 0..8 {
+        let report = account.run(&Options { dry_run: true, ..Options::default() }).await.unwrap();
+        assert!(report.health.iter().all(|line| line.source != "anomaly"), "{}: {:?}", report.as_of, report.health);
+        account.advance(6);
+    }
+}
+
+#[tokio::test]
+async fn a_token_that_was_renewed_is_looked_at_anew() {
+    let mut account = account(&[]).await;
+    account.server.graph().world_mut().standing_mut().scopes = vec!["ads_read".into()];
+    let report = account.run(&Options::default()).await.unwrap();
+    assert_eq!(report.api.writes, 0);
+    account.server.graph().world_mut().standing_mut().scopes = vec!["ads_management".into()];
+    account.renew_token();
+    account.advance(1);
+    assert!(account.run(&Options::default()).await.unwrap().api.writes > 0, "within the same account day");
+}
+
 /// Orders of so many days before now, of which every `one_in` is left out.
 async fn sold(account: &TestAccount, keep: impl Fn(i64, usize) -> bool) {
     let csv = account.server.graph().world().orders();
@@ -211,7 +244,7 @@ async fn what_adds_much_waits_for_a_yes_and_is_done_by_the_next_run() {
     let held = first.decisions.iter().find(|d| d.ad_id == asked.target_id && d.verb == Verb::Promote).unwrap();
     assert!(held.held.as_ref().unwrap().reason.contains(&format!("`dean approve {}`", asked.target_id)), "{held:?}");
     assert!(asked.why.contains("The policy wanted to promote"), "{}", asked.why);
-    account.store.approve(account.client.account_id(), &asked.target_id, account.clock.now()).await.unwrap();
+    assert!(account.store.approve(asked, account.clock.now()).await.unwrap());
     account.advance(1);
     let second = account.run(&Options::default()).await.unwrap();
     let promoted: Vec<&str> =

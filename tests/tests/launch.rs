@@ -95,13 +95,16 @@ async fn every_kind_of_creative_becomes_an_ad_that_is_reviewed_and_delivers() {
     let folder = TempDir::new().unwrap();
     let account = account(&[]).await;
     account.queue(&every_kind(&folder)).await.unwrap();
-    let report = run(&account).await;
-    assert!(report.complete(), "{:?}", report.actions);
+    let first = run(&account).await;
+    assert!(first.complete(), "{:?}", first.actions);
+    account.advance(1);
+    let second = run(&account).await;
     let rows = queue(&account).await;
     assert!(rows.iter().all(|row| row.state == QueueState::Launched), "{rows:#?}");
-    let of = |kind: &str| report.actions.iter().filter(|a| a.kind == kind).count();
-    assert_eq!((of("create-creative"), of("create-ad")), (5, 6), "one creative was there");
-    assert_eq!(report.api.uploads, 1 + (1 + 3 + 1) + 1, "an image, a video in three pieces, one that is fetched");
+    let of = |report: &RunReport, kind: &str| report.actions.iter().filter(|a| a.kind == kind).count();
+    assert_eq!((of(&first, "create-creative"), of(&first, "create-ad")), (5, 1), "one creative was there");
+    assert_eq!((of(&second, "create-creative"), of(&second, "create-ad")), (0, 5));
+    assert_eq!(first.api.uploads, 1 + (1 + 3 + 1) + 1, "an image, a video in three pieces, one that is fetched");
 
     let of_name = |name: &str| rows.iter().find(|row| row.name == name).unwrap();
     let story = field(&account, of_name("An image").creative_id.as_ref().unwrap(), "object_story_spec");
@@ -131,13 +134,8 @@ async fn every_kind_of_creative_becomes_an_ad_that_is_reviewed_and_delivers() {
     assert_eq!(decision.stage, "testing", "{}", decision.why);
     assert_eq!(report.api.uploads, 0, "nothing is made twice");
 
-    let undone = account.undo(&report_of(&account).await).await.unwrap();
+    let undone = account.undo(&second.run_id).await.unwrap();
     assert!(undone.actions.iter().any(|a| a.kind == "pause" && a.target == ad && a.state == "done"), "{undone:?}");
-}
-
-/// The first run of an account.
-async fn report_of(account: &TestAccount) -> String {
-    account.store.runs(account.client.account_id(), 100).await.unwrap().pop().unwrap().run_id
 }
 
 #[tokio::test]
@@ -148,14 +146,14 @@ async fn no_more_are_launched_than_keep_testing_supplied_and_none_under_a_name_t
     let account =
         account(&[("stages.testing.keep_ads_live", json!(live + 2)), ("stages.testing.policy", json!(""))]).await;
     let ads = account.client.ads().await.unwrap().value;
-    let active = ads.iter().filter(|ad| ad.effective_status.may_spend());
+    let active = ads.iter().filter(|ad| ad.status == Some(dean::domain::Status::Active));
     let testing = account.effective.config.ids.testing_campaign_id.clone();
     let active = active.filter(|ad| ad.campaign_id == testing).count();
     let waiting: Vec<CreativeSpec> =
         (0..9).map(|i| CreativeSpec { post: Some(format!("1_{i}")), ..named(&format!("New {i}")) }).collect();
     let taken = CreativeSpec { post: Some("1_9".into()), ..named(&ads[0].name) };
     account.queue(&[waiting, vec![taken]].concat()).await.unwrap();
-    for _ in 0..3 {
+    for _ in 0..4 {
         run(&account).await;
         account.advance(1);
     }
@@ -192,8 +190,10 @@ async fn what_review_rejects_is_said() {
         dean_sim::Faults { share: 1.0, kinds: vec![dean_sim::Fault::Rejected], ..Default::default() };
     account.server.graph().set_faults(from_the_first_write);
     account.queue(&[CreativeSpec { post: Some("1_1".into()), ..named("New") }]).await.unwrap();
-    run(&account).await;
-    account.advance(9);
+    for _ in 0..2 {
+        run(&account).await;
+        account.advance(9);
+    }
     let report = run(&account).await;
     let line = report.health.iter().find(|line| line.source == "queue").unwrap();
     assert!(
@@ -206,10 +206,19 @@ async fn what_review_rejects_is_said() {
 #[tokio::test]
 async fn nothing_is_launched_where_nothing_may_be_made_to_spend_more() {
     let account = account(&[]).await;
-    account.server.graph().world_mut().standing_mut().funding = false;
     account.queue(&[CreativeSpec { post: Some("1_1".into()), ..named("New") }]).await.unwrap();
+    account.server.graph().world_mut().standing_mut().funding = false;
     run(&account).await;
-    assert_eq!(queue(&account).await[0].state, QueueState::Waiting);
+    assert_eq!(queue(&account).await[0].state, QueueState::Waiting, "nothing may be made to spend more");
+    account.server.graph().world_mut().standing_mut().funding = true;
+    account.set_status(ADSET, "PAUSED");
+    run(&account).await;
+    assert_eq!(queue(&account).await[0].state, QueueState::Waiting, "somebody rests the ad set");
+    account.set_status(ADSET, "ACTIVE");
+    account.run(&Options { stage: Some("scaling".into()), ..Options::default() }).await.unwrap();
+    assert_eq!(queue(&account).await[0].state, QueueState::Waiting, "another stage was asked for");
+    run(&account).await;
+    assert_eq!(queue(&account).await[0].state, QueueState::Launching);
 }
 
 #[tokio::test]

@@ -4,7 +4,6 @@ use super::context::{Context, clock};
 use super::output::{self, Usage};
 use super::{Ended, Global};
 use crate::domain::hours;
-use crate::pipeline::RunReport;
 use crate::store::{ApprovalRow, Store};
 use clap::Args;
 use serde_json::json;
@@ -35,8 +34,11 @@ pub(super) async fn approve(global: &Global, args: ApproveArgs) -> anyhow::Resul
             .into());
         }
     }
-    for target in &args.targets {
-        store.approve(&account, target, now).await?;
+    for row in waiting.iter().filter(|row| args.targets.contains(&row.target_id)) {
+        if !store.approve(row, now).await? {
+            let message = format!("{} was asked for anew meanwhile: look again with `dean approve`", row.target_id);
+            return Err(Usage(message).into());
+        }
     }
     let approved = |row: &&&ApprovalRow| args.targets.contains(&row.target_id);
     let (done, left): (Vec<&ApprovalRow>, Vec<&ApprovalRow>) = waiting.iter().copied().partition(|row| approved(&row));
@@ -44,9 +46,7 @@ pub(super) async fn approve(global: &Global, args: ApproveArgs) -> anyhow::Resul
         output::json(&json!({"account": account, "approved": done, "waiting": left}));
         return Ok(Ended::Done);
     }
-    let newest = store.runs(&account, 1).await?.into_iter().next().and_then(|run| run.report);
-    let code = newest.and_then(|bytes| RunReport::unpack(&bytes).ok()).map(|report| report.currency);
-    let currency = crate::domain::Currency::new(code.as_deref().unwrap_or_default());
+    let currency = context.frame(&store, &account).await?.currency;
     for row in &done {
         let amount = currency.format(crate::domain::Money(row.amount));
         output::line(&format!(

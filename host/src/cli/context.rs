@@ -3,17 +3,23 @@
 use super::Global;
 use super::output::Usage;
 use crate::config::{self, Effective, Environment, Sources};
-use crate::domain::Clock;
+use crate::domain::{Clock, Currency};
+use crate::import::Frame;
 use crate::meta::{Client, Credentials, HttpTransport, PlayingTransport, Transport};
+use crate::pipeline::RunReport;
 use crate::scoring::{self, Models};
 use crate::store::{SqliteStore, Store};
 use dean_policy::{Limits, Registry, Runtime};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use secrecy::SecretString;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
+
+/// Runs that are looked through for one that ended.
+const RUNS_SEARCHED: u32 = 100;
 
 /// The effective configuration and where things lie.
 pub(super) struct Context {
@@ -25,6 +31,11 @@ pub(super) struct Context {
 impl Context {
     /// Loads the configuration.
     pub(super) fn load(global: &Global) -> anyhow::Result<Self> {
+        let named = global.config != Path::new("config");
+        if named && !global.config.is_dir() {
+            let message = format!("--config {}: there is no such folder", global.config.display());
+            return Err(Usage(message).into());
+        }
         let environment = Environment::read(Path::new(".env"))?;
         let data_dir = data_dir(global, &environment);
         let sources = Sources {
@@ -103,6 +114,20 @@ impl Context {
         let url = self.effective.config.api.url.as_str();
         let host = url.split_once("://").map_or(url, |(_, rest)| rest);
         ["127.", "localhost", "[::1]"].iter().any(|local| host.starts_with(local))
+    }
+
+    /// What amounts and days are meant in: as the last run that ended saw the account, else as Meta says now.
+    pub(super) async fn frame(&self, store: &dyn Store, account: &str) -> anyhow::Result<Frame> {
+        for run in store.runs(account, RUNS_SEARCHED).await? {
+            let report = run.report.and_then(|bytes| RunReport::unpack(&bytes).ok());
+            if let Some(report) = report
+                && let Ok(zone) = TimeZone::get(&report.timezone)
+            {
+                return Ok(Frame { currency: Currency::new(&report.currency), zone });
+            }
+        }
+        let account = self.client(&Clock::System)?.account().await?;
+        Ok(Frame { currency: account.currency, zone: account.zone })
     }
 
     /// The account of stored runs: the configured one with `act_`.

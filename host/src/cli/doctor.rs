@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::output;
 use super::{Ended, Global};
-use crate::domain::{Account, Clock, Money, NEARLY_USED_UP};
+use crate::domain::{Account, Clock, Money, NEARLY_USED_UP, hours};
 use crate::health::{self, Facts};
 use crate::meta::Client;
 use crate::pipeline::{self, StagePolicy};
@@ -149,6 +149,9 @@ async fn account(
     limits(context, &client, say).await;
 }
 
+/// Hours of silence after which a pixel is worth a look, however few visitors there are.
+const PIXEL_SILENT_HOURS: f64 = 24.0;
+
 /// What keeps the account from delivering or from being changed, if anything.
 async fn health(
     context: &Context,
@@ -169,7 +172,9 @@ async fn health(
     match &pixel {
         Some(Ok(pixel)) => {
             let last = pixel.last_fired.map_or("nothing yet".into(), |at| format!("something last at {at}"));
-            say("pixel", "ok", format!("{} ({}) reported {last}", pixel.name, pixel.id));
+            let silent = pixel.last_fired.is_none_or(|at| hours(at, Clock::System.now()) > PIXEL_SILENT_HOURS);
+            let level = if silent { "warning" } else { "ok" };
+            say("pixel", level, format!("{} ({}) reported {last}", pixel.name, pixel.id));
         }
         Some(Err(_)) => {}
         None => say(

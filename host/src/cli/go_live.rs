@@ -4,10 +4,9 @@ use super::context::{Context, clock};
 use super::output::{self, Usage};
 use super::{Ended, Global};
 use crate::domain::Currency;
-use crate::pipeline::{self, Economy, GHOST_DAYS, GhostOutcome, GhostReport, RunReport, plain_name};
+use crate::pipeline::{self, Economy, GHOST_DAYS, GhostOutcome, GhostReport, plain_name};
 use crate::store::{StageModeRow, Store};
 use clap::Args;
-use jiff::tz::TimeZone;
 use serde_json::json;
 
 #[derive(Debug, Args)]
@@ -105,13 +104,11 @@ async fn economy(context: &Context, store: &dyn Store, account: &str, stage: &st
     let registry = context.registry()?;
     let policies = pipeline::prepare(&context.effective, &registry, &context.folder, &context.scores().await?)?;
     let aim = policies.iter().find(|p| p.view.name == stage).and_then(|p| p.ready()?.target_cpa);
-    let newest = store.runs(account, 1).await?.into_iter().next().and_then(|run| run.report);
-    let report = newest.and_then(|bytes| RunReport::unpack(&bytes).ok());
-    let (code, zone) = report.map_or((String::new(), String::new()), |report| (report.currency, report.timezone));
+    let frame = context.frame(store, account).await?;
     let config = &context.effective.config;
     Ok(Economy {
-        currency: Currency::new(&code),
-        zone: TimeZone::get(&zone).unwrap_or(TimeZone::UTC),
+        currency: frame.currency,
+        zone: frame.zone,
         cogs: config.economics.cogs_per_purchase,
         enough: config.economics.breakeven_cpa.or(aim).unwrap_or(0.0),
     })

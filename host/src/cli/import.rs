@@ -3,12 +3,10 @@
 use super::context::Context;
 use super::output::{self, Usage};
 use super::{Ended, Global};
-use crate::domain::{Clock, Currency, DayFacts};
-use crate::import::{self, Frame};
-use crate::pipeline::RunReport;
+use crate::domain::{Clock, DayFacts};
+use crate::import;
 use crate::store::{OrderRow, Store};
 use clap::{Args, Subcommand};
-use jiff::tz::TimeZone;
 use serde_json::json;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -44,7 +42,7 @@ pub(super) async fn import(global: &Global, args: ImportArgs) -> anyhow::Result<
 
 async fn orders(global: &Global, context: &Context, file: &Path) -> anyhow::Result<()> {
     let (store, account) = (context.store()?, context.stored_account()?);
-    let frame = frame(context, &store, &account).await?;
+    let frame = context.frame(&store, &account).await?;
     let orders = import::orders(file, &frame)?;
     store.save_orders(&account, &orders.rows).await?;
     let count = |is: fn(&OrderRow) -> bool| orders.rows.iter().filter(|row| is(row)).count();
@@ -59,17 +57,17 @@ async fn orders(global: &Global, context: &Context, file: &Path) -> anyhow::Resu
         return Ok(());
     }
     let span = first.zip(last).map(|(first, last)| format!(", {first} to {last}")).unwrap_or_default();
-    output::line(&format!("{} orders{span}, {cancelled} of them cancelled or paid back.", orders.rows.len()));
+    output::line(&format!("{} orders{span}, {cancelled} of them never paid.", orders.rows.len()));
     if orders.other_currency > 0 {
         let code = frame.currency.code();
-        output::line(&format!("{} lines were left out: they are not in {code}.", orders.other_currency));
+        output::line(&format!("{} of them are not in {code}: they count, without a value.", orders.other_currency));
     }
     Ok(())
 }
 
 async fn history(global: &Global, context: &Context, file: &Path) -> anyhow::Result<()> {
     let (store, account) = (context.store()?, context.stored_account()?);
-    let frame = frame(context, &store, &account).await?;
+    let frame = context.frame(&store, &account).await?;
     let history = import::history(file, &frame)?;
     let attribution = &context.effective.config.attribution;
     let known = |windows: &[String]| windows.iter().cloned().collect::<HashSet<String>>();
@@ -108,16 +106,4 @@ async fn history(global: &Global, context: &Context, file: &Path) -> anyhow::Res
         output::line(&format!("The file names no attribution: it is taken as {key}, the configured one."));
     }
     Ok(())
-}
-
-/// What amounts and days are meant in: as the last run saw the account, else as Meta says now.
-async fn frame(context: &Context, store: &dyn Store, account: &str) -> anyhow::Result<Frame> {
-    let newest = store.runs(account, 1).await?.into_iter().next().and_then(|run| run.report);
-    if let Some(report) = newest.and_then(|bytes| RunReport::unpack(&bytes).ok())
-        && let Ok(zone) = TimeZone::get(&report.timezone)
-    {
-        return Ok(Frame { currency: Currency::new(&report.currency), zone });
-    }
-    let account = context.client(&Clock::System)?.account().await?;
-    Ok(Frame { currency: account.currency, zone: account.zone })
 }

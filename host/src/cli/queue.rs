@@ -25,9 +25,19 @@ pub(super) enum QueueCommand {
 
 /// Add creatives: a post or creative that is there, or media with text, link and call to action
 ///
-/// A TOML file has one [[creative]] each, a CSV file one line each, with name and one of post, creative, image,
-/// image_url, video, video_url; then text, title, description, link, call_to_action, url_tags, tags.
+/// A TOML file has one [[creative]] each, a CSV file one line each with a header of the same names:
+///
+///     [[creative]]
+///     name = "Red shoes, video 3"
+///     video = "red-shoes.mp4"          # or image, image_url, video_url; or post or creative, which are there
+///     text = "Sand proof."
+///     title = "Red shoes"
+///     call_to_action = "SHOP_NOW"      # the button
+///     tags = ["ugc", "shoes"]          # what it is like
+///
+/// and description, link (else STORE_URL), url_tags. FB_PAGE_ID names the page that speaks.
 #[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
 pub(super) struct AddArgs {
     /// A .toml or .csv file
     #[arg(required_unless_present = "supabase", conflicts_with = "supabase")]
@@ -57,6 +67,11 @@ pub(super) struct DropArgs {
 pub(super) async fn queue(global: &Global, command: QueueCommand) -> anyhow::Result<Ended> {
     let context = Context::load(global)?;
     let (store, account) = (context.store()?, context.stored_account()?);
+    // No run may launch from a queue that is being changed.
+    let _lock = match command {
+        QueueCommand::List(_) => None,
+        _ => Some(store.lock_account(&account).await?),
+    };
     match command {
         QueueCommand::Add(args) => add(global, &context, &store, &account, args).await,
         QueueCommand::List(args) => list(global, &store, &account, args.all).await,
@@ -90,7 +105,8 @@ async fn add(
     let known = store.queue(account).await?;
     let name = |name: &str| name.trim().to_lowercase();
     let is_there = |spec: &&CreativeSpec| {
-        let gone = |row: &&QueueRow| !matches!(row.state, QueueState::Failed | QueueState::Dropped);
+        // A table goes on listing what was dropped or failed here; a file that names it again means it.
+        let gone = |row: &&QueueRow| args.supabase || !matches!(row.state, QueueState::Failed | QueueState::Dropped);
         known.iter().filter(gone).any(|row| name(&row.name) == name(&spec.name))
     };
     let (twice, new): (Vec<&CreativeSpec>, Vec<&CreativeSpec>) = read.iter().partition(is_there);

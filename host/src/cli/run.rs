@@ -244,6 +244,11 @@ fn print(report: &RunReport, explain: bool) {
         let name = all.find(|(ad, _)| *ad == id).map(|(_, name)| format!("{} ({id})", plain_name(name)));
         name.unwrap_or_else(|| id.clone())
     };
+    for action in report.actions.iter().filter(|a| a.kind == "create-ad" && a.state == "done") {
+        let made: serde_json::Value = serde_json::from_str(&action.to).unwrap_or_default();
+        let (name, ad) = (made["name"].as_str().unwrap_or_default(), action.created.as_deref().unwrap_or_default());
+        output::line(&format!("launched {name} ({ad}): Meta reviews it first"));
+    }
     for p in &report.promotions {
         output::line(&format!("promotion of {} to {}: {}", name_of(&p.ad_id), p.to_stage, p.note));
     }

@@ -163,6 +163,8 @@ pub struct Guard {
     pub stop_min_purchases: f64,
     /// Account days, today and this many before, after whose spend without a single purchase nothing is made to spend more.
     pub stop_days_without_purchase: u32,
+    /// Whether nothing is changed while events of ads stop being reported, and no ad paused for such a day afterwards.
+    pub anomaly_hold: bool,
     /// The share by which Meta may attribute more purchases than the shop sold (`dean import orders`) before budgets rest.
     pub max_attribution_gap: f64,
     /// Hours after which the copy of a promoted ad that does not deliver is given up.
@@ -187,6 +189,7 @@ impl Default for Guard {
             stop_cpa_ratio: 1.5,
             stop_min_purchases: 3.0,
             stop_days_without_purchase: 2,
+            anomaly_hold: true,
             max_attribution_gap: 0.25,
             promotion_timeout_hours: 24.0,
         }

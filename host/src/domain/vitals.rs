@@ -10,6 +10,8 @@ use serde::{Deserialize, Serialize};
 pub struct Vitals {
     /// What its token may do.
     pub token: Option<Token>,
+    /// Which token that was: the beginning of its SHA-256.
+    pub token_digest: String,
     /// Names of running ad sets that show ads in the European Union and do not name who pays and who gains.
     pub without_dsa: Vec<String>,
 }

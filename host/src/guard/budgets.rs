@@ -32,6 +32,11 @@ fn try_budget(bench: &mut Bench<'_>, p: &BudgetProposal) -> Result<(Money, Optio
     let Some((name, stage)) = bench.situation.stages.get_key_value(&p.stage) else {
         return Err(held("no-stage", format!("there is no stage {}", p.stage)));
     };
+    if p.to < from
+        && let Some(reason) = &bench.situation.pauses_stopped
+    {
+        return Err(held("anomaly", reason.clone()));
+    }
     let mut limit = None;
     let mut to = p.to;
     // Whatever a stage's smallest budget is, a budget that is below it already is not raised to it.

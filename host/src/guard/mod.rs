@@ -6,7 +6,7 @@
 mod budgets;
 mod rules;
 
-pub use rules::judge;
+pub use rules::{judge, may_grow};
 
 use crate::domain::{Currency, Money, Verb};
 use serde::{Deserialize, Serialize};

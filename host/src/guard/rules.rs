@@ -1,7 +1,8 @@
 //! The limits on ads, in the order in which they are tried.
 
 use super::{
-    APPROVAL, AdProposal, AdVerdict, GHOST, Held, OVERSPEND, Promotion, Proposals, Situation, Verdicts, budgets, held,
+    APPROVAL, AdProposal, AdVerdict, BudgetProposal, GHOST, Held, OVERSPEND, Promotion, Proposals, Situation, Verdicts,
+    budgets, held,
 };
 use crate::domain::{Money, Verb};
 use std::collections::BTreeMap;
@@ -13,6 +14,8 @@ const REFRESH_HOURS: f64 = 7.0 * 24.0;
 #[must_use]
 pub fn judge(situation: &Situation, proposals: &Proposals) -> Verdicts {
     let mut bench = Bench::new(situation);
+    // What a stage that only observes would do uses up nothing that the others need.
+    let mut ghosts = Bench::new(situation);
     let mut ads: Vec<Option<AdVerdict>> = vec![None; proposals.ads.len()];
     // The surest come first, so that a limit on what a run may move keeps the least sure waiting;
     // the id makes the order the same whatever the order of rows.
@@ -22,10 +25,36 @@ pub fn judge(situation: &Situation, proposals: &Proposals) -> Verdicts {
         b.confidence.total_cmp(&a.confidence).then_with(|| a.ad_id.cmp(&b.ad_id)).then_with(|| a.verb.cmp(&b.verb))
     });
     for i in order {
-        ads[i] = Some(bench.judge_ad(&proposals.ads[i]));
+        let proposal = &proposals.ads[i];
+        let bench = if bench.is_ghost(&proposal.stage) { &mut ghosts } else { &mut bench };
+        ads[i] = Some(bench.judge_ad(proposal));
     }
-    let budgets = proposals.budgets.iter().map(|p| budgets::judge(&mut bench, p)).collect();
+    let judge = |p: &BudgetProposal| {
+        let bench = if bench.is_ghost(&p.stage) { &mut ghosts } else { &mut bench };
+        budgets::judge(bench, p)
+    };
+    let budgets = proposals.budgets.iter().map(judge).collect();
     Verdicts { ads: ads.into_iter().flatten().collect(), budgets }
+}
+
+/// Whether something new may run in a stage, and with it a daily budget be spent again that nobody spends now.
+/// Where that is none, what is new shares what others spend, and no cap is any nearer.
+///
+/// # Errors
+/// The limit that holds it.
+pub fn may_grow(situation: &Situation, stage: &str, idle_budget: Money) -> Result<(), Held> {
+    let bench = Bench::new(situation);
+    if let Some(stopped) = &situation.stopped {
+        return Err(held(&stopped.by, stopped.reason.clone()));
+    }
+    if let Some(reason) = &situation.growth_stopped {
+        return Err(held("account-guard", reason.clone()));
+    }
+    if idle_budget <= Money::ZERO {
+        return Ok(());
+    }
+    bench.growth(stage)?;
+    bench.fits(idle_budget, stage)
 }
 
 /// What holds what a stage that only observes would have done.

@@ -50,7 +50,7 @@ pub enum ImportError {
         hint: &'static str,
     },
     /// Lines of it make no sense.
-    #[error("{}: {} of its lines make no sense, and nothing was imported:\n{}", .file.display(), .count, .first.join("\n"))]
+    #[error("{}: nothing of it was taken, since it has {} mistake(s):\n{}", .file.display(), .count, .first.join("\n"))]
     Lines {
         /// The file.
         file: PathBuf,
@@ -66,7 +66,10 @@ const SHOWN: usize = 5;
 
 fn wrong_lines(file: &std::path::Path, problems: Vec<String>) -> Option<ImportError> {
     let count = problems.len();
-    let first = problems.into_iter().take(SHOWN).map(|problem| format!("  {problem}")).collect();
+    let mut first: Vec<String> = problems.into_iter().take(SHOWN).map(|problem| format!("  {problem}")).collect();
+    if count > SHOWN {
+        first.push(format!("  and {} more", count - SHOWN));
+    }
     (count > 0).then(|| ImportError::Lines { file: file.into(), count, first })
 }
 

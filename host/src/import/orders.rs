@@ -2,6 +2,7 @@
 
 use super::sheet::Sheet;
 use super::{Frame, ImportError, amount, wrong_lines};
+use crate::domain::Money;
 use crate::store::OrderRow;
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
@@ -13,20 +14,19 @@ use std::path::Path;
 pub struct Orders {
     /// The orders, each once, by time.
     pub rows: Vec<OrderRow>,
-    /// Lines of orders in another currency, which were left out.
+    /// Orders in another currency, which count without a value.
     pub other_currency: usize,
 }
 
-const ORDER: [&str; 8] = ["Name", "Order ID", "Order Number", "Order", "order_id", "order_number", "Id", "Number"];
+/// `Name` is Shopify's word for it, and others' for the buyer: it comes last.
+const ORDER: [&str; 8] = ["Order ID", "Order Number", "Order", "order_id", "order_number", "Number", "Id", "Name"];
 const TIME: [&str; 8] =
     ["Created at", "Paid at", "created_at", "Order Date", "Date", "date_created", "placed_at", "Date created"];
 const TOTAL: [&str; 7] = ["Total", "Order Total", "total", "Amount", "total_price", "Total Sales", "value"];
 const CURRENCY: [&str; 3] = ["Currency", "Order Currency", "currency_code"];
 const STATUS: [&str; 3] = ["Financial Status", "Status", "Order Status"];
-const CANCELLED: [&str; 2] = ["Cancelled at", "cancelled_at"];
-/// Words of a status under which nothing was sold in the end.
-const NOTHING_SOLD: [&str; 8] =
-    ["voided", "refunded", "cancelled", "canceled", "failed", "trash", "pending payment", "expired"];
+/// Words of a status under which nothing was ever bought. What was paid back later was: Meta goes on attributing it.
+const NOTHING_SOLD: [&str; 5] = ["voided", "failed", "trash", "pending payment", "expired"];
 const HINT: &str = "export orders as CSV from the shop, with one of these columns";
 
 /// Reads orders.
@@ -36,9 +36,13 @@ const HINT: &str = "export orders as CSV from the shop, with one of these column
 pub fn orders(file: &Path, frame: &Frame) -> Result<Orders, ImportError> {
     let sheet = Sheet::read(file)?;
     let order = sheet.need("the order's number", &ORDER, HINT)?;
+    let is_shopify = sheet.find(&["Financial Status", "Lineitem name", "Created at"]).is_some();
+    if sheet.header()[order].eq_ignore_ascii_case("Name") && !is_shopify {
+        return Err(sheet.lacks("the order's number", &ORDER[..7], HINT));
+    }
     let time = sheet.need("the order's time", &TIME, HINT)?;
     let total = sheet.need("the order's total", &TOTAL, HINT)?;
-    let (currency, status, cancelled) = (sheet.find(&CURRENCY), sheet.find(&STATUS), sheet.find(&CANCELLED));
+    let (currency, status) = (sheet.find(&CURRENCY), sheet.find(&STATUS));
     let mut problems = Vec::new();
     let mut other_currency = 0;
     let mut rows: BTreeMap<String, OrderRow> = BTreeMap::new();
@@ -49,12 +53,12 @@ pub fn orders(file: &Path, frame: &Frame) -> Result<Orders, ImportError> {
         if row[total].is_empty() && rows.contains_key(&id) {
             continue;
         }
-        if !field(currency).is_empty() && !field(currency).eq_ignore_ascii_case(frame.currency.code()) {
-            other_currency += 1;
-            continue;
-        }
+        let foreign = !field(currency).is_empty() && !field(currency).eq_ignore_ascii_case(frame.currency.code());
+        other_currency += usize::from(foreign);
         let problem = |what: &str, found: &str| format!("line {line}: {found:?} is no {what}");
-        let read = (moment(&row[time], frame), amount(&row[total], &frame.currency));
+        // What was paid in another currency is an order all the same, worth nobody knows what.
+        let value = if foreign { Some(Money::ZERO) } else { amount(&row[total], &frame.currency) };
+        let read = (moment(&row[time], frame), value);
         match read {
             _ if id.is_empty() => problems.push(format!("line {line}: the order has no number")),
             (None, _) => {
@@ -63,7 +67,7 @@ pub fn orders(file: &Path, frame: &Frame) -> Result<Orders, ImportError> {
             (_, None) => problems.push(problem("amount", &row[total])),
             (Some(placed_at), Some(value)) => {
                 let word = field(status).to_ascii_lowercase();
-                let cancelled = !field(cancelled).is_empty() || NOTHING_SOLD.contains(&word.as_str());
+                let cancelled = NOTHING_SOLD.contains(&word.as_str());
                 rows.insert(id.clone(), OrderRow { order_id: id, placed_at, value, cancelled });
             }
         }

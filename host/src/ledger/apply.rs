@@ -78,10 +78,14 @@ pub async fn apply(
             let rows: Vec<ActionRow> = batch.iter().map(|&i| actions[i].clone()).collect();
             store.save_actions(&rows).await?;
             for (i, answer) in sent.into_iter().zip(client.write_batch(&writes).await) {
-                if answer.as_ref().is_err_and(|error| error.class() == Class::Invalid) {
+                // What a page may not say, or a policy forbids in it, says nothing of other writes.
+                let of_itself = matches!(actions[i].kind.as_str(), kind::CREATE_CREATIVE | kind::CREATE_AD);
+                let class = answer.as_ref().err().map(Error::class);
+                let forbidden = of_itself && matches!(class, Some(Class::Permission | Class::PolicyBlock));
+                if class == Some(Class::Invalid) || forbidden {
                     applied.refused.insert(actions[i].action_id.clone());
                 }
-                if let Some(reason) = finish(&mut actions[i], answer, clock) {
+                if let Some(reason) = finish(&mut actions[i], answer, clock).filter(|_| !forbidden) {
                     applied.blocked = Some(reason);
                 }
             }

@@ -120,9 +120,12 @@ pub fn write_of(action: &ActionRow) -> Option<Write> {
 /// The parameters of what is created, its name with the action's marker.
 fn named(action: &ActionRow) -> Option<Vec<(String, String)>> {
     let parameters: BTreeMap<String, String> = serde_json::from_str(&action.to_value).ok()?;
+    // A creative's own name nobody sees; Meta takes a hundred characters of it, and the marker has to be whole.
+    let most = if action.kind == kind::CREATE_CREATIVE { 60 } else { usize::MAX };
     let mark = |(name, value): (String, String)| {
-        let marked = name == "name";
-        (name, if marked { format!("{value} {}", marker(action)) } else { value })
+        let marked = || format!("{} {}", value.chars().take(most).collect::<String>().trim_end(), marker(action));
+        let value = if name == "name" { marked() } else { value };
+        (name, value)
     };
     Some(parameters.into_iter().map(mark).collect())
 }

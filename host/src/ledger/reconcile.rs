@@ -2,7 +2,7 @@
 
 use super::{kind, marker};
 use crate::domain::{Ad, Clock, Status};
-use crate::meta::{Client, Error};
+use crate::meta::{Class, Client, Error};
 use crate::store::{ActionRow, ActionState, Store};
 use std::collections::HashMap;
 
@@ -108,7 +108,14 @@ async fn created(client: &Client, clock: &Clock, action: &mut ActionRow) -> Resu
         kind::CREATE_CREATIVE => "adcreatives",
         _ => "ads",
     };
-    let found = client.find_by_marker(edge, &marker(action)).await?;
+    let found = match client.find_by_marker(edge, &marker(action)).await {
+        // A list that cannot be searched says nothing of this one; the others are not kept waiting.
+        Err(error) if error.class() == Class::Invalid => {
+            tracing::warn!(%error, "looking for what was made");
+            return Ok(());
+        }
+        found => found?,
+    };
     action.looked_at = Some(now);
     if let Some(id) = found.first() {
         action.state = ActionState::Done;

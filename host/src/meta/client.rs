@@ -168,6 +168,14 @@ impl Client {
         self.credentials.token.expose_secret().into()
     }
 
+    /// Which token is used, without saying it: the beginning of its SHA-256.
+    #[must_use]
+    pub fn token_digest(&self) -> String {
+        use sha2::Digest;
+        let digest = Sha256::digest(self.credentials.token.expose_secret());
+        digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect()
+    }
+
     /// What was called so far.
     #[must_use]
     pub fn usage(&self) -> ApiUsage {

@@ -6,10 +6,11 @@ use super::http::FilePart;
 use super::number::Number;
 use serde::Deserialize;
 use serde_json::Value;
+use std::io::{Read, Seek, SeekFrom};
 use std::sync::Arc;
 
 /// Bytes of a video that go in one piece at most; Meta says for each piece how much it wants.
-const LARGEST_PIECE: usize = 8 << 20;
+const LARGEST_PIECE: u64 = 8 << 20;
 /// More pieces than this are a server that asks in a circle.
 const MOST_PIECES: usize = 100_000;
 
@@ -81,17 +82,18 @@ impl Client {
         Ok(made.id.0)
     }
 
-    /// Uploads a video piece by piece, as Meta asks for them; its id.
+    /// Uploads a video piece by piece, as Meta asks for them, each read when it is sent; its id.
     ///
     /// # Errors
-    /// When it was refused, no answer came, or Meta asks for what is not there.
-    pub async fn upload_video(&self, title: &str, bytes: &Arc<[u8]>) -> Result<String, Error> {
+    /// When it was refused, no answer came, the file cannot be read, or Meta asks for what is not in it.
+    pub async fn upload_video(&self, title: &str, mut file: std::fs::File) -> Result<String, Error> {
         let path = format!("{}/advideos", self.account_id());
         let phase = |phase: &str| ("upload_phase", phase.to_string());
-        let begin = [phase("start"), ("file_size", bytes.len().to_string())];
+        let size = file.metadata().map_err(|error| self.nothing_made(&path, &error.to_string()))?.len();
+        let begin = [phase("start"), ("file_size", size.to_string())];
         let started: Started = self.upload(&path, &begin, None).await?;
         let session = ("upload_session_id", started.upload_session_id.0);
-        let place = |number: &Number| number.whole().and_then(|at| usize::try_from(at).ok());
+        let place = |number: &Number| number.whole().and_then(|at| u64::try_from(at).ok());
         let mut next = place(&started.start_offset).zip(place(&started.end_offset));
         for _ in 0..MOST_PIECES {
             let wrong = || self.nothing_made(&path, "it asks for a piece that is not there");
@@ -101,10 +103,16 @@ impl Client {
                 let _: Value = self.upload(&path, &end, None).await?;
                 return Ok(started.video_id.0);
             }
-            let piece = bytes.get(from..to.min(from + LARGEST_PIECE)).ok_or_else(wrong)?;
-            let file = FilePart { field: "video_file_chunk".into(), name: "piece".into(), bytes: piece.into() };
+            let length = to.min(size).saturating_sub(from).min(LARGEST_PIECE);
+            let mut piece = vec![0; usize::try_from(length).unwrap_or(0)];
+            let read = file.seek(SeekFrom::Start(from)).and_then(|_| file.read_exact(&mut piece));
+            read.map_err(|error| self.nothing_made(&path, &error.to_string()))?;
+            if piece.is_empty() {
+                return Err(wrong());
+            }
+            let part = FilePart { field: "video_file_chunk".into(), name: "piece".into(), bytes: piece.into() };
             let params = [phase("transfer"), session.clone(), ("start_offset", from.to_string())];
-            let answer: Next = self.upload(&path, &params, Some(file)).await?;
+            let answer: Next = self.upload(&path, &params, Some(part)).await?;
             next = place(&answer.start_offset).zip(place(&answer.end_offset));
         }
         Err(self.nothing_made(&path, "its pieces do not end"))

@@ -22,7 +22,11 @@ const CALLS: &str = "calls.jsonl";
 /// Parameters that carry secrets: they are part of no question.
 const SECRET_PARAMS: [&str; 3] = ["access_token", "appsecret_proof", "input_token"];
 /// Fields that say something of people, or of how they pay.
-const PERSONAL: [&str; 27] = [
+const PERSONAL: [&str; 31] = [
+    "dsa_payor",
+    "dsa_beneficiary",
+    "default_dsa_payor",
+    "default_dsa_beneficiary",
     "email",
     "phone",
     "owner",

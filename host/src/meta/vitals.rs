@@ -60,7 +60,7 @@ impl Client {
     /// Reads what keeps the account going. What Meta did not answer is left out, and said. What its token may do
     /// is told to an app that is known.
     pub async fn vitals(&self, of_app: bool) -> (Vitals, Vec<String>) {
-        let mut vitals = Vitals::default();
+        let mut vitals = Vitals { token_digest: self.token_digest(), ..Vitals::default() };
         let mut left_out = Vec::new();
         let mut leave_out = |what: &str, error: Error| {
             let error = error.to_string();

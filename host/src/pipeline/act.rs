@@ -120,9 +120,9 @@ impl Runner<'_> {
         [copy(kind::COPY_ADSET, &adset, "adset"), copy(kind::COPY_AD, &p.source_ad_id, "ad")]
     }
 
-    /// Sends what was planned together with what promotions and launches need now, and then, in one batch more, what
-    /// follows from that; what does not fit there goes on in the next run. So posts never exceed by more than one what
-    /// the writes themselves ask for.
+    /// Sends what was planned together with what promotions need now, and then, in one batch more, what follows from
+    /// that and what launches need, whose media take their time; what does not fit there goes on in the next run. So
+    /// posts never exceed by more than one what the writes themselves ask for.
     pub(super) async fn act(
         &self,
         run_id: &str,
@@ -144,7 +144,9 @@ impl Runner<'_> {
         let mut planned: Vec<Planned> = planned.into_iter().map(placed).collect();
         let mut whose = Vec::new();
         sagas.touched = sagas.open();
-        for saga in sagas.touched.clone() {
+        let (launches, promotions): (Vec<Saga>, Vec<Saga>) =
+            sagas.touched.iter().copied().partition(|saga| matches!(saga, Saga::Launch(_)));
+        for saga in promotions {
             let steps = sagas.steps(saga, planned.len()).await?;
             whose.push((saga, planned.len()..planned.len() + steps.len()));
             planned.extend(steps);
@@ -160,6 +162,8 @@ impl Runner<'_> {
             }
         }
         sagas.save(self.store).await?;
+        // Pauses and budgets were not kept waiting by uploads.
+        going_on.extend(launches);
         if first.blocked.is_some() || going_on.is_empty() {
             return Ok(Acted { actions: first.actions, blocked: first.blocked });
         }
@@ -169,6 +173,8 @@ impl Runner<'_> {
             let seq = first.actions.len() + follow.iter().map(|(_, steps)| steps.len()).sum::<usize>();
             follow.push((saga, sagas.steps(saga, seq).await?));
         }
+        // A launch under way may have ended without anything to write.
+        sagas.save(self.store).await?;
         let (mut batch, mut planned, mut whose) = (OneBatch::default(), Vec::new(), Vec::new());
         for (saga, steps) in follow {
             if batch.takes(&steps.iter().map(|step| &step.place).collect::<Vec<_>>()) {

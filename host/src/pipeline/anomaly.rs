@@ -19,47 +19,87 @@ const ADS: usize = 2;
 /// million days (Poisson), and wear takes weeks.
 const FALLEN_TO: f64 = 0.1;
 
+/// Purchases from which on their arrival shows that events arrive, and the share of what was expected that does.
+const PURCHASES: f64 = 5.0;
+const ARRIVE: f64 = 0.3;
+
 /// What was expected and what was reported of a day.
 #[derive(Clone, Copy, Debug, Default)]
 struct Day {
+    carts: Counted,
+    purchases: Counted,
+}
+
+/// One kind of event of a day.
+#[derive(Clone, Copy, Debug, Default)]
+struct Counted {
     expected: f64,
     reported: f64,
     ads: usize,
 }
 
+impl Counted {
+    fn add(&mut self, expected: f64, reported: f64) {
+        self.expected += expected;
+        self.reported += reported;
+        self.ads += usize::from(expected >= 1.0);
+    }
+
+    fn is_silent(&self) -> bool {
+        self.expected >= EXPECTED && self.ads >= ADS && self.reported <= FALLEN_TO * self.expected
+    }
+
+    /// Whether enough arrived to say that events do.
+    fn arrives(&self) -> bool {
+        self.expected >= PURCHASES && self.reported >= ARRIVE * self.expected
+    }
+}
+
+impl Day {
+    /// Whether carts stay away though purchases arrive: the shop gave that event up.
+    fn gave_up_carts(&self) -> bool {
+        self.carts.is_silent() && self.purchases.arrives()
+    }
+
+    /// The kind of event that stays away, while the other does not say that events arrive.
+    fn silent(&self, carts_say_something: bool) -> Option<(&'static str, Counted)> {
+        if carts_say_something && self.carts.is_silent() && !self.purchases.arrives() {
+            return Some(("add-to-carts", self.carts));
+        }
+        (self.purchases.is_silent() && !self.carts.arrives()).then_some(("purchases", self.purchases))
+    }
+}
+
 /// Says where events stopped being reported: today, which stops every change; or on one of the last days, which stops
-/// pauses, since rules still look at that day.
+/// pauses, since rules still look at that day. `settled` is the share of purchases that is reported of a day so many days
+/// old.
 #[must_use]
-pub(super) fn tracking(observation: &Observation) -> Vec<Health> {
-    let carts = observation.days.iter().any(|day| day.facts.add_to_cart > 0.0);
-    let what = if carts { "add-to-carts" } else { "purchases" };
-    let events = |facts: &crate::domain::Facts| if carts { facts.add_to_cart } else { facts.purchases };
-    let mut past: HashMap<&str, (f64, f64)> = HashMap::new();
+pub(super) fn tracking(observation: &Observation, settled: &[f64]) -> Vec<Health> {
+    let mut past: HashMap<&str, (f64, f64, f64)> = HashMap::new();
     for day in &observation.days {
         if (PAST.0..=PAST.1).contains(&observation.days_ago(day.date)) {
-            let (events_of, spend) = past.entry(&day.ad_id).or_default();
-            *events_of += events(&day.facts);
+            let (carts, purchases, spend) = past.entry(&day.ad_id).or_default();
+            *carts += day.facts.add_to_cart;
+            *purchases += day.facts.purchases;
             *spend += day.facts.spend.0 as f64;
         }
     }
     let mut days: BTreeMap<i32, Day> = BTreeMap::new();
     for day in &observation.days {
         let ago = observation.days_ago(day.date);
-        let Some((events_of, spend)) = past.get(day.ad_id.as_str()).filter(|(n, spend)| *n > 0.0 && *spend > 0.0)
-        else {
-            continue;
-        };
-        if (0..=DOUBTED).contains(&ago) {
-            let expected = day.facts.spend.0 as f64 * events_of / spend;
+        let known = past.get(day.ad_id.as_str()).filter(|(.., spend)| *spend > 0.0);
+        if let (Some((carts, purchases, spend)), true) = (known, (0..=DOUBTED).contains(&ago)) {
+            let share = day.facts.spend.0 as f64 / spend;
+            let reported = settled.get(ago as usize).copied().unwrap_or(1.0);
             let of_day = days.entry(ago).or_default();
-            of_day.expected += expected;
-            of_day.reported += events(&day.facts);
-            of_day.ads += usize::from(expected >= 1.0);
+            of_day.carts.add(share * carts, day.facts.add_to_cart);
+            // Of today's purchases only some can be there yet.
+            of_day.purchases.add(share * purchases * reported, day.facts.purchases);
         }
     }
-    let silent = |day: &Day| day.expected >= EXPECTED && day.ads >= ADS && day.reported <= FALLEN_TO * day.expected;
     let mut found = Vec::new();
-    for (ago, day) in days.into_iter().filter(|(_, day)| silent(day)) {
+    let carts = !days.values().any(Day::gave_up_carts);
+    for (ago, (what, day)) in days.into_iter().filter_map(|(ago, day)| Some((ago, day.silent(carts)?))) {
         let date = observation.today.saturating_sub(jiff::Span::new().days(ago));
         let of = format!(
             "{:.0} {what} were reported where {:.0} were to be expected of the same ads",
@@ -69,7 +109,7 @@ pub(super) fn tracking(observation: &Observation) -> Vec<Health> {
             (
                 format!(
                     "today {of}: what they sell is not measured, so nothing is changed; look at the pixel in the Events \
-                     Manager"
+                     Manager (guard.anomaly_hold = false goes on all the same)"
                 ),
                 WRITES,
             )

@@ -4,7 +4,7 @@ use super::assemble::{action, promotion};
 use super::observe::{self, Observation};
 use super::plan::Plan;
 use super::report::{Action, Promotion};
-use super::{Options, Runner, promote};
+use super::{Options, Runner, account, promote};
 use crate::domain::Status;
 use crate::ledger::{self, Intent, kind};
 use crate::meta::ApiUsage;
@@ -59,8 +59,23 @@ impl Runner<'_> {
         let kept = self.store.plan(&plan.run_id).await?;
         plan.check(kept.as_ref(), account, self.clock.now())?;
         let (observation, mut run) = self.begin_writing().await?;
+        let numbers = account::measure(&observation, &self.effective.config, self.policies);
+        let condition = self.condition(&observation, &numbers, false).await?;
+        if let Some(stopped) = &condition.writes {
+            bail!("nothing is written: {}", stopped.reason);
+        }
+        let mut left: Vec<String> = Vec::new();
         let mut actions = Vec::new();
         for planned in &plan.actions {
+            let minor = |value: Option<&str>| value.and_then(|value| value.parse::<i64>().ok());
+            let rises = minor(Some(&planned.to)) > minor(planned.from.as_deref());
+            let grows = planned.kind == kind::RESUME || (planned.kind == kind::SET_BUDGET && rises);
+            let falls = planned.kind == kind::PAUSE || (planned.kind == kind::SET_BUDGET && !rises);
+            let held = condition.growth.as_ref().filter(|_| grows).or(condition.pauses.as_ref().filter(|_| falls));
+            if let Some(reason) = held {
+                left.push(format!("{} of {}: {reason}", planned.kind, planned.target));
+                continue;
+            }
             let intent = self.intent(&run, &planned.stage, &planned.rule, planned.ad_id.as_deref());
             let (from, to) = (planned.from.clone(), planned.to.clone());
             let mut action = intent.action(actions.len(), &planned.kind, &planned.target, from, to);
@@ -73,9 +88,16 @@ impl Runner<'_> {
             promotions.iter().any(|p| p.source_ad_id == source && (p.state.is_open() || p.started_at >= plan.as_of))
         };
         let (late, copies): (Vec<_>, Vec<_>) = plan.promotions.iter().partition(|copy| copied(&copy.source));
-        let left = late.iter().map(|copy| format!("ad {} is copied by another run already", copy.source)).collect();
-        let copies: Vec<_> = copies.iter().map(|copy| copy.begin(account, observation.at)).collect();
-        promotions.extend(copies);
+        left.extend(late.iter().map(|copy| format!("ad {} is copied by another run already", copy.source)));
+        let copies = match &condition.growth {
+            Some(reason) => {
+                left.extend(copies.iter().map(|copy| format!("copy of {}: {reason}", copy.source)));
+                Vec::new()
+            }
+            None => copies,
+        };
+        // What the plan names and nothing else: promotions that are under way go on in runs.
+        let mut copies: Vec<_> = copies.iter().map(|copy| copy.begin(account, observation.at)).collect();
         // Written down first: a plan that was begun is not begun again.
         let by = PlanRow {
             run_id: plan.run_id.clone(),
@@ -84,7 +106,8 @@ impl Runner<'_> {
             applied_by: Some(run.run_id.clone()),
         };
         self.store.save_plan(&by).await?;
-        let done = self.act(&run.run_id, &observation, actions, &mut promotions, &mut []).await?.actions;
+        let done = self.act(&run.run_id, &observation, actions, &mut copies, &mut []).await?.actions;
+        promotions.extend(copies);
         self.end(
             &mut run,
             &observation,
@@ -117,8 +140,24 @@ impl Runner<'_> {
         let (observation, mut run) = self.begin_writing().await?;
         let promotions = self.store.promotions(account).await?;
         let (mut actions, mut left): (Vec<ActionRow>, Vec<String>) = (Vec::new(), Vec::new());
+        let since = self.store.actions_since(account, undone.as_of).await?;
+        let is_budget = |action: &ActionRow| action.kind == kind::SET_BUDGET;
         // The last thing that was done is the first to be put back.
         for action in changed.iter().rev() {
+            let changed_since = |later: &&ActionRow| {
+                later.state == ActionState::Done
+                    && later.run_id != undone.run_id
+                    && later.target_id == action.target_id
+                    && is_budget(later) == is_budget(action)
+                    && matches!(later.kind.as_str(), kind::PAUSE | kind::RESUME | kind::SET_BUDGET)
+                    // What was undone at the same moment was undone afterwards.
+                    && (later.planned_at > action.planned_at || later.rule == UNDO)
+            };
+            let later = since.iter().rfind(changed_since);
+            if let Some(later) = later.filter(|_| back(action).is_some()) {
+                left.push(format!("{} of {}: run {} changed it since", action.kind, action.target_id, later.run_id));
+                continue;
+            }
             // What was launched is paused.
             if let (kind::CREATE_AD, Some(ad)) = (action.kind.as_str(), &action.answer) {
                 let intent = self.intent(&run, &action.stage, UNDO, Some(ad));

@@ -5,9 +5,10 @@ use super::Runner;
 use super::observe::Observation;
 use super::report::RunReport;
 use crate::domain::{Money, Verb};
-use crate::guard::{APPROVAL, AdProposal, Held, Situation};
+use crate::guard::{APPROVAL, AdProposal, BudgetProposal, BudgetVerdict, Held, Situation};
 use crate::journal::GuardRecord;
 use crate::store::ApprovalRow;
+use jiff::Timestamp;
 
 /// The kind of a budget's approval; an ad's is its verb.
 pub(super) const BUDGET: &str = "budget";
@@ -45,6 +46,25 @@ impl Runner<'_> {
             asked.push(row(&p.owner_id, BUDGET, &p.stage, added, why.unwrap_or_default()));
         }
         Ok(self.store.ask_approvals(&asked).await?)
+    }
+}
+
+impl Runner<'_> {
+    /// A yes is for one write: what is about to be done with it uses it up.
+    pub(super) async fn use_approvals(&self, record: &GuardRecord, approvals: &[ApprovalRow]) -> anyhow::Result<()> {
+        let ads = record.proposals.ads.iter().zip(&record.verdicts.ads);
+        let ads = ads.filter(|(p, v)| p.approved > Money::ZERO && v.verb == p.verb && v.held.is_none());
+        let budgets = record.proposals.budgets.iter().zip(&record.verdicts.budgets);
+        let rises = |(p, v): &(&BudgetProposal, &BudgetVerdict)| p.approved > Money::ZERO && v.to > p.from;
+        let used: Vec<(&str, &str)> = ads
+            .map(|(p, _)| (p.ad_id.as_str(), p.verb.as_str()))
+            .chain(budgets.filter(rises).map(|(p, _)| (p.owner_id.as_str(), BUDGET)))
+            .collect();
+        let is_used = |row: &&ApprovalRow| used.contains(&(row.target_id.as_str(), row.kind.as_str()));
+        let spent =
+            |row: &ApprovalRow| ApprovalRow { approved_at: None, asked_at: Timestamp::UNIX_EPOCH, ..row.clone() };
+        let rows: Vec<ApprovalRow> = approvals.iter().filter(is_used).map(spent).collect();
+        Ok(self.store.ask_approvals(&rows).await?)
     }
 }
 

@@ -327,6 +327,10 @@ impl Assembly<'_> {
                 say("configuration", "warning", message, None);
             }
         }
+        if self.runner.policies.iter().all(|policy| policy.view.campaigns.is_empty()) {
+            let message = "no stage has a campaign, so nothing is decided: set ids.testing_campaign_id and the others";
+            say("configuration", "warning", message.into(), None);
+        }
         for sentence in self.runner.effective.without_effect() {
             say("configuration", "warning", sentence.into(), None);
         }
@@ -397,6 +401,7 @@ pub(super) fn action(row: &ActionRow) -> Action {
         from: row.from_value.clone(),
         to: row.to_value.clone(),
         state: row.state.as_str().into(),
+        created: row.answer.clone(),
         reason: row.reason.clone(),
     }
 }

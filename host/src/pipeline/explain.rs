@@ -4,6 +4,7 @@ use super::assemble::rule_check;
 use super::replay::{find, load, policy_of};
 use super::report::{Decision, RuleCheck, RunReport, Skip};
 use super::why::{OfPolicy, is_of_owner};
+use super::words::plain_name;
 use crate::domain::Currency;
 use crate::features::Marks;
 use crate::journal::Record;
@@ -72,7 +73,12 @@ pub async fn explain(
     for run in runs {
         let Some(report) = &run.report else { continue };
         let report = RunReport::unpack(report).context("the report of the run is damaged")?;
-        let is_it = |id: &str, name: &str| id == ad || name == ad;
+        let exact = |id: &str, name: &str| id == ad || name == ad;
+        let decided = report.decisions.iter().map(|d| (&d.ad_id, &d.ad_name));
+        let mut all = decided.chain(report.skipped.iter().map(|s| (&s.ad_id, &s.ad_name)));
+        // A name as it is shown, without the marker of what was made here, where no ad has it as it is.
+        let shown = !all.any(|(id, name)| exact(id, name));
+        let is_it = |id: &str, name: &str| exact(id, name) || (shown && plain_name(name) == ad);
         if let Some(decision) = report.decisions.iter().find(|d| is_it(&d.ad_id, &d.ad_name)) {
             let (checks, rules) = checks_again(store, registry, &run.run_id, decision, &report.currency).await?;
             return Ok(Explanation {

@@ -68,7 +68,9 @@ impl Runner<'_> {
         };
         let implausible = account::implausible(numbers, self.policies, &account.currency);
         found.extend(implausible.map(|reason| line("amounts", "critical", reason, WRITES)));
-        found.extend(anomaly::tracking(observation));
+        if self.effective.config.guard.anomaly_hold {
+            found.extend(anomaly::tracking(observation, &numbers.settled));
+        }
         found.extend(numbers.growth_stopped.clone().map(|reason| line("guard", "warning", reason, GROWTH)));
         let since = observation.at.checked_sub((orders::LOOKS_BACK_DAYS * 24).hours())?;
         let sold = self.store.orders_since(&account.id, since).await?;
@@ -141,9 +143,14 @@ impl Runner<'_> {
     async fn vitals(&self, observation: &Observation, dry_run: bool) -> anyhow::Result<Vitals> {
         let account = &observation.account.id;
         let known = self.store.vitals(account).await?;
+        let token = self.client.token_digest();
+        // Another token may do something else: what was known of the last one says nothing of it.
+        let of_token = |vitals: &Vitals| vitals.token_digest == token;
         let fresh = |at: Timestamp| !observation.new_day && hours(at, observation.at) < VITALS_HOURS;
-        if dry_run || known.as_ref().is_some_and(|(at, _)| fresh(*at)) {
-            return Ok(known.map(|(_, vitals)| vitals).unwrap_or_default());
+        if dry_run || known.as_ref().is_some_and(|(at, vitals)| fresh(*at) && of_token(vitals)) {
+            let mut vitals = known.map(|(_, vitals)| vitals).unwrap_or_default();
+            vitals.token = vitals.token.take().filter(|_| vitals.token_digest == token);
+            return Ok(vitals);
         }
         let (vitals, left_out) = self.client.vitals(self.effective.config.api.app_id.is_some()).await;
         left_out.iter().for_each(|what| tracing::debug!("{what}"));

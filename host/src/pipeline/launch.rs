@@ -5,9 +5,9 @@
 use super::account::AccountNumbers;
 use super::observe::Observation;
 use super::{Runner, plain_name};
-use crate::domain::{Clock, CreativeSpec, Media, Sender, hours, words_of};
+use crate::domain::{Clock, CreativeSpec, Media, Money, Sender, Status, hours, words_of};
 use crate::features::Gamma;
-use crate::guard::Situation;
+use crate::guard::{self, Situation};
 use crate::ledger::{Applied, Intent, Place, Planned, kind};
 use crate::meta::Client;
 use crate::store::{ActionRow, ActionState, QueueRow, QueueState, Store, StoreError};
@@ -93,21 +93,34 @@ impl Runner<'_> {
         })
     }
 
-    /// Lets as many creatives begin as keep the first stage supplied, unless nothing may be made to spend more there.
-    /// Those that are under way count.
+    /// Whether anything may be launched now: into an ad set that delivers, of a stage that acts and may grow.
+    pub(super) fn may_launch(&self, observation: &Observation, situation: &Situation, only: Option<&str>) -> bool {
+        let Some(launcher) = self.launcher(observation, "") else { return false };
+        let stage = &launcher.stage;
+        let acts = situation.stages.get(stage).is_some_and(|stage| !stage.ghost);
+        let inside = || observation.ads.iter().filter(|ad| ad.adset_id.as_deref() == Some(&launcher.adset));
+        let stands = |status: Option<Status>| status.is_none_or(|status| status == Status::Active);
+        let delivers = inside().all(|ad| {
+            ad.adset.as_ref().is_none_or(|a| stands(a.status)) && ad.campaign.as_ref().is_none_or(|c| stands(c.status))
+        });
+        // A budget that nobody spends now is spent again with the first ad.
+        let idle = match inside().any(|ad| ad.effective_status.may_spend()) {
+            true => Money::ZERO,
+            false => inside().find_map(|ad| ad.budget_owner()?.daily).unwrap_or(Money::ZERO),
+        };
+        only.is_none_or(|only| only == stage) && acts && delivers && guard::may_grow(situation, stage, idle).is_ok()
+    }
+
+    /// Lets as many creatives begin as keep the first stage supplied. Those that are under way count, and so do those
+    /// that review rejected within a day, so that a page that may not advertise does not use up the queue.
     pub(super) fn supply(
         &self,
         run_id: &str,
         observation: &Observation,
-        situation: &Situation,
         numbers: &AccountNumbers,
         queue: &mut [QueueRow],
     ) {
         let Some(launcher) = self.launcher(observation, run_id) else { return };
-        let ghost = situation.stages.get(&launcher.stage).is_none_or(|stage| stage.ghost);
-        if ghost || situation.growth_stopped.is_some() {
-            return;
-        }
         let known = known(observation, queue);
         let target = self.policies.first().and_then(|p| p.ready()?.target_cpa).unwrap_or(f64::NAN);
         let prior = numbers.basis.purchase_prior(target);
@@ -116,11 +129,18 @@ impl Runner<'_> {
         let (keep, most) = config.first().map_or((0, 0), |stage| (stage.keep_ads_live, stage.max_active_ads));
         let campaigns = config.first().map(|stage| stage.campaigns.clone()).unwrap_or_default();
         let belongs = |ad: &&crate::domain::Ad| ad.campaign_id.as_ref().is_some_and(|id| campaigns.contains(id));
-        // What is still reviewed will deliver.
-        let active = |ad: &&crate::domain::Ad| ad.effective_status.may_spend();
+        // What is still reviewed, or rests only because its ad set does, will deliver.
+        let active =
+            |ad: &&crate::domain::Ad| ad.status == Some(Status::Active) && ad.effective_status.0 != "DISAPPROVED";
         let active = launcher.observation.ads.iter().filter(belongs).filter(active).count();
+        let rejected = |row: &&QueueRow| {
+            let ad = row.ad_id.as_ref().and_then(|id| launcher.observation.index.get(id));
+            let ad = ad.map(|&i| &launcher.observation.ads[i]);
+            !launcher.is_too_long(row.step_at) && ad.is_some_and(|ad| ad.effective_status.0 == "DISAPPROVED")
+        };
+        let rejected = queue.iter().filter(rejected).count();
         let under_way = queue.iter().filter(|row| row.state == QueueState::Launching).count();
-        let room = (keep.min(most) as usize).saturating_sub(active + under_way).min(MOST_AT_ONCE);
+        let room = (keep.min(most) as usize).saturating_sub(active + under_way + rejected).min(MOST_AT_ONCE);
         let waiting: Vec<usize> = (0..queue.len()).filter(|&i| queue[i].state == QueueState::Waiting).collect();
         let likeness = |&i: &usize| (queue[i].queue_id.clone(), spec(&queue[i]).likeness());
         let order = match prior {
@@ -215,7 +235,12 @@ impl Launcher<'_> {
             let action = self.action(row, seq, kind::CREATE_AD, &self.adset, parameters.to_string());
             return Ok(vec![Planned { action: ActionRow { action_id: ad_step, ..action }, place }]);
         }
-        let Some((image, video)) = self.media(row, &spec).await? else { return Ok(Vec::new()) };
+        let Some((image, video)) = self.media(row, &spec).await? else {
+            if row.state == QueueState::Launching && self.is_too_long(row.step_at) {
+                fail(row, "its media could not be used within a day", self.clock);
+            }
+            return Ok(Vec::new());
+        };
         let video = video.as_ref().map(|(id, picture)| (id.as_str(), picture.as_str()));
         let mut parameters = spec.parameters(&self.sender, image.as_deref(), video);
         parameters["name"] = json!(row.name);
@@ -260,10 +285,10 @@ impl Launcher<'_> {
                 }
                 Err(error) => return Ok(self.give_up(row, &format!("{path}: {error}"))),
             },
-            Some(Media::Video(path)) if row.video_id.is_none() => match read(path) {
-                Ok(bytes) => {
+            Some(Media::Video(path)) if row.video_id.is_none() => match std::fs::File::open(path) {
+                Ok(file) => {
                     let title = row.name.clone();
-                    self.upload(row, path, async { self.client.upload_video(&title, &bytes).await }).await?
+                    self.upload(row, path, async { self.client.upload_video(&title, file).await }).await?
                 }
                 Err(error) => return Ok(self.give_up(row, &format!("{path}: {error}"))),
             },

@@ -220,9 +220,11 @@ impl Runner<'_> {
         let mut done = Vec::new();
         if may_write {
             promotions.extend(new_promotions);
-            let mut queue = self.store.queue(&observation.account.id).await?;
-            if !condition.launches {
-                self.supply(&run_id, &observation, &record.situation, &numbers, &mut queue);
+            self.use_approvals(&record, &approvals).await?;
+            let mut queue = Vec::new();
+            if !condition.launches && self.may_launch(&observation, &record.situation, only) {
+                queue = self.store.queue(&observation.account.id).await?;
+                self.supply(&run_id, &observation, &numbers, &mut queue);
             }
             let acted = self.act(&run_id, &observation, planned, &mut promotions, &mut queue).await?;
             condition.found.extend(acted.health());

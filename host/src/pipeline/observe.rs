@@ -121,7 +121,10 @@ pub(super) async fn observe(
         client.insights(Span::Days(from, today), attribution, &account.currency, count * looked_at).await?;
     refuse_beyond(most_in_a_day(config, &account.currency), &mut recent, &account.currency);
     warnings.extend(stray(&recent));
-    let known = store.days_since(&account.id, &key, from).await?;
+    let present: HashSet<&str> = ads.value.iter().map(|ad| ad.id.as_str()).collect();
+    let mut known = store.days_since(&account.id, &key, from).await?;
+    // Of what was put away Meta sends nothing any more.
+    known.retain(|day| present.contains(day.ad_id.as_str()));
     let quality = quality::examine(from, today, &recent.rows, recent.duplicates, &known, &account.currency);
     store.save_unusable(&account.id, &key, at, Some((from, today)), &recent.unusable).await?;
     store.save_days(&account.id, &key, at, &recent.rows).await?;

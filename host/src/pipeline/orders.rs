@@ -19,6 +19,8 @@ const USUAL_DAYS: usize = 7;
 const ENOUGH: f64 = 10.0;
 /// Standard errors of a count by which a gap is no chance: one in a thousand.
 const SURE: f64 = 3.1;
+/// Orders a day from which on a day without one was not exported.
+const SELLS_DAILY: f64 = 3.0;
 /// The share of what Meta usually attributes that is a loss of measurement.
 const LOST: f64 = 0.5;
 /// Days after which orders that were imported say nothing of the present.
@@ -60,6 +62,11 @@ pub(super) fn compare(observation: &Observation, orders: &[OrderRow], settled: &
         if let Some(day) = days.get_mut(&ago_of(date(order))) {
             day.sold += 1.0;
         }
+    }
+    // Days without any order of a shop that sells every day lie between two exports: nothing is known of them.
+    let sold = days.values().map(|both| both.sold).sum::<f64>() / (days.len() as f64).max(1.0);
+    if sold >= SELLS_DAILY {
+        days.retain(|_, both| both.sold > 0.0);
     }
     for row in &observation.days {
         let ago = ago_of(row.date);

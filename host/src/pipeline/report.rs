@@ -217,6 +217,9 @@ pub struct Action {
     pub to: String,
     /// Where it stands; `planned` in a dry run.
     pub state: String,
+    /// The id of what it made.
+    #[serde(default)]
+    pub created: Option<String>,
     /// Why it failed, was dropped or is unknown.
     pub reason: Option<String>,
 }

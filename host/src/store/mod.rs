@@ -239,8 +239,8 @@ pub trait Store: Send + Sync {
     /// What a person was asked to approve, oldest question first.
     async fn approvals(&self, account: &str) -> Result<Vec<ApprovalRow>, StoreError>;
 
-    /// Approves what is asked of a target; how many questions that answers.
-    async fn approve(&self, account: &str, target: &str, at: Timestamp) -> Result<usize, StoreError>;
+    /// Approves a question as it was asked; whether it still stands so.
+    async fn approve(&self, question: &ApprovalRow, at: Timestamp) -> Result<bool, StoreError>;
 
     /// How the stages of an account are run, as far as that was ever noted.
     async fn stage_modes(&self, account: &str) -> Result<Vec<StageModeRow>, StoreError>;

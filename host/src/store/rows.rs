@@ -404,7 +404,7 @@ pub struct OrderRow {
     pub placed_at: Timestamp,
     /// What was paid, in the account's currency.
     pub value: Money,
-    /// Whether it was cancelled or paid back.
+    /// Whether it never came to a payment.
     pub cancelled: bool,
 }
 

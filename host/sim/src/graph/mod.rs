@@ -130,6 +130,11 @@ impl Graph {
         &self.credentials
     }
 
+    /// Makes another token the one that works.
+    pub fn set_token(&mut self, token: &str) {
+        self.credentials.token = token.into();
+    }
+
     /// How much may be called.
     pub fn set_tier(&mut self, tier: Tier) {
         self.limits = Limits::new(tier);

@@ -100,8 +100,13 @@ pub(super) fn approvals(connection: &Connection, account: &str) -> rusqlite::Res
     statement.query_map([account], row)?.collect()
 }
 
-pub(super) fn approve(connection: &Connection, account: &str, target: &str, at: Timestamp) -> rusqlite::Result<usize> {
-    connection
-        .prepare_cached("UPDATE approvals SET approved_at = ?3 WHERE account_id = ?1 AND target_id = ?2")?
-        .execute(params![account, target, at.as_second()])
+pub(super) fn approve(connection: &Connection, question: &ApprovalRow, at: Timestamp) -> rusqlite::Result<bool> {
+    let ApprovalRow { account_id, target_id, kind, amount, asked_at, .. } = question;
+    let changed = connection
+        .prepare_cached(
+            "UPDATE approvals SET approved_at = ?6
+             WHERE account_id = ?1 AND target_id = ?2 AND kind = ?3 AND amount = ?4 AND asked_at = ?5",
+        )?
+        .execute(params![account_id, target_id, kind, amount, asked_at.as_second(), at.as_second()])?;
+    Ok(changed > 0)
 }

@@ -376,8 +376,8 @@ impl Store for SqliteStore {
         self.read("reading what is to be approved", |connection| health::approvals(connection, account))
     }
 
-    async fn approve(&self, account: &str, target: &str, at: Timestamp) -> Result<usize, StoreError> {
-        self.write("approving", |connection| health::approve(connection, account, target, at))
+    async fn approve(&self, question: &ApprovalRow, at: Timestamp) -> Result<bool, StoreError> {
+        self.write("approving", |connection| health::approve(connection, question, at))
     }
 
     async fn stage_modes(&self, account: &str) -> Result<Vec<StageModeRow>, StoreError> {
