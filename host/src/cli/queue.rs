@@ -15,7 +15,7 @@ use std::path::PathBuf;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum QueueCommand {
-    /// Add creatives from a file, or from Supabase
+    /// Add creatives from a file, or from Supabase: a post or creative that is there, or media with text and link
     Add(AddArgs),
     /// What waits, and what became of others
     List(ListArgs),
@@ -23,21 +23,21 @@ pub(super) enum QueueCommand {
     Drop(DropArgs),
 }
 
-/// Add creatives: a post or creative that is there, or media with text, link and call to action
-///
-/// A TOML file has one [[creative]] each, a CSV file one line each with a header of the same names:
-///
-///     [[creative]]
-///     name = "Red shoes, video 3"
-///     video = "red-shoes.mp4"          # or image, image_url, video_url; or post or creative, which are there
-///     text = "Sand proof."
-///     title = "Red shoes"
-///     call_to_action = "SHOP_NOW"      # the button
-///     tags = ["ugc", "shoes"]          # what it is like
-///
-/// and description, link (else STORE_URL), url_tags. FB_PAGE_ID names the page that speaks.
+/// How a list of creatives is written.
+const EXAMPLE: &str = r#"A TOML file has one [[creative]] each, a CSV file one line each with a header of the same names:
+
+  [[creative]]
+  name = "Red shoes, video 3"
+  video = "red-shoes.mp4"          # or image, image_url, video_url; or post or creative, which are there
+  text = "Sand proof."
+  title = "Red shoes"
+  call_to_action = "SHOP_NOW"      # the button
+  tags = ["ugc", "shoes"]          # what it is like
+
+and description, link (else STORE_URL), url_tags. FB_PAGE_ID names the page that speaks."#;
+
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(after_help = EXAMPLE)]
 pub(super) struct AddArgs {
     /// A .toml or .csv file
     #[arg(required_unless_present = "supabase", conflicts_with = "supabase")]
