@@ -481,6 +481,14 @@ fn each_limit_on_a_budget_holds_at_its_edge_by_its_name_and_nothing_else_does() 
     assert_eq!(paced(4_000, 5_250).1.as_deref(), None);
     assert_eq!(paced(4_251, 5_250).1.as_deref(), Some("pacing"));
 
+    // An ad that shares what others spend comes back whatever the pace.
+    let mut ahead = roomy();
+    let validation = ahead.stages.get_mut("validation").unwrap();
+    (validation.budgets, validation.cap, validation.spend_today) = (Money(20_000), Some(Money(5_000)), Money(6_000));
+    assert_eq!(held_by(&ahead, plain(Verb::Resume)), None);
+    let idle = AdProposal { idle_budget: Money(100), ..plain(Verb::Resume) };
+    assert_eq!(held_by(&ahead, idle).as_deref(), Some("pacing"));
+
     // A person's yes: above 5.00 a day more it takes one, which holds for as much as was said.
     let asks = Situation { approve_above: Some(Money(500)), ..roomy() };
     let with = |approved| judged(&asks, BudgetProposal { approved: Money(approved), ..raise() });

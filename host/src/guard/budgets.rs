@@ -45,7 +45,7 @@ fn try_budget(bench: &mut Bench<'_>, p: &BudgetProposal) -> Result<(Money, Optio
         limit = Some(held("min-budget", "limited to the stage's smallest budget"));
     }
     if to > from {
-        bench.growth(name)?;
+        bench.growth(name, to - from)?;
         let start = p.day_start.unwrap_or(from);
         let rise = bench.situation.max_daily_rise;
         let most = Money((start.0 as f64 * (1.0 + rise)).floor() as i64).max(from);

@@ -47,13 +47,7 @@ pub fn may_grow(situation: &Situation, stage: &str, idle_budget: Money) -> Resul
     if let Some(stopped) = &situation.stopped {
         return Err(held(&stopped.by, stopped.reason.clone()));
     }
-    if let Some(reason) = &situation.growth_stopped {
-        return Err(held("account-guard", reason.clone()));
-    }
-    if idle_budget <= Money::ZERO {
-        return Ok(());
-    }
-    bench.growth(stage)?;
+    bench.growth(stage, idle_budget)?;
     bench.fits(idle_budget, stage)
 }
 
@@ -129,10 +123,14 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// What holds everything that makes the account spend more, in a stage.
-    pub(super) fn growth(&self, stage: &str) -> Result<(), Held> {
+    /// What holds everything that makes the account spend more, in a stage; `added` is the daily budget that comes with
+    /// it. What shares a budget that is spent anyway takes no cap any nearer.
+    pub(super) fn growth(&self, stage: &str, added: Money) -> Result<(), Held> {
         if let Some(reason) = &self.situation.growth_stopped {
             return Err(held("account-guard", reason.clone()));
+        }
+        if added <= Money::ZERO {
+            return Ok(());
         }
         let s = self.situation;
         let of_stage = s.stages.get(stage).map(|of| (format!("stage {stage}"), of.spend_today, of.budgets, of.cap));
@@ -169,7 +167,7 @@ impl<'a> Bench<'a> {
             let why = stage.and_then(|s| s.no_next.clone());
             held("no-next-stage", why.unwrap_or_else(|| format!("stage {} leads nowhere", p.stage)))
         })?;
-        self.growth(next)?;
+        self.growth(next, p.amount)?;
         self.copy(p, next)
     }
 
@@ -177,7 +175,7 @@ impl<'a> Bench<'a> {
         if !p.live {
             return Err(held("not-live", "it is not delivered, so a copy would not be either"));
         }
-        self.growth(&p.stage)?;
+        self.growth(&p.stage, p.amount)?;
         if let Promotion::Failed(reason) = &p.promotion {
             return Err(held("copy-failed", format!("its last copy failed: {reason}; it waits 14 days")));
         }
@@ -215,7 +213,7 @@ impl<'a> Bench<'a> {
                 "it was brought back once and paused again; that is for a person to decide",
             ));
         }
-        self.growth(&p.stage)?;
+        self.growth(&p.stage, p.idle_budget)?;
         let Some(name) = self.situation.stages.get_key_value(&p.stage).map(|(name, _)| name) else {
             return Err(held("no-stage", format!("there is no stage {}", p.stage)));
         };
