@@ -126,6 +126,27 @@ async fn posts_are_as_few_as_the_writes_allow_and_one_more() {
 }
 
 #[tokio::test]
+async fn a_token_that_may_change_nothing_stops_writes_and_one_object_that_is_not_ours_does_not() {
+    let refusal = || json!({"error": {"message": "Permissions error", "type": "OAuthException", "code": 200}});
+    let account = account().await.refusing(move |call| (call.method == Method::Post).then(refusal));
+    let report = account.run(&Options::default()).await.unwrap();
+    assert_eq!(report.api.posts, 1, "the first batch says it of all");
+    let line = report.health.iter().find(|line| line.source == "meta").unwrap();
+    assert!(line.message.contains("error 200"), "{}", line.message);
+
+    let first = Arc::new(AtomicBool::new(false));
+    let account = self::account().await.altering(move |call, body| {
+        // One entry of one batch is refused.
+        if call.params.iter().any(|(name, _)| name == "batch") && !first.swap(true, Ordering::Relaxed) {
+            body[0] = json!({"code": 403, "headers": [], "body": refusal().to_string()});
+        }
+    });
+    let report = account.run(&Options::default()).await.unwrap();
+    let failed = report.actions.iter().filter(|a| a.state == "failed").count();
+    assert!(failed == 1 && report.actions.iter().all(|a| a.state != "dropped"), "{:?}", report.actions);
+}
+
+#[tokio::test]
 async fn a_token_that_ends_midway_stops_writes_and_somebody_is_told() {
     let account = account().await.refusing(|call| {
         let ended = json!({"error": {"message": "Session has expired", "type": "OAuthException", "code": 190, "error_subcode": 463}});

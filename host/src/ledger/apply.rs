@@ -18,6 +18,9 @@ pub struct Applied {
     pub refused: BTreeSet<String>,
 }
 
+/// Writes that were all refused for want of permission, after which the others would be too.
+const NOTHING_IS_ALLOWED: usize = 2;
+
 /// A planned action, and where its write lands.
 #[derive(Clone, Debug)]
 pub struct Planned {
@@ -50,6 +53,7 @@ pub async fn apply(
     precondition::drop_changed(client, clock, &mut actions, &places).await;
     store.save_actions(&actions).await?;
     let mut applied = Applied::default();
+    let (mut answered, mut forbidden_so_far) = (0, 0);
     let open: Vec<usize> = (0..actions.len()).filter(|&i| actions[i].state == ActionState::Planned).collect();
     let places: Vec<Place> = open.iter().map(|&i| places[i].clone()).collect();
     for batch in batches(&places) {
@@ -81,12 +85,19 @@ pub async fn apply(
                 // What a page may not say, or a policy forbids in it, says nothing of other writes.
                 let of_itself = matches!(actions[i].kind.as_str(), kind::CREATE_CREATIVE | kind::CREATE_AD);
                 let class = answer.as_ref().err().map(Error::class);
+                answered += 1;
+                forbidden_so_far += usize::from(class == Some(Class::Permission) && !of_itself);
+                let refusal = answer.as_ref().err().map(ToString::to_string);
                 let forbidden = of_itself && matches!(class, Some(Class::Permission | Class::PolicyBlock));
                 if class == Some(Class::Invalid) || forbidden {
                     applied.refused.insert(actions[i].action_id.clone());
                 }
                 if let Some(reason) = finish(&mut actions[i], answer, clock).filter(|_| !forbidden) {
                     applied.blocked = Some(reason);
+                }
+                // One object may be somebody else's; when nothing at all is allowed, it is the token.
+                if forbidden_so_far == answered && answered >= NOTHING_IS_ALLOWED && applied.blocked.is_none() {
+                    applied.blocked = refusal;
                 }
             }
         }
