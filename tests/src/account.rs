@@ -7,7 +7,7 @@ use dean::domain::{Clock, CreativeSpec};
 use dean::meta::{Call, Client, Credentials, HttpTransport, Method, Reply, Transport, TransportError};
 use dean::pipeline::{self, Applied, Options, Plan, Recent, RunReport, Runner, StagePolicy};
 use dean::scoring::Models;
-use dean::store::{QueueRow, QueueState, SqliteStore, Store};
+use dean::store::{QueueRow, SqliteStore, Store};
 use dean_policy::{Limits, Registry, Runtime};
 use dean_sim::{Graph, Params, Server, Stage, World};
 use jiff::Timestamp;
@@ -217,21 +217,8 @@ impl TestAccount {
     /// When the store fails.
     pub async fn queue(&self, creatives: &[CreativeSpec]) -> anyhow::Result<()> {
         let now = self.clock.now();
-        let row = |(i, spec): (usize, &CreativeSpec)| QueueRow {
-            queue_id: format!("q{i}"),
-            account_id: self.client.account_id().into(),
-            name: spec.name.clone(),
-            spec: json!(spec).to_string(),
-            state: QueueState::Waiting,
-            added_at: now,
-            step_at: now,
-            image_hash: None,
-            video_id: None,
-            creative_id: None,
-            ad_id: None,
-            reason: None,
-            seq: i as i64,
-        };
+        let account = self.client.account_id();
+        let row = |(i, spec): (usize, &CreativeSpec)| QueueRow::waiting(format!("q{i}"), account, spec, now, i);
         let rows: Vec<QueueRow> = creatives.iter().enumerate().map(row).collect();
         Ok(self.store.save_queue(&rows).await?)
     }

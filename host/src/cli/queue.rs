@@ -120,22 +120,8 @@ async fn add(
         return Err(Usage(message).into());
     }
     let now = clock(args.now.as_deref())?.now();
-    let row = |(seq, spec): (usize, &&CreativeSpec)| QueueRow {
-        queue_id: id(account, &spec.name, now),
-        account_id: account.into(),
-        name: spec.name.trim().into(),
-        // Plain texts always have a JSON form.
-        spec: serde_json::to_string(spec).unwrap_or_default(),
-        state: QueueState::Waiting,
-        added_at: now,
-        step_at: now,
-        image_hash: None,
-        video_id: None,
-        creative_id: None,
-        ad_id: None,
-        reason: None,
-        seq: seq as i64,
-    };
+    let row =
+        |(seq, spec): (usize, &&CreativeSpec)| QueueRow::waiting(id(account, &spec.name, now), account, spec, now, seq);
     let rows: Vec<QueueRow> = new.iter().enumerate().map(row).collect();
     store.save_queue(&rows).await?;
     let adset = config.ids.testing_adset_id.as_deref().filter(|id| !id.is_empty());

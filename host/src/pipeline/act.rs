@@ -139,11 +139,10 @@ impl Runner<'_> {
             timeout_hours: self.effective.config.guard.promotion_timeout_hours,
         };
         let launcher = self.launcher(observation, run_id);
-        let mut sagas = Sagas { stagehand, launcher, promotions, queue, touched: Vec::new() };
+        let mut sagas = Sagas::under_way(stagehand, launcher, promotions, queue);
         let placed = |action: ActionRow| Planned { place: place(observation, &action), action };
         let mut planned: Vec<Planned> = planned.into_iter().map(placed).collect();
         let mut whose = Vec::new();
-        sagas.touched = sagas.open();
         let (launches, promotions): (Vec<Saga>, Vec<Saga>) =
             sagas.touched.iter().copied().partition(|saga| matches!(saga, Saga::Launch(_)));
         for saga in promotions {
@@ -227,13 +226,19 @@ struct Sagas<'a> {
     touched: Vec<Saga>,
 }
 
-impl Sagas<'_> {
+impl<'a> Sagas<'a> {
     /// Those that are under way.
-    fn open(&self) -> Vec<Saga> {
-        let promotions = self.promotions.iter().enumerate().filter(|(_, p)| p.state.is_open());
-        let launches = self.queue.iter().enumerate().filter(|(_, row)| row.state == QueueState::Launching);
-        let launches = launches.filter(|_| self.launcher.is_some());
-        promotions.map(|(i, _)| Saga::Promotion(i)).chain(launches.map(|(i, _)| Saga::Launch(i))).collect()
+    fn under_way(
+        stagehand: Stagehand<'a>,
+        launcher: Option<Launcher<'a>>,
+        promotions: &'a mut [PromotionRow],
+        queue: &'a mut [QueueRow],
+    ) -> Self {
+        let open = promotions.iter().enumerate().filter(|(_, p)| p.state.is_open());
+        let launches = queue.iter().enumerate().filter(|(_, row)| row.state == QueueState::Launching);
+        let launches = launches.filter(|_| launcher.is_some());
+        let touched = open.map(|(i, _)| Saga::Promotion(i)).chain(launches.map(|(i, _)| Saga::Launch(i))).collect();
+        Sagas { stagehand, launcher, promotions, queue, touched }
     }
 
     async fn steps(&mut self, saga: Saga, seq: usize) -> Result<Vec<Planned>, StoreError> {
@@ -244,12 +249,14 @@ impl Sagas<'_> {
         }
     }
 
+    /// Whether something follows that this run can do still.
     fn settle(&mut self, saga: Saga, steps: &[ActionRow], applied: &ledger::Applied) -> bool {
         match (saga, &self.launcher) {
-            (Saga::Promotion(i), _) => self.stagehand.settle(&mut self.promotions[i], steps, applied),
+            (Saga::Promotion(i), _) => return self.stagehand.settle(&mut self.promotions[i], steps, applied),
             (Saga::Launch(i), Some(launcher)) => launcher.settle(&mut self.queue[i], steps, applied),
-            (Saga::Launch(_), None) => false,
+            (Saga::Launch(_), None) => {}
         }
+        false
     }
 
     async fn save(&self, store: &dyn Store) -> Result<(), StoreError> {

@@ -14,8 +14,8 @@ use jiff::Timestamp;
 pub(super) const BUDGET: &str = "budget";
 
 impl Runner<'_> {
-    /// Writes down what a person has to be asked, with why the policy wants it. What was approved and is asked again is
-    /// a larger question.
+    /// Writes down what a person has to be asked, with why the policy wants it. Where the amount grew beyond what was
+    /// approved, it is asked anew.
     pub(super) async fn ask(
         &self,
         observation: &Observation,
@@ -47,9 +47,7 @@ impl Runner<'_> {
         }
         Ok(self.store.ask_approvals(&asked).await?)
     }
-}
 
-impl Runner<'_> {
     /// A yes is for one write: what is about to be done with it uses it up.
     pub(super) async fn use_approvals(&self, record: &GuardRecord, approvals: &[ApprovalRow]) -> anyhow::Result<()> {
         let ads = record.proposals.ads.iter().zip(&record.verdicts.ads);

@@ -5,7 +5,7 @@
 use super::account::AccountNumbers;
 use super::observe::Observation;
 use super::{Runner, plain_name};
-use crate::domain::{Clock, CreativeSpec, Media, Money, Sender, Status, hours, words_of};
+use crate::domain::{Ad, Clock, CreativeSpec, Media, Money, Sender, Status, hours, words_of};
 use crate::features::Gamma;
 use crate::guard::{self, Situation};
 use crate::ledger::{Applied, Intent, Place, Planned, kind};
@@ -75,12 +75,17 @@ pub(super) struct Launcher<'a> {
 }
 
 impl Runner<'_> {
-    /// The launcher, where the configuration names an ad set for new ads.
-    pub(super) fn launcher<'a>(&'a self, observation: &'a Observation, run_id: &'a str) -> Option<Launcher<'a>> {
+    /// The stage and the ad set that new ads go into, where the configuration names one.
+    fn launches_into(&self) -> Option<(String, String)> {
         let config = &self.effective.config;
         let adset = config.ids.testing_adset_id.clone().filter(|id| !id.is_empty())?;
-        let stage = config.stages().into_iter().next()?.name;
-        let sender = config.account.sender();
+        Some((config.stages().into_iter().next()?.name, adset))
+    }
+
+    /// The launcher, where the configuration names an ad set for new ads.
+    pub(super) fn launcher<'a>(&'a self, observation: &'a Observation, run_id: &'a str) -> Option<Launcher<'a>> {
+        let (stage, adset) = self.launches_into()?;
+        let sender = self.effective.config.account.sender();
         Some(Launcher {
             client: self.client,
             store: self.store,
@@ -95,10 +100,9 @@ impl Runner<'_> {
 
     /// Whether anything may be launched now: into an ad set that delivers, of a stage that acts and may grow.
     pub(super) fn may_launch(&self, observation: &Observation, situation: &Situation, only: Option<&str>) -> bool {
-        let Some(launcher) = self.launcher(observation, "") else { return false };
-        let stage = &launcher.stage;
-        let acts = situation.stages.get(stage).is_some_and(|stage| !stage.ghost);
-        let inside = || observation.ads.iter().filter(|ad| ad.adset_id.as_deref() == Some(&launcher.adset));
+        let Some((stage, adset)) = self.launches_into() else { return false };
+        let acts = situation.stages.get(&stage).is_some_and(|stage| !stage.ghost);
+        let inside = || observation.ads.iter().filter(|ad| ad.adset_id.as_ref() == Some(&adset));
         let stands = |status: Option<Status>| status.is_none_or(|status| status == Status::Active);
         let delivers = inside().all(|ad| {
             ad.adset.as_ref().is_none_or(|a| stands(a.status)) && ad.campaign.as_ref().is_none_or(|c| stands(c.status))
@@ -108,7 +112,7 @@ impl Runner<'_> {
             true => Money::ZERO,
             false => inside().find_map(|ad| ad.budget_owner()?.daily).unwrap_or(Money::ZERO),
         };
-        only.is_none_or(|only| only == stage) && acts && delivers && guard::may_grow(situation, stage, idle).is_ok()
+        only.is_none_or(|only| only == stage) && acts && delivers && guard::may_grow(situation, &stage, idle).is_ok()
     }
 
     /// Lets as many creatives begin as keep the first stage supplied. Those that are under way count, and so do those
@@ -128,10 +132,9 @@ impl Runner<'_> {
         let config = self.effective.config.stages();
         let (keep, most) = config.first().map_or((0, 0), |stage| (stage.keep_ads_live, stage.max_active_ads));
         let campaigns = config.first().map(|stage| stage.campaigns.clone()).unwrap_or_default();
-        let belongs = |ad: &&crate::domain::Ad| ad.campaign_id.as_ref().is_some_and(|id| campaigns.contains(id));
+        let belongs = |ad: &&Ad| ad.campaign_id.as_ref().is_some_and(|id| campaigns.contains(id));
         // What is still reviewed, or rests only because its ad set does, will deliver.
-        let active =
-            |ad: &&crate::domain::Ad| ad.status == Some(Status::Active) && ad.effective_status.0 != "DISAPPROVED";
+        let active = |ad: &&Ad| ad.status == Some(Status::Active) && ad.effective_status.0 != "DISAPPROVED";
         let active = launcher.observation.ads.iter().filter(belongs).filter(active).count();
         let rejected = |row: &&QueueRow| {
             let ad = row.ad_id.as_ref().and_then(|id| launcher.observation.index.get(id));
@@ -157,7 +160,7 @@ impl Runner<'_> {
 
 /// What is known of the account's ads, by what they are like: those that were launched here by what was said of them,
 /// others by their names.
-pub(super) fn known(observation: &Observation, queue: &[QueueRow]) -> Vec<Known> {
+fn known(observation: &Observation, queue: &[QueueRow]) -> Vec<Known> {
     let launched: HashMap<&str, &QueueRow> =
         queue.iter().filter_map(|row| Some((row.ad_id.as_deref()?, row))).collect();
     let currency = &observation.account.currency;
@@ -167,7 +170,7 @@ pub(super) fn known(observation: &Observation, queue: &[QueueRow]) -> Vec<Known>
         *spend += currency.to_major(day.facts.spend);
         *purchases += day.facts.purchases;
     }
-    let of_ad = |ad: &crate::domain::Ad| {
+    let of_ad = |ad: &Ad| {
         let (spend, purchases) = *sums.get(ad.id.as_str())?;
         let likeness = match launched.get(ad.id.as_str()) {
             Some(row) => spec(row).likeness(),
@@ -219,7 +222,7 @@ impl Launcher<'_> {
             return Ok(Vec::new());
         }
         let name = &row.name;
-        let same = |ad: &&crate::domain::Ad| plain_name(&ad.name).trim().eq_ignore_ascii_case(name.trim());
+        let same = |ad: &&Ad| plain_name(&ad.name).trim().eq_ignore_ascii_case(name.trim());
         if let Some(ad) = self.observation.ads.iter().find(same) {
             let reason = format!("ad {} of the account has the same name; no two ads of one name are made", ad.id);
             fail(row, &reason, self.clock);
@@ -248,15 +251,11 @@ impl Launcher<'_> {
         Ok(vec![Planned { action: ActionRow { action_id: creative_step, ..action }, place: Place::default() }])
     }
 
-    /// Takes a launch as far as its steps brought it. Whether something follows that this run can do still.
-    pub(super) fn settle(&self, row: &mut QueueRow, steps: &[ActionRow], applied: &Applied) -> bool {
-        let mut goes_on = false;
+    /// Takes a launch as far as its steps brought it; what follows from that is for the next run.
+    pub(super) fn settle(&self, row: &mut QueueRow, steps: &[ActionRow], applied: &Applied) {
         for step in steps {
             match (step.kind.as_str(), step.state) {
-                (kind::CREATE_CREATIVE, ActionState::Done) => {
-                    row.creative_id.clone_from(&step.answer);
-                    goes_on = step.answer.is_some();
-                }
+                (kind::CREATE_CREATIVE, ActionState::Done) => row.creative_id.clone_from(&step.answer),
                 (kind::CREATE_AD, ActionState::Done) => {
                     row.ad_id.clone_from(&step.answer);
                     row.state = QueueState::Launched;
@@ -270,7 +269,6 @@ impl Launcher<'_> {
                 _ => {}
             }
         }
-        goes_on
     }
 
     /// The uploaded image, and the uploaded video with the address of its picture; `None` while there is more to wait

@@ -1,6 +1,6 @@
 //! Rows as the store keeps them: texts, integers and bytes, which every database has.
 
-use crate::domain::{Money, hours};
+use crate::domain::{CreativeSpec, Money, hours};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -300,7 +300,7 @@ pub struct QueueRow {
     pub account_id: String,
     /// Its name.
     pub name: String,
-    /// What is launched: JSON of [`CreativeSpec`](crate::domain::CreativeSpec).
+    /// What is launched: JSON of [`CreativeSpec`].
     pub spec: String,
     /// Where it stands.
     pub state: QueueState,
@@ -320,6 +320,29 @@ pub struct QueueRow {
     pub reason: Option<String>,
     /// Its place among those that were added at once.
     pub seq: i64,
+}
+
+impl QueueRow {
+    /// A creative that begins to wait.
+    #[must_use]
+    pub fn waiting(queue_id: String, account_id: &str, spec: &CreativeSpec, at: Timestamp, seq: usize) -> Self {
+        QueueRow {
+            queue_id,
+            account_id: account_id.into(),
+            name: spec.name.trim().into(),
+            // Plain texts always have a JSON form.
+            spec: serde_json::to_string(spec).unwrap_or_default(),
+            state: QueueState::Waiting,
+            added_at: at,
+            step_at: at,
+            image_hash: None,
+            video_id: None,
+            creative_id: None,
+            ad_id: None,
+            reason: None,
+            seq: seq as i64,
+        }
+    }
 }
 
 /// How a stage of an account is run.
