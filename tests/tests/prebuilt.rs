@@ -60,7 +60,7 @@ fn a_rust_policy_that_panics_tells_file_and_line() {
 /// A component built by this machine's compiler; without one nothing, unless everything is required.
 fn build_here(folder: &Path, target: &Path) -> Option<Artifact> {
     match build::build(folder, target) {
-        Ok((bytes, _)) => Some(Artifact::new("built here", bytes)),
+        Ok(built) => Some(Artifact::new("built here", built.component)),
         Err(build::BuildError::NoCompiler(tried)) if std::env::var_os("DEAN_REQUIRE_ALL").is_none() => {
             eprintln!("skipped: no compiler for guests\n{tried}");
             None

@@ -4,7 +4,10 @@
 //! gives); the toolchain has its own library source; Debian's `rustc-web` and `rust-web-src` at one
 //! version stand beside rustup's cargo. Without any of them the error says what to install.
 
+use crate::cases::{self, CaseError};
+use crate::package::Package;
 use sha2::{Digest as _, Sha256};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use thiserror::Error;
@@ -56,6 +59,9 @@ pub enum BuildError {
         /// What the encoder said.
         reason: String,
     },
+    /// A case that nobody could ask.
+    #[error("case {0}")]
+    Case(#[from] CaseError),
     /// A file could not be read or written.
     #[error("{file}: {source}")]
     File {
@@ -88,12 +94,21 @@ impl Way {
     }
 }
 
-/// Builds the policy in a folder to a component. `target` is a folder for cargo's output that no
-/// other cargo uses. Returns the component's bytes and the way that was taken.
+/// A built policy.
+#[derive(Clone, Debug)]
+pub struct Built {
+    /// The component, with its cases inside.
+    pub component: Vec<u8>,
+    /// How it was built.
+    pub way: &'static str,
+}
+
+/// Builds the policy in a folder to a component that carries the folder's cases. `target` is a folder for cargo's
+/// output that no other cargo uses.
 ///
 /// # Errors
 /// A [`BuildError`] that says what is missing or wrong.
-pub fn build(folder: &Path, target: &Path) -> Result<(Vec<u8>, &'static str), BuildError> {
+pub fn build(folder: &Path, target: &Path) -> Result<Built, BuildError> {
     let manifest = folder.join("Cargo.toml");
     if !manifest.is_file() {
         return Err(BuildError::NoCrate(folder.to_path_buf()));
@@ -118,7 +133,17 @@ pub fn build(folder: &Path, target: &Path) -> Result<(Vec<u8>, &'static str), Bu
     let library = library_name(&manifest)?;
     let module = target.join(TARGET).join("guest").join(format!("{library}.wasm"));
     let bytes = std::fs::read(&module).map_err(|source| BuildError::File { file: module.clone(), source })?;
-    Ok((componentize(&module, &bytes)?, way.name()))
+    let package = Package { cases: cases(folder)?, ..Package::default() };
+    let component = package.put_into(&componentize(&module, &bytes)?);
+    let component = component.map_err(|reason| BuildError::Component { file: module, reason })?;
+    Ok(Built { component, way: way.name() })
+}
+
+/// The cases of a policy's folder, each read once so that none travels that nobody can ask.
+fn cases(folder: &Path) -> Result<BTreeMap<String, String>, BuildError> {
+    let texts = cases::of_folder(&folder.join("cases"))?;
+    texts.iter().try_for_each(|(file, text)| cases::parse(file, text).map(drop))?;
+    Ok(texts.into_iter().collect())
 }
 
 /// Compiler flags: a small stack, and panics that name files of the policy and not of this machine.
@@ -241,7 +266,7 @@ fn run(command: &mut Command) -> Result<std::process::Output, BuildError> {
         .map_err(|source| BuildError::Run { program: command.get_program().to_string_lossy().into_owned(), source })
 }
 
-/// The hash of everything a shipped policy is built from: its own sources, the SDK's and the WIT.
+/// The hash of everything a shipped policy is built from: its own sources and cases, the SDK's and the WIT.
 /// Bytes of components differ between compilers, so what is compared is this.
 ///
 /// # Errors
@@ -252,8 +277,9 @@ pub fn source_hash(folder: &Path) -> Result<String, BuildError> {
     let root = folder.ancestors().nth(2).unwrap_or(folder);
     let sdk = root.join("plugins/sdk");
     let mut files = vec![root.join("wit/policy.wit"), folder.join("Cargo.toml"), sdk.join("Cargo.toml")];
-    gather(&folder.join("src"), &mut files)?;
-    gather(&sdk.join("src"), &mut files)?;
+    gather(&folder.join("src"), "rs", &mut files)?;
+    gather(&folder.join("cases"), "toml", &mut files)?;
+    gather(&sdk.join("src"), "rs", &mut files)?;
     files.sort();
     let mut hasher = Sha256::new();
     for file in &files {
@@ -267,13 +293,13 @@ pub fn source_hash(folder: &Path) -> Result<String, BuildError> {
     Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
-fn gather(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), BuildError> {
+fn gather(folder: &Path, extension: &str, files: &mut Vec<PathBuf>) -> Result<(), BuildError> {
     let failed = |source| BuildError::File { file: folder.to_path_buf(), source };
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let path = entry.map_err(failed)?.path();
         if path.is_dir() {
-            gather(&path, files)?;
-        } else if path.extension().is_some_and(|e| e == "rs") {
+            gather(&path, extension, files)?;
+        } else if path.extension().is_some_and(|e| e == extension) {
             files.push(path);
         }
     }

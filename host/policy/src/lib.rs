@@ -7,12 +7,15 @@
 
 pub mod artifact;
 pub mod build;
+pub mod cases;
 mod check;
+pub mod package;
 mod registry;
 mod runtime;
 pub mod shipped;
 pub mod types;
 
 pub use artifact::{Artifact, Digest, Inspection};
+pub use package::{Identity, Package};
 pub use registry::{Reference, Registry, ResolveError};
 pub use runtime::{Fault, Limits, LoadError, Outcome, Policy, PrepareError, Runtime};

@@ -58,6 +58,14 @@ pub enum LoadError {
         #[source]
         fault: Fault,
     },
+    /// What travels with the component cannot be read.
+    #[error("{origin}: {reason}\n  hint: build it again, or pack it again with `dean policy pack`")]
+    Package {
+        /// The file.
+        origin: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// The manifest is not usable.
     #[error("{origin} describes itself wrongly: {reason}")]
     Manifest {

@@ -5,7 +5,8 @@ use super::bindings::{StagePolicy, StagePolicyPre};
 use super::{Fault, Limits, LoadError, PrepareError, TICK, convert};
 use crate::artifact::{Artifact, Digest, Inspection};
 use crate::check;
-use crate::types::{Answer, Cohort, Manifest, Plan, Setting};
+use crate::package::Package;
+use crate::types::{Answer, Cohort, Kind, Manifest, Plan, Setting};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wasmtime::{Engine, ResourceLimiter, Store, Trap};
@@ -21,6 +22,7 @@ struct Inner {
     limits: Limits,
     artifact: Artifact,
     inspection: Inspection,
+    package: Package,
     manifest: Manifest,
     pre: StagePolicyPre<State>,
 }
@@ -55,7 +57,7 @@ impl Policy {
         let mut call = Call::new(engine, limits, 0);
         let described = call.run(&pre, |guest, store| guest.dean_policy_policy().call_describe(store));
         let origin = || artifact.origin().to_string();
-        let manifest = match described {
+        let mut manifest = match described {
             Ok(manifest) => convert::manifest(manifest),
             // A record with other fields is found when the instance is made: that is a link error.
             Err(Fault::Trap(reason)) if call.instantiating => {
@@ -63,11 +65,19 @@ impl Policy {
             }
             Err(fault) => return Err(LoadError::Describe { origin: origin(), fault }),
         };
+        let package =
+            Package::of(artifact.bytes()).map_err(|reason| LoadError::Package { origin: origin(), reason })?;
+        if let Some(identity) = &package.identity {
+            manifest.name.clone_from(&identity.name);
+            manifest.version.clone_from(&identity.version);
+            manifest.doc.clone_from(&identity.doc);
+            manifest.stages.clone_from(&identity.stages);
+        }
         if let Some(reason) = manifest_problem(&manifest) {
             return Err(LoadError::Manifest { origin: origin(), reason });
         }
         let (engine, artifact) = (engine.clone(), artifact.clone());
-        Ok(Policy { inner: Arc::new(Inner { engine, limits, artifact, inspection, manifest, pre }) })
+        Ok(Policy { inner: Arc::new(Inner { engine, limits, artifact, inspection, package, manifest, pre }) })
     }
 
     /// What the policy says about itself.
@@ -92,6 +102,27 @@ impl Policy {
     #[must_use]
     pub fn inspection(&self) -> &Inspection {
         &self.inner.inspection
+    }
+
+    /// What travels with it.
+    #[must_use]
+    pub fn package(&self) -> &Package {
+        &self.inner.package
+    }
+
+    /// A client's settings laid over those of the package: what the policy is asked with. A subtree that the policy
+    /// checks itself, such as a list of rules, is the client's whole as soon as the client sets any of it.
+    #[must_use]
+    pub fn settings(&self, client: &[Setting]) -> Vec<Setting> {
+        let open = |path: &str| {
+            let open = self.manifest().params.iter().filter(|param| param.kind == Kind::Open);
+            open.map(|param| param.path.as_str()).find(|open| is_below(path, open)).map(String::from)
+        };
+        let stays = |packed: &&Setting| match open(&packed.path) {
+            Some(subtree) => !client.iter().any(|set| is_below(&set.path, &subtree)),
+            None => !client.iter().any(|set| set.path == packed.path),
+        };
+        self.inner.package.settings.iter().filter(stays).chain(client).cloned().collect()
     }
 
     /// Asks which columns and rules exist for a stage under settings.
@@ -137,6 +168,11 @@ impl Policy {
         let State { log, memory_bytes, .. } = call.store.into_data();
         Ok(Outcome { answer, log, time: started.elapsed(), memory_bytes })
     }
+}
+
+/// Whether a setting lies in a subtree.
+fn is_below(path: &str, subtree: &str) -> bool {
+    path.strip_prefix(subtree).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 fn manifest_problem(manifest: &Manifest) -> Option<String> {

@@ -1,0 +1,328 @@
+//! From the text of a case to its scene: every mistake with file and line.
+
+use crate::types::{Cohort, Plan, Setting, UNKNOWN_TEXT, Value};
+use std::collections::BTreeMap;
+use std::path::Path;
+use thiserror::Error;
+use toml_edit::{Document, Item, TableLike, Value as Toml};
+
+/// The keys of a `when` that say what is expected.
+const EXPECTED: [&str; 4] = ["then", "amount", "budget", "refused"];
+
+/// A case that cannot be read or does not fit its policy.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[error("{file}:{line}: {message}{}", if .hint.is_empty() { String::new() } else { format!("\n  hint: {}", .hint) })]
+pub struct CaseError {
+    /// The file.
+    pub file: String,
+    /// The line, from 1.
+    pub line: usize,
+    /// What is wrong.
+    pub message: String,
+    /// How to mend it, or empty.
+    pub hint: String,
+}
+
+/// A case: a file of cases' folder.
+#[derive(Clone, Debug)]
+pub struct Case {
+    /// The file's name.
+    pub file: String,
+    /// What it promises.
+    pub doc: String,
+    /// The stage, where the file names one.
+    pub stage: Option<String>,
+    pub(super) whens: Vec<When>,
+}
+
+/// One question, with what is expected of the answer.
+#[derive(Clone, Debug)]
+pub(super) struct When {
+    pub line: usize,
+    pub scene: Scene,
+    pub then: String,
+    pub amount: Option<f64>,
+    pub budget: Option<String>,
+    pub refused: Option<String>,
+}
+
+/// A cohort as a case describes it. The first ad is the one that is asked about.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Scene {
+    pub settings: BTreeMap<String, Value>,
+    context: BTreeMap<String, f64>,
+    ads: Vec<Ad>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Ad {
+    line: usize,
+    numbers: BTreeMap<String, f64>,
+    texts: BTreeMap<String, String>,
+    group: u32,
+}
+
+/// The texts of a folder's cases by the names of their files, in order. A folder that is not there has none.
+///
+/// # Errors
+/// The first file that cannot be read.
+pub fn of_folder(folder: &Path) -> Result<Vec<(String, String)>, CaseError> {
+    let failed = |file: &Path, error: std::io::Error| {
+        let hint = String::new();
+        CaseError { file: file.display().to_string(), line: 0, message: error.to_string(), hint }
+    };
+    let mut cases = Vec::new();
+    let entries = match std::fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(cases),
+        Err(error) => return Err(failed(folder, error)),
+    };
+    for entry in entries {
+        let path = entry.map_err(|error| failed(folder, error))?.path();
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            let text = std::fs::read_to_string(&path).map_err(|error| failed(&path, error))?;
+            cases.push((path.file_name().unwrap_or_default().to_string_lossy().into_owned(), text));
+        }
+    }
+    cases.sort();
+    Ok(cases)
+}
+
+/// Reads a case. `file` is what errors call it.
+///
+/// # Errors
+/// When it is not TOML, or no case.
+pub fn parse(file: &str, text: &str) -> Result<Case, CaseError> {
+    let lines = Lines { file, text };
+    let document = Document::parse(text.to_string()).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        lines.error(at, error.message().to_string(), "")
+    })?;
+    let root = document.as_table();
+    for (key, item) in root.iter() {
+        if !["doc", "stage", "settings", "context", "ad", "others", "when"].contains(&key) {
+            let hint = "a case has doc, stage, settings, context, ad, others and when";
+            return Err(lines.error(start(item), format!("{key} is no key of a case"), hint));
+        }
+    }
+    let text_of = |key: &str| root.get(key).and_then(Item::as_str).map(str::to_string);
+    let doc = text_of("doc").filter(|doc| !doc.trim().is_empty());
+    let doc = doc.ok_or_else(|| lines.error(0, "it says nothing about itself".into(), "doc = \"what it promises\""))?;
+
+    let mut base = Scene::default();
+    if let Some(settings) = table(root.get("settings")) {
+        lines.settings(settings, &mut base.settings)?;
+    }
+    if let Some(context) = table(root.get("context")) {
+        lines.numbers(context, &mut base.context)?;
+    }
+    let ad = table(root.get("ad")).ok_or_else(|| lines.error(0, "it has no [ad]".into(), "even an empty one"))?;
+    base.ads.push(lines.ad(ad)?);
+    for other in tables(root.get("others")) {
+        base.ads.push(lines.ad(other)?);
+    }
+    // A cohort of a few ads has as many budget owners at most.
+    if let Some(ad) = base.ads.iter().find(|ad| ad.group as usize >= base.ads.len()) {
+        let hint = "groups are positions of budget owners, from 0, of which there are not more than ads";
+        return Err(CaseError { line: ad.line, ..lines.error(0, format!("{} is no group", ad.group), hint) });
+    }
+    let mut whens = Vec::new();
+    for item in tables(root.get("when")) {
+        whens.push(lines.when(item, &base)?);
+    }
+    if whens.is_empty() {
+        return Err(lines.error(0, "it has no [[when]]".into(), "at least one says what the policy answers"));
+    }
+    Ok(Case { file: file.into(), doc, stage: text_of("stage"), whens })
+}
+
+/// A table, however it is written.
+fn table(item: Option<&Item>) -> Option<&dyn TableLike> {
+    item.and_then(Item::as_table_like)
+}
+
+/// The tables of `[[name]]`, each as an item.
+fn tables(item: Option<&Item>) -> impl Iterator<Item = &dyn TableLike> {
+    let headed = item.and_then(Item::as_array_of_tables).into_iter().flatten().map(|t| t as &dyn TableLike);
+    let inline = item.and_then(Item::as_array).into_iter().flatten();
+    headed.chain(inline.filter_map(|value| value.as_inline_table().map(|t| t as &dyn TableLike)))
+}
+
+fn start(item: &Item) -> usize {
+    item.span().map_or(0, |span| span.start)
+}
+
+fn number(item: &Toml) -> Option<f64> {
+    item.as_float().or_else(|| item.as_integer().map(|n| n as f64))
+}
+
+/// The text of a case, to say where something is wrong.
+struct Lines<'a> {
+    file: &'a str,
+    text: &'a str,
+}
+
+impl Lines<'_> {
+    fn line(&self, at: usize) -> usize {
+        self.text.as_bytes()[..at.min(self.text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
+    }
+
+    fn error(&self, at: usize, message: String, hint: &str) -> CaseError {
+        CaseError { file: self.file.into(), line: self.line(at), message, hint: hint.into() }
+    }
+
+    fn numbers(&self, from: &dyn TableLike, into: &mut BTreeMap<String, f64>) -> Result<(), CaseError> {
+        for (name, item) in from.iter() {
+            let value = item.as_value().and_then(number);
+            let value = value.ok_or_else(|| self.error(start(item), format!("{name} is not a number"), ""))?;
+            into.insert(name.into(), value);
+        }
+        Ok(())
+    }
+
+    fn settings(&self, from: &dyn TableLike, into: &mut BTreeMap<String, Value>) -> Result<(), CaseError> {
+        for (name, item) in from.iter() {
+            self.setting(name, item, into)?;
+        }
+        Ok(())
+    }
+
+    /// A setting; tables and lists become dotted paths, as they do in a client's TOML.
+    fn setting(&self, path: &str, item: &Item, into: &mut BTreeMap<String, Value>) -> Result<(), CaseError> {
+        if let Some(inner) = item.as_table_like() {
+            return inner.iter().try_for_each(|(key, item)| self.setting(&format!("{path}.{key}"), item, into));
+        }
+        if let Some(inner) = item.as_array_of_tables() {
+            let items = inner.iter().cloned().map(Item::Table);
+            return items.enumerate().try_for_each(|(i, item)| self.setting(&format!("{path}.{i}"), &item, into));
+        }
+        let Some(value) = item.as_value() else { return Ok(()) };
+        if let Some(items) = value.as_array() {
+            let items = items.iter().cloned().map(Item::Value);
+            return items.enumerate().try_for_each(|(i, item)| self.setting(&format!("{path}.{i}"), &item, into));
+        }
+        let known = number(value).map(Value::Number).or_else(|| value.as_bool().map(Value::Flag));
+        let known = known.or_else(|| value.as_str().map(|text| Value::Text(text.into())));
+        let known = known.ok_or_else(|| self.error(start(item), format!("{path} is no setting's value"), ""))?;
+        into.insert(path.into(), known);
+        Ok(())
+    }
+
+    fn ad(&self, columns: &dyn TableLike) -> Result<Ad, CaseError> {
+        let mut ad = Ad::default();
+        for (name, item) in columns.iter() {
+            self.column(&mut ad, name, item)?;
+        }
+        let first = columns.iter().next().map_or(0, |(_, item)| start(item));
+        ad.line = self.line(first);
+        Ok(ad)
+    }
+
+    fn column(&self, ad: &mut Ad, name: &str, item: &Item) -> Result<(), CaseError> {
+        let value = item.as_value();
+        match (value.and_then(number), value.and_then(Toml::as_str)) {
+            (Some(group), _) if name == "group" => ad.group = group as u32,
+            (Some(value), _) => drop(ad.numbers.insert(name.into(), value)),
+            (_, Some(text)) => drop(ad.texts.insert(name.into(), text.into())),
+            _ => return Err(self.error(start(item), format!("{name} is neither a number nor a text"), "")),
+        }
+        Ok(())
+    }
+
+    fn when(&self, changes: &dyn TableLike, base: &Scene) -> Result<When, CaseError> {
+        let mut scene = base.clone();
+        for (key, item) in changes.iter().filter(|(key, _)| !EXPECTED.contains(key)) {
+            match (key, item.as_table_like()) {
+                ("settings", Some(table)) => self.settings(table, &mut scene.settings)?,
+                ("context", Some(table)) => self.numbers(table, &mut scene.context)?,
+                _ => {
+                    if let Some(path) = key.strip_prefix("settings.") {
+                        self.setting(path, item, &mut scene.settings)?;
+                    } else if let Some(name) = key.strip_prefix("context.") {
+                        let value = item.as_value().and_then(number);
+                        let value =
+                            value.ok_or_else(|| self.error(start(item), format!("{key} is not a number"), ""))?;
+                        scene.context.insert(name.into(), value);
+                    } else {
+                        self.column(&mut scene.ads[0], key, item)?;
+                    }
+                }
+            }
+        }
+        let at = changes.iter().map(|(_, item)| start(item)).min().unwrap_or(0);
+        let text = |key: &str| changes.get(key).and_then(Item::as_str).map(str::to_string);
+        let refused = text("refused");
+        let then = match (text("then"), &refused) {
+            (Some(then), _) => then,
+            (None, Some(_)) => String::new(),
+            (None, None) => {
+                let hint = "then = \"hold\", or \"pause by RULE\"; refused = \"SETTING\"";
+                return Err(self.error(at, "a [[when]] does not say what is expected".into(), hint));
+            }
+        };
+        let amount = changes.get("amount").and_then(Item::as_value).and_then(number);
+        Ok(When { line: self.line(at), scene, then, amount, budget: text("budget"), refused })
+    }
+}
+
+impl Scene {
+    /// What differs from the defaults, as the policy is told.
+    pub(super) fn settings(&self) -> Vec<Setting> {
+        let setting = |(path, value): (&String, &Value)| Setting { path: path.clone(), value: value.clone() };
+        self.settings.iter().map(setting).collect()
+    }
+
+    /// The budget owner of the ad that is asked about.
+    pub(super) fn group(&self) -> u32 {
+        self.ads[0].group
+    }
+
+    /// A name that the plan does not have, with its line where that is known.
+    pub(super) fn stranger(&self, plan: &Plan) -> Option<(usize, String)> {
+        let nearest = |name: &str, known: &[String]| {
+            let near = known.iter().min_by_key(|known| strsim::osa_distance(name, known));
+            near.map(|near| format!("; the nearest that it reads is {near}")).unwrap_or_default()
+        };
+        for ad in &self.ads {
+            if let Some(name) = ad.numbers.keys().find(|name| !plan.columns.contains(name)) {
+                let near = nearest(name, &plan.columns);
+                return Some((ad.line, format!("{name} is no column that the policy reads{near}")));
+            }
+            if let Some(name) = ad.texts.keys().find(|name| !plan.text_columns.contains(name)) {
+                let near = nearest(name, &plan.text_columns);
+                return Some((ad.line, format!("{name} is no text column that the policy reads{near}")));
+            }
+        }
+        let name = self.context.keys().find(|name| !plan.context.contains(name))?;
+        let near = nearest(name, &plan.context);
+        Some((0, format!("{name} is no context that the policy reads{near}")))
+    }
+
+    /// The cohort in the shape of a plan.
+    pub(super) fn cohort(&self, plan: &Plan) -> Cohort {
+        let mut words: Vec<String> = Vec::new();
+        let mut codes = Vec::new();
+        for name in &plan.text_columns {
+            for ad in &self.ads {
+                codes.push(match ad.texts.get(name) {
+                    None => UNKNOWN_TEXT,
+                    Some(word) => words.iter().position(|w| w == word).unwrap_or_else(|| {
+                        words.push(word.clone());
+                        words.len() - 1
+                    }) as u32,
+                });
+            }
+        }
+        let value = |name: &String, ad: &Ad| ad.numbers.get(name).copied().unwrap_or(f64::NAN);
+        Cohort {
+            rows: self.ads.len() as u32,
+            groups: self.ads.iter().map(|ad| ad.group + 1).max().unwrap_or(0),
+            values: plan.columns.iter().flat_map(|name| self.ads.iter().map(move |ad| value(name, ad))).collect(),
+            words,
+            codes,
+            context: plan.context.iter().map(|name| self.context.get(name).copied().unwrap_or(f64::NAN)).collect(),
+            group_of: self.ads.iter().map(|ad| ad.group).collect(),
+            ..Cohort::default()
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! `dean policy build`: from a policy's folder to a component that carries its cases.
+
+use super::super::output;
+use super::super::{Ended, Global};
+use clap::Args;
+use dean_policy::{Artifact, build};
+use serde_json::json;
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct BuildArgs {
+    /// The policy's folder
+    folder: PathBuf,
+    /// Where the component goes
+    #[arg(long, short, value_name = "FILE")]
+    out: Option<PathBuf>,
+    /// Cargo's output folder; no other cargo may use it
+    #[arg(long, value_name = "DIR")]
+    target_dir: Option<PathBuf>,
+    /// Also write the hash of the sources beside it, as the shipped policies have it
+    #[arg(long)]
+    sources: bool,
+}
+
+pub(super) fn build(global: &Global, args: &BuildArgs) -> anyhow::Result<Ended> {
+    let built = build::build(&args.folder, &target_dir(args.target_dir.as_deref()))?;
+    let artifact = Artifact::new(args.folder.display().to_string(), built.component);
+    // A component that does not load is not written: nobody should find out later.
+    let policy = super::registry(global)?.load(&artifact)?;
+    let name = policy.manifest().name.clone();
+    let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.wasm")));
+    let write = |path: &Path, bytes: &[u8]| {
+        std::fs::write(path, bytes).map_err(|error| anyhow::anyhow!("{}: {error}", path.display()))
+    };
+    write(&out, artifact.bytes())?;
+    if args.sources {
+        write(&out.with_extension("sources"), build::source_hash(&args.folder)?.as_bytes())?;
+    }
+    let cases = policy.package().cases.len();
+    if global.json {
+        output::json(&json!({
+            "name": name, "file": out, "sha256": artifact.digest(), "bytes": artifact.bytes().len(), "way": built.way,
+            "cases": cases,
+        }));
+    } else {
+        output::line(&format!(
+            "{} ({} bytes, {}, sha256 {}) built by {}",
+            out.display(),
+            artifact.bytes().len(),
+            if cases == 0 { "no cases".into() } else { format!("{cases} cases inside") },
+            artifact.digest(),
+            built.way,
+        ));
+    }
+    Ok(Ended::Done)
+}
+
+/// Cargo's output folder for policies.
+pub(super) fn target_dir(named: Option<&Path>) -> PathBuf {
+    named.map_or_else(|| Path::new("target").join("policies"), Path::to_path_buf)
+}

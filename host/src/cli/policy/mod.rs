@@ -1,0 +1,55 @@
+//! `dean policy`: policies written, built, tested and looked at.
+
+mod build;
+mod list;
+mod show;
+mod test;
+
+use super::context::data_dir_only;
+use super::output::Usage;
+use super::{Ended, Global};
+use clap::Subcommand;
+use dean_policy::{Artifact, Policy, Reference, Registry, Runtime};
+use std::path::Path;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PolicyCommand {
+    /// Build a policy's folder to a component, with its cases inside
+    Build(build::BuildArgs),
+    /// Ask a policy its cases, and say which rules no case makes fire
+    Test(test::TestArgs),
+    /// Check that a file is a policy that this program can run
+    Check(show::CheckArgs),
+    /// The policies of the stages, and those that the program brings along
+    List,
+    /// What a policy is, its settings and its rules
+    Show(show::ShowArgs),
+}
+
+pub(super) async fn policy(global: &Global, command: PolicyCommand) -> anyhow::Result<Ended> {
+    match command {
+        PolicyCommand::Build(args) => build::build(global, &args),
+        PolicyCommand::Test(args) => test::test(global, &args),
+        PolicyCommand::Check(args) => show::check(global, &args),
+        PolicyCommand::List => list::list(global).await,
+        PolicyCommand::Show(args) => show::show(global, &args),
+    }
+}
+
+/// A registry that no configuration is needed for.
+fn registry(global: &Global) -> anyhow::Result<Registry> {
+    let cache = data_dir_only(global)?.join("cache");
+    Ok(Registry::new(Runtime::new(dean_policy::Limits::default(), Some(&cache))?))
+}
+
+/// The policy of a file that was named on the command line.
+fn load(global: &Global, file: &Path) -> anyhow::Result<Policy> {
+    let artifact = Artifact::read(file).map_err(|error| Usage(format!("{}: {error}", file.display())))?;
+    Ok(registry(global)?.load(&artifact)?)
+}
+
+/// The policy of a name or a path.
+fn named(global: &Global, name: &str) -> anyhow::Result<Policy> {
+    let reference: Reference = name.parse().unwrap_or_else(|never| match never {});
+    Ok(registry(global)?.resolve(&reference, None)?)
+}
