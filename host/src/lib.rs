@@ -17,5 +17,6 @@ pub mod ledger;
 pub mod meta;
 pub mod mirror;
 pub mod pipeline;
+pub mod policies;
 pub mod scoring;
 pub mod store;

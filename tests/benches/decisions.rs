@@ -96,7 +96,7 @@ fn main() -> anyhow::Result<()> {
         "policy", "batch of 1,000", "decisions", "checks", "sandbox (ns)", "ads/s (M)", "native", "ratio", ""
     );
     for stage in ["testing", "validation", "scaling"] {
-        let policy = registry.resolve(&stage.parse()?, None)?;
+        let policy = registry.resolve(&stage.parse()?)?;
         let plan = policy.prepare(stage, &[])?;
         for (what, firing, trace) in
             [("every ad decided", 1, false), ("one in ten decided", 10, false), ("every check of every rule", 10, true)]
@@ -115,7 +115,7 @@ fn main() -> anyhow::Result<()> {
             );
         }
     }
-    let policy = registry.resolve(&"testing".parse()?, None)?;
+    let policy = registry.resolve(&"testing".parse()?)?;
     let plan = policy.prepare("testing", &[])?;
     let mut empty = Cohort { context: vec![0.0; plan.context.len()], ..Cohort::default() };
     let time = measure(|| match policy.decide("testing", &[], &plan, &mut empty) {

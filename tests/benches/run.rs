@@ -95,7 +95,7 @@ fn columns() -> anyhow::Result<()> {
     let (frame, basis) = (frame(), basis());
     let marks = Marks { target_cpa: 36.0, breakeven_cpa: 45.0 };
     for shipped in shipped::SHIPPED {
-        let plan = registry().resolve(&shipped.name.parse()?, None)?.prepare(shipped.name, &[])?;
+        let plan = registry().resolve(&shipped.name.parse()?)?.prepare(shipped.name, &[])?;
         let found: Vec<_> = plan.columns.iter().filter_map(|name| features::find(name)).collect();
         let all = || found.iter().map(|column| column.values(&frame, &basis, marks)).collect::<Vec<_>>();
         println!("the {} columns of {}: {:.2} ms", found.len(), shipped.name, measure(all));

@@ -5,7 +5,8 @@ use async_trait::async_trait;
 use dean::config::{self, Effective, Environment, Sources};
 use dean::domain::{Clock, CreativeSpec};
 use dean::meta::{Call, Client, Credentials, HttpTransport, Method, Reply, Transport, TransportError};
-use dean::pipeline::{self, Applied, Options, Plan, Recent, RunReport, Runner, StagePolicy};
+use dean::pipeline::{Applied, Options, Plan, Recent, RunReport, Runner};
+use dean::policies::{self, Shelf, StagePolicy};
 use dean::scoring::Models;
 use dean::store::{QueueRow, SqliteStore, Store};
 use dean_policy::{Limits, Registry, Runtime};
@@ -166,7 +167,8 @@ impl TestAccount {
             ..Sources::default()
         };
         let effective = config::load(&sources)?;
-        let policies = pipeline::prepare(&effective, registry(), Path::new("."), &models().columns())?;
+        let policies =
+            policies::prepare(&effective, registry(), &Shelf::default(), Path::new("."), &models().columns())?;
         let credentials = dean_sim::Credentials { token: TOKEN.into(), app_secret: SECRET.into() };
         let mut graph = Graph::new(world, "v26.0", credentials);
         let time = clock.clone();

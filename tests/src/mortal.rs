@@ -6,8 +6,8 @@ use dean::domain::{ApiLimit, DayFacts, DayLook, Lifetime, Money, Unusable, Vital
 use dean::meta::{Call, Method, Reply, Transport, TransportError};
 use dean::store::{
     AccountLock, ActionRow, ApprovalRow, ArtifactRow, Cell, GhostIntentRow, JournalRow, LifecycleRow, ModelRow,
-    OrderRow, PlanRow, PolicyFaultRow, PromotionRow, QueueRow, RunRow, SqliteStore, StageModeRow, Store, StoreError,
-    SwitchRow, Table,
+    OrderRow, PlanRow, PolicyFaultRow, PolicyRow, PolicySwitchRow, PolicyUseRow, PromotionRow, QueueRow, RunRow,
+    SqliteStore, StageModeRow, Store, StoreError, SwitchRow, Table,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -147,6 +147,9 @@ store! {
         fn limits(account: &str) -> Vec<ApiLimit>;
         fn plan(run: &str) -> Option<PlanRow>;
         fn artifact(digest: &str) -> Option<ArtifactRow>;
+        fn policies() -> Vec<PolicyRow>;
+        fn policy_switches() -> Vec<PolicySwitchRow>;
+        fn policy_uses(client: &str) -> Vec<PolicyUseRow>;
         fn model(model: &str, version: &str) -> Option<ModelRow>;
         fn models() -> Vec<ModelRow>;
         fn model_switches() -> Vec<SwitchRow>;
@@ -176,6 +179,10 @@ store! {
         fn save_queue(rows: &[QueueRow]) -> ();
         fn save_limits(account: &str, limits: &[ApiLimit]) -> ();
         fn save_artifact(artifact: &ArtifactRow) -> ();
+        fn save_policy(policy: &PolicyRow) -> ();
+        fn switch_policies(switches: &[PolicySwitchRow]) -> ();
+        fn withdraw_policy_switch(switch: &PolicySwitchRow, at: Timestamp) -> bool;
+        fn save_policy_uses(rows: &[PolicyUseRow]) -> ();
         fn save_model(model: &ModelRow) -> ();
         fn switch_model(client: &str, model: &str, version: &str, at: Timestamp) -> ();
         fn withdraw_model_switch(client: &str, model: &str, at: Timestamp) -> bool;

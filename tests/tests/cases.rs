@@ -25,7 +25,7 @@ then = "pause by no-purchase-in-allowance"
 "#;
 
 fn testing() -> Policy {
-    registry().resolve(&"testing".parse().unwrap(), None).unwrap()
+    registry().resolve(&"testing".parse().unwrap()).unwrap()
 }
 
 fn run(text: &str) -> Report {

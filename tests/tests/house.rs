@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may know. What stands in the last line composes.
-const ROOMS: [(&str, &[&str]); 17] = [
+const ROOMS: [(&str, &[&str]); 18] = [
     ("domain", &[]),
     ("config", &["domain"]),
     ("features", &["domain"]),
@@ -20,22 +20,34 @@ const ROOMS: [(&str, &[&str]); 17] = [
     ("ledger", &["domain", "meta", "store"]),
     ("mirror", &[]),
     ("scoring", &["features", "store"]),
-    ("pipeline", &["config", "domain", "features", "guard", "health", "journal", "ledger", "meta", "scoring", "store"]),
-    ("demo", &["config", "domain", "guard", "ledger", "meta", "pipeline", "scoring", "store"]),
-    ("learn", &["config", "demo", "domain", "features", "pipeline", "scoring", "store"]),
+    ("policies", &["config", "features", "scoring", "store"]),
+    (
+        "pipeline",
+        &[
+            "config", "domain", "features", "guard", "health", "journal", "ledger", "meta", "policies", "scoring",
+            "store",
+        ],
+    ),
+    ("demo", &["config", "domain", "guard", "ledger", "meta", "pipeline", "policies", "scoring", "store"]),
+    ("learn", &["config", "demo", "domain", "features", "pipeline", "policies", "scoring", "store"]),
     (
         "cli",
         &[
             "config", "demo", "domain", "features", "health", "import", "learn", "meta", "mirror", "pipeline",
-            "scoring", "store",
+            "policies", "scoring", "store",
         ],
     ),
     ("main.rs", &["cli"]),
 ];
 
 /// Heavy dependencies with the only rooms that may name them.
-const HEAVY: [(&str, &[&str]); 5] =
-    [("wasmtime", &[]), ("tract_onnx", &[]), ("rusqlite", &["store"]), ("reqwest", &["meta", "mirror"]), ("axum", &[])];
+const HEAVY: [(&str, &[&str]); 5] = [
+    ("wasmtime", &[]),
+    ("tract_onnx", &[]),
+    ("rusqlite", &["store"]),
+    ("reqwest", &["meta", "mirror", "policies"]),
+    ("axum", &[]),
+];
 
 fn sources(path: &Path) -> Vec<PathBuf> {
     if path.is_file() {

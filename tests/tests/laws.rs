@@ -139,7 +139,7 @@ struct Asked {
 impl Asked {
     fn all() -> Vec<Asked> {
         let asked = |s: &shipped::Shipped| Asked {
-            policy: registry().resolve(&s.name.parse().unwrap(), None).unwrap(),
+            policy: registry().resolve(&s.name.parse().unwrap()).unwrap(),
             stage: s.name,
         };
         shipped::SHIPPED.iter().map(asked).collect()

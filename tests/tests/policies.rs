@@ -9,7 +9,7 @@ use dean_tests::account::registry;
 use std::path::Path;
 
 fn report(name: &str) -> Report {
-    let policy = registry().resolve(&name.parse().unwrap(), None).unwrap();
+    let policy = registry().resolve(&name.parse().unwrap()).unwrap();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins").join(name).join("cases");
     let cases: Vec<_> = cases::of_folder(&folder)
         .unwrap()

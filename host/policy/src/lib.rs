@@ -13,9 +13,11 @@ pub mod package;
 mod registry;
 mod runtime;
 pub mod shipped;
+pub mod sign;
 pub mod types;
 
 pub use artifact::{Artifact, Digest, Inspection};
 pub use package::{Identity, Package};
-pub use registry::{Reference, Registry, ResolveError};
+pub use registry::{ExamineError, Reference, Registry, ResolveError};
 pub use runtime::{Fault, Limits, LoadError, Outcome, Policy, PrepareError, Runtime};
+pub use sign::{SignatureError, SigningKey, Statement, TrustedKey};

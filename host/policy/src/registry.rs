@@ -1,12 +1,13 @@
 //! Which policy decides for a stage: names and paths resolved to loaded policies, each loaded once.
 
 use crate::artifact::{Artifact, Digest};
+use crate::cases::{self, CaseError, Report};
 use crate::runtime::{LoadError, Policy, Runtime};
 use crate::shipped;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::str::FromStr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use thiserror::Error;
 
 /// How configuration names a policy.
@@ -57,21 +58,38 @@ pub enum ResolveError {
         #[source]
         source: std::io::Error,
     },
-    /// The bytes are not the pinned ones.
-    #[error(
-        "the policy {origin} has sha256 {found}, but {pinned} is pinned\n  hint: if the change is wanted, write the new digest into the configuration"
-    )]
-    Pin {
-        /// Where the bytes came from.
-        origin: String,
-        /// The digest found.
-        found: Digest,
-        /// The digest wanted.
-        pinned: Digest,
-    },
     /// The file is no policy.
     #[error(transparent)]
     Load(#[from] LoadError),
+}
+
+/// A policy that does not do what its own cases say.
+#[derive(Debug, Error)]
+pub enum ExamineError {
+    /// A case cannot be asked.
+    #[error("a case inside it cannot be read: {0}")]
+    Case(#[from] CaseError),
+    /// It answers otherwise.
+    #[error("{policy} does not answer its own cases as they expect\n{}", first(.report))]
+    Differs {
+        /// The policy.
+        policy: String,
+        /// What its cases found.
+        report: Box<Report>,
+    },
+}
+
+/// The first differences, for a person.
+fn first(report: &Report) -> String {
+    const SHOWN: usize = 5;
+    let lines: Vec<String> = report.differences.iter().take(SHOWN).map(ToString::to_string).collect();
+    let more = report.differences.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!("\n  and {more} more") } else { String::new() };
+    format!("{}{more}", lines.join("\n"))
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Loads policies and keeps them, so that none is compiled twice.
@@ -79,20 +97,21 @@ pub enum ResolveError {
 pub struct Registry {
     runtime: Runtime,
     loaded: Mutex<BTreeMap<Digest, Policy>>,
+    passed: Mutex<BTreeMap<Digest, usize>>,
 }
 
 impl Registry {
     /// An empty registry on a runtime.
     #[must_use]
     pub fn new(runtime: Runtime) -> Self {
-        Registry { runtime, loaded: Mutex::default() }
+        Registry { runtime, loaded: Mutex::default(), passed: Mutex::default() }
     }
 
-    /// The policy of a reference, if its bytes have the pinned digest where one is pinned.
+    /// The policy of a reference.
     ///
     /// # Errors
-    /// When there is none, it differs from its pin, or it does not load.
-    pub fn resolve(&self, reference: &Reference, pin: Option<Digest>) -> Result<Policy, ResolveError> {
+    /// When there is none, or it does not load.
+    pub fn resolve(&self, reference: &Reference) -> Result<Policy, ResolveError> {
         let artifact = match reference {
             Reference::Shipped(name) => match shipped::find(name) {
                 Some(shipped) => shipped.artifact(),
@@ -105,13 +124,35 @@ impl Registry {
                 Artifact::read(path).map_err(|source| ResolveError::Read { path: path.clone(), source })?
             }
         };
-        if let Some(pinned) = pin
-            && pinned != artifact.digest()
-        {
-            let (origin, found) = (artifact.origin().to_string(), artifact.digest());
-            return Err(ResolveError::Pin { origin, found, pinned });
-        }
         Ok(self.load(&artifact)?)
+    }
+
+    /// Asks a policy the cases that it carries, once for the same bytes; how many there are.
+    ///
+    /// # Errors
+    /// What it answers otherwise than its cases expect, or a case that nobody can ask.
+    pub fn examine(&self, policy: &Policy) -> Result<usize, ExamineError> {
+        let texts = &policy.package().cases;
+        if texts.is_empty() {
+            return Ok(0);
+        }
+        let digest = policy.digest();
+        let known = locked(&self.passed).get(&digest).copied();
+        if let Some(cases) = known.or_else(|| self.runtime.cache()?.passed(digest)) {
+            return Ok(cases);
+        }
+        let cases: Vec<_> = texts.iter().map(|(file, text)| cases::parse(file, text)).collect::<Result<_, _>>()?;
+        let report = cases::run(policy, &cases);
+        if !report.passed() {
+            let manifest = policy.manifest();
+            let policy = format!("{}@{}", manifest.name, manifest.version);
+            return Err(ExamineError::Differs { policy, report: Box::new(report) });
+        }
+        locked(&self.passed).insert(digest, cases.len());
+        if let Some(cache) = self.runtime.cache() {
+            cache.keep_passed(digest, cases.len());
+        }
+        Ok(cases.len())
     }
 
     /// Loads an artifact, or gives what was loaded from the same bytes before.
@@ -119,7 +160,7 @@ impl Registry {
     /// # Errors
     /// When it does not load.
     pub fn load(&self, artifact: &Artifact) -> Result<Policy, LoadError> {
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = locked(&self.loaded);
         if let Some(policy) = loaded.get(&artifact.digest()) {
             return Ok(policy.clone());
         }

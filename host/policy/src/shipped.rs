@@ -32,6 +32,9 @@ macro_rules! shipped {
     };
 }
 
+/// The version of all of them: they are built with this program.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// All of them.
 pub const SHIPPED: &[Shipped] = shipped!("testing", "validation", "scaling");
 

@@ -4,7 +4,6 @@ use super::context::Context;
 use super::output::{self, Usage};
 use super::{Ended, Global};
 use crate::config::VARIABLES;
-use crate::pipeline;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -40,6 +39,7 @@ fn show(global: &Global, context: &Context, all: bool) -> anyhow::Result<()> {
         "FB_APP_SECRET" => secrets.app_secret.is_some(),
         "SUPABASE_SERVICE_ROLE_KEY" => secrets.supabase_key.is_some(),
         "SLACK_WEBHOOK_URL" => secrets.slack_webhook.is_some(),
+        "DEAN_KEY_PASSWORD" => secrets.key_password.is_some(),
         _ => secrets.database_url.is_some(),
     };
     let secret_names = || VARIABLES.iter().filter(|v| v.secret).map(|v| v.name);
@@ -67,7 +67,7 @@ fn show(global: &Global, context: &Context, all: bool) -> anyhow::Result<()> {
 
 async fn check(global: &Global, context: &Context) -> anyhow::Result<()> {
     let registry = context.registry()?;
-    let policies = pipeline::prepare(&context.effective, &registry, &context.folder, &context.scores().await?)?;
+    let policies = context.policies(&registry, &context.scores().await?).await?;
     if let Some((stage, reason)) = policies.iter().find_map(|p| Some((&p.view.name, p.broken()?))) {
         return Err(Usage(format!("the policy of stage {stage} cannot be used: {reason}")).into());
     }

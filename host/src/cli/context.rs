@@ -7,6 +7,7 @@ use crate::domain::{Clock, Currency};
 use crate::import::Frame;
 use crate::meta::{Client, Credentials, HttpTransport, PlayingTransport, Transport};
 use crate::pipeline::RunReport;
+use crate::policies::{self, Shelf, StagePolicy};
 use crate::scoring::{self, Models};
 use crate::store::{SqliteStore, Store};
 use dean_policy::{Limits, Registry, Runtime};
@@ -24,6 +25,7 @@ const RUNS_SEARCHED: u32 = 100;
 /// The effective configuration and where things lie.
 pub(super) struct Context {
     pub effective: Effective,
+    pub sources: Sources,
     pub folder: PathBuf,
     pub data_dir: PathBuf,
 }
@@ -45,7 +47,7 @@ impl Context {
             environment,
             flags: Vec::new(),
         };
-        Ok(Context { effective: config::load(&sources)?, folder: global.config.clone(), data_dir })
+        Ok(Context { effective: config::load(&sources)?, sources, folder: global.config.clone(), data_dir })
     }
 
     /// A registry of policies with the configured limits and a cache in the data folder.
@@ -73,6 +75,23 @@ impl Context {
             return Ok(scoring::shipped_columns().clone());
         }
         Ok(self.models(&self.store()?).await?.columns())
+    }
+
+    /// What there is to choose policies from; what is shipped where nothing is stored yet.
+    pub(super) async fn shelf(&self) -> anyhow::Result<Shelf> {
+        if !self.data_dir.join("dean.sqlite").exists() {
+            return Ok(Shelf::nothing_installed(&self.effective, &self.folder));
+        }
+        Ok(Shelf::load(&self.store()?, &self.effective, &self.folder).await?)
+    }
+
+    /// The policies of the client's stages, which may use the columns that models fill.
+    pub(super) async fn policies(
+        &self,
+        registry: &Registry,
+        scores: &BTreeSet<String>,
+    ) -> anyhow::Result<Vec<StagePolicy>> {
+        Ok(policies::prepare(&self.effective, registry, &self.shelf().await?, &self.folder, scores)?)
     }
 
     /// The store.

@@ -6,7 +6,7 @@ use super::{Ended, Global};
 use crate::domain::{Account, Clock, Money, NEARLY_USED_UP, hours};
 use crate::health::{self, Facts};
 use crate::meta::Client;
-use crate::pipeline::{self, StagePolicy};
+use crate::policies::StagePolicy;
 use crate::store::Store;
 use serde::Serialize;
 
@@ -30,7 +30,11 @@ pub(super) async fn doctor(global: &Global) -> anyhow::Result<Ended> {
             let files = if context.folder.join("dean.toml").is_file() { "" } else { " (no dean.toml: defaults)" };
             say("configuration", "ok", format!("{}{files}", context.folder.display()));
             let scores = context.scores().await.unwrap_or_else(|_| crate::scoring::shipped_columns().clone());
-            match context.registry().and_then(|r| pipeline::prepare(&context.effective, &r, &context.folder, &scores)) {
+            let prepared = match context.registry() {
+                Ok(registry) => context.policies(&registry, &scores).await,
+                Err(error) => Err(error),
+            };
+            match prepared {
                 Err(error) => say("policies", "problem", error.to_string()),
                 Ok(ready) => {
                     policies = ready;

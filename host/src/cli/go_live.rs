@@ -102,7 +102,7 @@ async fn modes(
 /// What numbers are meant in, as the last run saw the account, and what a purchase may cost in a stage.
 async fn economy(context: &Context, store: &dyn Store, account: &str, stage: &str) -> anyhow::Result<Economy> {
     let registry = context.registry()?;
-    let policies = pipeline::prepare(&context.effective, &registry, &context.folder, &context.scores().await?)?;
+    let policies = context.policies(&registry, &context.scores().await?).await?;
     let aim = policies.iter().find(|p| p.view.name == stage).and_then(|p| p.ready()?.target_cpa);
     let frame = context.frame(store, account).await?;
     let config = &context.effective.config;

@@ -5,6 +5,7 @@
 
 mod apply;
 mod approve;
+mod background;
 mod config;
 mod context;
 mod demo;

@@ -2,8 +2,10 @@
 
 use super::Global;
 use crate::config::ConfigError;
+use crate::policies::{InstallError, Refusal};
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
-use dean_policy::{LoadError, ResolveError};
+use dean_policy::cases::CaseError;
+use dean_policy::{LoadError, ResolveError, SignatureError};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
 use tracing_subscriber::EnvFilter;
@@ -35,7 +37,14 @@ pub(super) struct Usage(pub String);
 /// The exit code of an error: 2 for usage and configuration, else 1.
 pub(super) fn exit_code(error: &anyhow::Error) -> u8 {
     let configured = error.chain().any(|cause| {
-        cause.is::<ConfigError>() || cause.is::<Usage>() || cause.is::<ResolveError>() || cause.is::<LoadError>()
+        cause.is::<ConfigError>()
+            || cause.is::<Usage>()
+            || cause.is::<ResolveError>()
+            || cause.is::<LoadError>()
+            || cause.is::<CaseError>()
+            || cause.is::<SignatureError>()
+            || cause.is::<InstallError>()
+            || cause.is::<Refusal>()
     });
     if configured { 2 } else { 1 }
 }

@@ -4,7 +4,7 @@ use super::context::{Context, clock};
 use super::output;
 use super::{Ended, Global};
 use crate::meta::RecordingTransport;
-use crate::pipeline::{self, Options, Recent, Runner};
+use crate::pipeline::{Options, Recent, Runner};
 use crate::store::SqliteStore;
 use clap::Args;
 use serde_json::json;
@@ -30,7 +30,7 @@ pub(super) async fn record(global: &Global, args: RecordArgs) -> anyhow::Result<
     // Nothing is remembered, so that everything is asked.
     let store = SqliteStore::in_memory()?;
     let models = context.models(&store).await?;
-    let policies = pipeline::prepare(&context.effective, &registry, &context.folder, &models.columns())?;
+    let policies = context.policies(&registry, &models.columns()).await?;
     let runner = Runner {
         client: &client,
         store: &store,

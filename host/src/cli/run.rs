@@ -2,10 +2,11 @@
 
 use super::context::{Context, clock};
 use super::output::{self, Usage};
-use super::{Ended, Global};
+use super::{Ended, Global, background};
 use crate::demo::{Forecast, forecast};
 use crate::domain::{Currency, Verb};
 use crate::pipeline::{self, Options, Recent, RunReport, Runner, StageReport, plain_name};
+use crate::policies::StagePolicy;
 use crate::store::{SqliteStore, Store};
 use clap::Args;
 use std::path::PathBuf;
@@ -45,47 +46,29 @@ pub(super) struct RunArgs {
 }
 
 pub(super) async fn run(global: &Global, args: RunArgs) -> anyhow::Result<Ended> {
-    if args.background { in_background(global, &args).await } else { once(global, &args).await }
-}
-
-/// The shortest time between two runs: Meta's numbers do not change faster.
-const SHORTEST_WAIT: jiff::SignedDuration = jiff::SignedDuration::from_mins(5);
-const LONGEST_WAIT: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
-
-/// Runs again and again. Configuration and policies are read anew each time, so that a change takes
-/// effect without a restart; a run that fails is told and the next one is tried.
-async fn in_background(global: &Global, args: &RunArgs) -> anyhow::Result<Ended> {
-    if !(SHORTEST_WAIT..=LONGEST_WAIT).contains(&args.every) {
-        return Err(Usage(format!("--every has to be {SHORTEST_WAIT:#} to {LONGEST_WAIT:#}")).into());
+    if args.background {
+        return background::run(global, &args, args.every).await;
     }
-    // Taken before the first run, so that a run under way is finished and not cut off.
-    let mut stop = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    let mut interrupt = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt())?;
-    loop {
-        if let Err(error) = once(global, args).await {
-            output::error(global, &error);
-        }
-        let now = jiff::Timestamp::now();
-        let wait = until_next(now.as_second(), args.every.as_secs());
-        tracing::info!("the next run begins in {} s", wait.as_secs());
-        tokio::select! {
-            () = tokio::time::sleep(wait) => {}
-            _ = stop.recv() => return Ok(Ended::Done),
-            _ = interrupt.recv() => return Ok(Ended::Done),
-        }
-    }
+    let context = configured(global, &args)?;
+    let (registry, scores) = (context.registry()?, context.scores().await?);
+    let policies = context.policies(&registry, &scores).await?;
+    once(global, &args, &context, &policies).await
 }
 
-/// Time until the next full multiple of `every` seconds.
-fn until_next(now: i64, every: i64) -> std::time::Duration {
-    std::time::Duration::from_secs((every - now.rem_euclid(every)).unsigned_abs())
-}
-
-async fn once(global: &Global, args: &RunArgs) -> anyhow::Result<Ended> {
+/// The configuration as the arguments change it.
+pub(super) fn configured(global: &Global, args: &RunArgs) -> anyhow::Result<Context> {
     let mut context = Context::load(global)?;
-    if args.no_ml {
-        context.effective.config.ml.mode = false;
-    }
+    context.effective.config.ml.mode &= !args.no_ml;
+    Ok(context)
+}
+
+/// One run by policies that were prepared.
+pub(super) async fn once(
+    global: &Global,
+    args: &RunArgs,
+    context: &Context,
+    policies: &[StagePolicy],
+) -> anyhow::Result<Ended> {
     let clock = clock(args.now.as_deref())?;
     if let Some(stage) = &args.stage {
         let stages: Vec<String> = context.effective.config.stages().into_iter().map(|s| s.name).collect();
@@ -104,9 +87,7 @@ async fn once(global: &Global, args: &RunArgs) -> anyhow::Result<Ended> {
         }
         None => (context.client(&clock)?, clock, context.store()?),
     };
-    let registry = context.registry()?;
     let models = context.models(&store).await?;
-    let policies = pipeline::prepare(&context.effective, &registry, &context.folder, &models.columns())?;
     let bar = output::shows_progress(global).then(indicatif::ProgressBar::new_spinner);
     let progress = |phase: &str| {
         if let Some(bar) = &bar {
@@ -120,7 +101,7 @@ async fn once(global: &Global, args: &RunArgs) -> anyhow::Result<Ended> {
         store: &store,
         clock: &clock,
         effective: &context.effective,
-        policies: &policies,
+        policies,
         models: &models,
         data_dir: &context.data_dir,
         progress: &progress,
@@ -276,21 +257,5 @@ fn print(report: &RunReport, explain: bool) {
     ));
     if changes > 0 || rows > 0 {
         output::line("`dean explain AD` shows every rule and number behind a decision.");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::until_next;
-
-    #[test]
-    fn runs_begin_at_full_hours_or_halves() {
-        assert_eq!(until_next(3_600 * 10 + 120, 3_600).as_secs(), 3_480);
-        assert_eq!(until_next(3_600 * 10 + 1_800 + 1, 1_800).as_secs(), 1_799);
-        assert_eq!(
-            until_next(3_600 * 10, 3_600).as_secs(),
-            3_600,
-            "a run that ends at the full hour is not made twice"
-        );
     }
 }

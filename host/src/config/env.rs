@@ -71,6 +71,7 @@ pub const VARIABLES: &[Variable] = &[
     variable("ML_CONFIDENCE_THRESHOLD", Target::Number("ml.confidence_threshold"), "how sure a prediction has to be"),
     variable("META_GRAPH_URL", Target::Text("api.url"), "another server than Meta's: a simulation or a recording"),
     variable("META_API_VERSION", Target::Text("api.version"), "the Graph API version"),
+    secret("DEAN_KEY_PASSWORD", "the password of the key that `dean policy sign` uses"),
     secret("DATABASE_URL", "a Postgres database instead of the SQLite file"),
     variable("DEAN_DATA_DIR", Target::Outside, "the data folder, like --data-dir"),
     variable("DEBUG", Target::Outside, "true is -v"),
@@ -138,6 +139,7 @@ impl Environment {
         Secrets {
             access_token: secret("FB_ACCESS_TOKEN"),
             app_secret: secret("FB_APP_SECRET"),
+            key_password: secret("DEAN_KEY_PASSWORD"),
             supabase_key: secret("SUPABASE_SERVICE_ROLE_KEY"),
             slack_webhook: secret("SLACK_WEBHOOK_URL"),
             database_url: secret("DATABASE_URL"),

@@ -39,6 +39,23 @@ pub struct Effective {
     pub client: String,
     /// The profile's name, if one was chosen.
     pub profile: Option<String>,
+    /// Which policy each level names for each stage.
+    policies: BTreeMap<String, Vec<(Level, String)>>,
+}
+
+/// How specific the place is that a value comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Level {
+    /// The program's own default.
+    Default,
+    /// `dean.toml` or `rules.toml`.
+    Base,
+    /// A profile.
+    Profile,
+    /// A client.
+    Client,
+    /// The environment or a flag.
+    Process,
 }
 
 /// A value with its origin.
@@ -59,18 +76,32 @@ pub struct Entry {
 pub fn load(sources: &Sources) -> Result<Effective, ConfigError> {
     let mut tree = Node::empty();
     let folder = &sources.folder;
+    let mut policies: BTreeMap<String, Vec<(Level, String)>> = BTreeMap::new();
+    let mut note = |level: Level, node: &Node| {
+        let Some(Node::Table(stages, _)) = node.at("stages") else { return };
+        for (stage, node) in stages {
+            if let Some(Node::Leaf(Value::String(policy), _)) = node.at("policy") {
+                policies.entry(stage.clone()).or_default().push((level, policy.clone()));
+            }
+        }
+    };
     if let Some(node) = read(&folder.join("dean.toml"))? {
+        note(Level::Base, &node);
         tree.overlay(node);
     }
     if let Some(node) = read(&folder.join("rules.toml"))? {
         tree.overlay(Node::Table(BTreeMap::from([("rules".to_string(), node)]), Origin::Default));
     }
-    let named = [("profile", "profiles", &sources.profile), ("client", "clients", &sources.client)];
-    for (kind, place, name) in named {
+    let named =
+        [(Level::Profile, "profile", PROFILES, &sources.profile), (Level::Client, "client", CLIENTS, &sources.client)];
+    for (level, kind, place, name) in named {
         let Some(name) = name else { continue };
         let path = folder.join(place).join(format!("{name}.toml"));
         match read(&path)? {
-            Some(node) => tree.overlay(node),
+            Some(node) => {
+                note(level, &node);
+                tree.overlay(node);
+            }
             None => {
                 let known = names(&folder.join(place));
                 return Err(ConfigError::NoSuchFile { kind, name: name.clone(), path, known });
@@ -95,7 +126,17 @@ pub fn load(sources: &Sources) -> Result<Effective, ConfigError> {
         tree,
         client: sources.client.clone().unwrap_or_else(|| "default".into()),
         profile: sources.profile.clone(),
+        policies,
     })
+}
+
+const PROFILES: &str = "profiles";
+const CLIENTS: &str = "clients";
+
+/// The clients that a folder of configuration has.
+#[must_use]
+pub fn clients(folder: &Path) -> Vec<String> {
+    names(&folder.join(CLIENTS))
 }
 
 /// A file as a tree; `None` when there is none.
@@ -141,6 +182,35 @@ impl Effective {
             add(key, value, origin);
         }
         entries.into_values().collect()
+    }
+
+    /// How specific a place is.
+    #[must_use]
+    pub fn level(&self, origin: &Origin) -> Level {
+        let Origin::File { path, .. } = origin else {
+            return if *origin == Origin::Default { Level::Default } else { Level::Process };
+        };
+        match path.parent().and_then(Path::file_name).and_then(|name| name.to_str()) {
+            Some(CLIENTS) if self.client_file(path) => Level::Client,
+            Some(PROFILES) if self.profile_file(path) => Level::Profile,
+            _ => Level::Base,
+        }
+    }
+
+    fn client_file(&self, path: &Path) -> bool {
+        path.file_stem().and_then(|stem| stem.to_str()) == Some(&self.client)
+    }
+
+    fn profile_file(&self, path: &Path) -> bool {
+        path.file_stem().and_then(|stem| stem.to_str()) == self.profile.as_deref()
+    }
+
+    /// The policy that the configuration names for a stage up to a level: whom keys on that level are written for.
+    #[must_use]
+    pub fn policy_named(&self, stage: &str, level: Level) -> Option<String> {
+        let named = self.policies.get(stage).and_then(|named| named.iter().rfind(|(at, _)| *at <= level));
+        let shipped = || Config::default().stages().into_iter().find(|s| s.name == stage)?.policy;
+        named.map(|(_, policy)| policy.clone()).or_else(shipped)
     }
 
     /// What is set and has no effect yet, a sentence each: nobody should rely on it in vain.

@@ -14,7 +14,7 @@ mod tree;
 
 pub use env::{Environment, VARIABLES, Variable};
 pub use error::ConfigError;
-pub use layers::{Effective, Entry, Sources, load};
-pub use schema::{Api, Config, Economics, Guard, Ids, Limits, Ml, Stage, StageView};
+pub use layers::{Effective, Entry, Level, Sources, clients, load};
+pub use schema::{Api, Config, Economics, Guard, Ids, Limits, Ml, Policies, Stage, StageView};
 pub use secrets::Secrets;
 pub use tree::{Node, Origin};

@@ -24,6 +24,8 @@ pub struct Config {
     pub economics: Economics,
     /// Limits on what a run may do, whatever a policy says.
     pub guard: Guard,
+    /// Policies: whose are trusted.
+    pub policies: Policies,
     /// Limits on what a policy may use.
     pub limits: Limits,
     /// Models.
@@ -196,8 +198,20 @@ impl Default for Guard {
     }
 }
 
+/// Policies: whose are trusted.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policies {
+    /// Whether only signed policies may decide. The shipped ones are part of the program and need no signature.
+    pub require_signed: bool,
+    /// Public keys of minisign whose signatures count; two while one is replaced by the other.
+    pub trusted_keys: Vec<String>,
+    /// A folder for development, from that of the configuration: NAME.wasm in it stands in for the policy NAME, and is checked and swapped in as it is written.
+    pub watch: Option<String>,
+}
+
 /// Limits on what a policy may use in one call.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Milliseconds until a policy that does not answer is stopped.
@@ -269,6 +283,24 @@ pub struct StageView {
     pub keep_ads_live: u32,
     /// Ads at which nothing more is launched.
     pub max_active_ads: u32,
+}
+
+impl StageView {
+    /// What stands for the ads of no stage.
+    pub(crate) fn nowhere() -> Self {
+        StageView {
+            name: String::new(),
+            campaigns: Vec::new(),
+            policy: None,
+            policy_sha256: None,
+            next: None,
+            daily_cap: None,
+            min_budget: 0.0,
+            max_budget: 0.0,
+            keep_ads_live: 0,
+            max_active_ads: 0,
+        }
+    }
 }
 
 /// What the product page's sample keeps live.

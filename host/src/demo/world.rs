@@ -6,7 +6,8 @@ use super::{Daily, Profit, Rules, WorldReport};
 use crate::config::{self, Effective, Environment, Sources};
 use crate::domain::{Clock, Verb};
 use crate::meta::{self, ApiUsage, Call, Client, Credentials, HttpTransport, Reply, Transport, TransportError};
-use crate::pipeline::{self, Options, Recent, RunReport, Runner, StagePolicy};
+use crate::pipeline::{self, Options, Recent, RunReport, Runner};
+use crate::policies::{self, Shelf, StagePolicy};
 use crate::scoring::Models;
 use crate::store::{SqliteStore, Store};
 use async_trait::async_trait;
@@ -310,7 +311,13 @@ async fn live(
     look: &(dyn Fn() -> World + Sync),
 ) -> anyhow::Result<FirstWorld> {
     let models = &setting.rules.models;
-    let policies = pipeline::prepare(setting.effective, setting.registry, &setting.rules.folder, &models.columns())?;
+    let policies = policies::prepare(
+        setting.effective,
+        setting.registry,
+        &Shelf::default(),
+        &setting.rules.folder,
+        &models.columns(),
+    )?;
     if let Some(reason) = policies.iter().find_map(|policy| policy.broken()) {
         anyhow::bail!("a policy cannot be used: {reason}");
     }

@@ -4,7 +4,8 @@
 use super::dataset::{Dataset, Truths};
 use crate::demo::{self, Life, Rules};
 use crate::domain::Currency;
-use crate::pipeline::{self, Options};
+use crate::pipeline::Options;
+use crate::policies::{self, Shelf};
 use crate::scoring::Models;
 use dean_policy::Registry;
 use dean_sim::{Params, World};
@@ -51,7 +52,7 @@ async fn one(
 ) -> anyhow::Result<Dataset> {
     let life = Life::new(World::new(seed, Params::varied(seed)), rules)?;
     let models = Models::none();
-    let policies = pipeline::prepare(life.effective(), registry, &rules.folder, &models.columns())?;
+    let policies = policies::prepare(life.effective(), registry, &Shelf::default(), &rules.folder, &models.columns())?;
     if let Some(reason) = policies.iter().find_map(|policy| policy.broken()) {
         anyhow::bail!("a policy cannot be used: {reason}");
     }

@@ -2,10 +2,10 @@
 //! each of its ads is measured.
 
 use super::observe::Observation;
-use super::policies::StagePolicy;
 use crate::config::Config;
 use crate::domain::{Currency, DayLook, Facts, Money};
 use crate::features::{Basis, DayAtAge, LagCurve, Totals};
+use crate::policies::StagePolicy;
 use std::collections::BTreeMap;
 
 /// Complete days over which the account is measured.

@@ -7,13 +7,14 @@ use super::report::{
     Action, Decision, Evidence, Final, ModelReport, Owner, Promotion, RuleCheck, RunReport, Skip, StageReport,
 };
 use super::why::{OfPolicy, Story};
-use super::{Decider, Options, Runner, StagePolicy, moment, promote};
+use super::{Options, Runner, moment, promote};
 use crate::domain::{Ad, Currency, Verb};
 use crate::features::{self, ContextValues};
 use crate::guard::{AdVerdict, Held, Verdicts};
 use crate::health::Health;
 use crate::ledger::kind;
 use crate::meta::ApiUsage;
+use crate::policies::{Decider, StagePolicy};
 use crate::scoring::{Said, Scored};
 use crate::store::{ActionRow, ActionState, PromotionRow, PromotionState};
 use dean_policy::types::{AdDecision, Check, Plan};
@@ -76,6 +77,7 @@ impl Assembly<'_> {
                 policy: manifest.map(|m| m.name.clone()),
                 version: manifest.map(|m| m.version.clone()),
                 sha256: policy.ready().map(|r| r.policy.digest().to_string()),
+                chosen: policy.ready().map(|r| r.chosen.to_string()),
                 ads: d.stage.ads.len(),
                 live: d.stage.ads.iter().filter(|i| self.observation.ads[**i].effective_status.is_active()).count(),
                 fault: d.fault.as_ref().map(ToString::to_string),
@@ -303,6 +305,14 @@ impl Assembly<'_> {
         for model in self.models() {
             if let Some(problem) = model.problem {
                 say("models", "warning", format!("model {} is left out: {problem}", model.model), Some("its scores"));
+            }
+        }
+        for (stage, ready) in self.runner.policies.iter().filter_map(|p| Some((&p.view.name, p.ready()?))) {
+            if let Some(reason) = &ready.instead {
+                let manifest = ready.policy.manifest();
+                let last = format!("{}@{}", manifest.name, manifest.version);
+                let message = format!("stage {stage}: {last}, which decided last, goes on: {reason}");
+                say("policy", "critical", message, None);
             }
         }
         for policy in self.runner.policies {

@@ -4,9 +4,9 @@
 
 use super::decide::Decided;
 use super::observe::Observation;
-use super::policies::StagePolicy;
 use crate::domain::{Currency, Money, Status, hours};
 use crate::ledger::History;
+use crate::policies::StagePolicy;
 use crate::store::{PromotionRow, PromotionState};
 use jiff::Timestamp;
 use std::collections::BTreeMap;

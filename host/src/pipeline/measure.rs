@@ -2,10 +2,10 @@
 
 use super::account::AccountNumbers;
 use super::observe::Observation;
-use super::policies::{Ready, StagePolicy};
 use crate::domain::{Before, BudgetOwner, Currency, Evidence, Facts, Money, OwnerKind, hours};
 use crate::features::{self, ContextValues, DAYS, Frame, Marks, Metric, Row};
 use crate::ledger::History;
+use crate::policies::{Ready, StagePolicy};
 use crate::store::{CopyKind, LifecycleRow, PromotionRow, PromotionState};
 use dean_policy::types::{Cohort, UNKNOWN_TEXT};
 use std::collections::{BTreeMap, HashMap};

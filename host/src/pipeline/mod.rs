@@ -18,7 +18,6 @@ mod orders;
 mod owners;
 mod patterns;
 mod plan;
-mod policies;
 mod predictions;
 mod promote;
 mod quality;
@@ -40,7 +39,6 @@ pub use ghost::{Economy, GHOST_DAYS, GhostOutcome, GhostReport, Since, ghost_rep
 pub use launch::{Known, launch_order};
 pub use observe::{Observation, ObserveError};
 pub use plan::{Plan, PlanError};
-pub use policies::{Decider, Ready, StagePolicy, check_plan, prepare};
 pub use quality::DataQuality;
 pub use remember::Recent;
 pub use replay::{Replay, ScoreReplay, ScoresReplay, StageReplay, last_decided, replay};
@@ -55,6 +53,7 @@ use crate::guard;
 use crate::journal::GuardRecord;
 use crate::ledger::{self, History};
 use crate::meta::Client;
+use crate::policies::StagePolicy;
 use crate::scoring::Models;
 use crate::store::{ActionRow, PlanRow, PromotionRow, RunRow, Store};
 use decide::Decided;
@@ -192,6 +191,9 @@ impl Runner<'_> {
             decided[i] = Some(of_stage);
         }
         let decided: Vec<Decided> = decided.into_iter().flatten().collect();
+        if !options.dry_run {
+            self.remember_uses(&decided).await?;
+        }
         timings.lap("decide");
 
         self.phase("guard");

@@ -2,11 +2,11 @@
 
 use super::assemble::{Assembly, evidence};
 use super::decide::Decided;
-use super::policies::StagePolicy;
 use super::report::Budget;
 use super::why::{BudgetStory, OfPolicy};
 use crate::guard::BudgetVerdict;
 use crate::ledger::kind;
+use crate::policies::StagePolicy;
 use dean_policy::types::{BudgetDecision, Check, Plan};
 
 impl Assembly<'_> {

@@ -5,8 +5,9 @@ use super::decide::{self, Decided};
 use super::observe::Observation;
 use super::{Runner, replay, score};
 use crate::journal::{self, Entry, GuardRecord, Record, Scores};
+use crate::policies;
 use crate::scoring::Reading;
-use crate::store::{ArtifactRow, JournalRow};
+use crate::store::{JournalRow, PolicyUseRow};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -71,15 +72,7 @@ impl Runner<'_> {
         for (policy, d) in self.policies.iter().zip(decided) {
             let Some(record) = decide::record(observation, policy, d) else { continue };
             if let Some(ready) = policy.ready() {
-                let manifest = ready.policy.manifest();
-                self.store
-                    .save_artifact(&ArtifactRow {
-                        digest: record.policy.clone(),
-                        name: manifest.name.clone(),
-                        version: manifest.version.clone(),
-                        bytes: ready.policy.artifact().bytes().to_vec(),
-                    })
-                    .await?;
+                policies::keep(self.store, &ready.policy).await?;
             }
             let stage = record.stage.clone();
             let (row, link) = self.written(&self.recent.records, run_id, account, &stage, record).await?;
@@ -104,6 +97,31 @@ impl Runner<'_> {
         records.into_iter().for_each(|link| self.recent.records.put(link));
         scores.into_iter().for_each(|link| self.recent.scores.put(link));
         Ok(())
+    }
+
+    /// Notes which policies answered: whichever cannot be used later, these can.
+    pub(super) async fn remember_uses(&self, decided: &[Decided]) -> anyhow::Result<()> {
+        let client = &self.effective.client;
+        let known = self.store.policy_uses(client).await?;
+        let mut uses = Vec::new();
+        for (stage, decided) in self.policies.iter().zip(decided) {
+            let Some(ready) = stage.ready().filter(|_| decided.fault.is_none()) else { continue };
+            let (manifest, digest) = (ready.policy.manifest(), ready.policy.digest().to_string());
+            if known.iter().any(|last| last.stage == stage.view.name && last.digest == digest) {
+                continue;
+            }
+            policies::keep(self.store, &ready.policy).await?;
+            uses.push(PolicyUseRow {
+                client: client.clone(),
+                stage: stage.view.name.clone(),
+                name: manifest.name.clone(),
+                version: manifest.version.clone(),
+                digest,
+                signature: ready.signature.clone(),
+                used_at: self.clock.now(),
+            });
+        }
+        Ok(self.store.save_policy_uses(&uses).await?)
     }
 
     /// An entry as a row, against the newest that there is.

@@ -66,6 +66,9 @@ pub struct StageReport {
     pub version: Option<String>,
     /// Its policy's digest.
     pub sha256: Option<String>,
+    /// Who chose the policy: `shipped`, a place in the configuration, or an activation.
+    #[serde(default)]
+    pub chosen: Option<String>,
     /// Its ads that were decided on.
     pub ads: usize,
     /// Those that are delivered.

@@ -4,10 +4,10 @@
 use super::account::AccountNumbers;
 use super::measure::StageCohort;
 use super::observe::Observation;
-use super::policies::StagePolicy;
 use crate::domain::Ad;
 use crate::features::{Basis, INPUTS, Input};
 use crate::journal::Scores;
+use crate::policies::StagePolicy;
 use crate::scoring::{Active, Measured, Models, Origin, Reading, Scored};
 use crate::store::{ArtifactRow, Store};
 use anyhow::Context;

@@ -4,11 +4,11 @@ use super::account::AccountNumbers;
 use super::ghost::Ghosts;
 use super::health::Condition;
 use super::observe::Observation;
-use super::policies::StagePolicy;
 use crate::config::Config;
 use crate::domain::{Ad, Money};
 use crate::guard::{Situation, StageSituation};
 use crate::ledger::History;
+use crate::policies::StagePolicy;
 use crate::store::{ApprovalRow, CopyKind, PromotionRow, PromotionState};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -1,7 +1,7 @@
 //! Policies that keep failing are not asked for a while: each failure in a row doubles the wait.
 
 use super::decide::{Decided, StageFault};
-use super::policies::StagePolicy;
+use crate::policies::StagePolicy;
 use crate::store::{PolicyFaultRow, Store, StoreError};
 use jiff::{Timestamp, ToSpan};
 

@@ -4,12 +4,12 @@ use super::account::AccountNumbers;
 use super::decide::Decided;
 use super::measure::lives;
 use super::observe::Observation;
-use super::policies::StagePolicy;
 use super::report::RunReport;
 use crate::domain::{Ad, Facts, Money};
 use crate::features;
 use crate::guard::Situation;
 use crate::ledger::kind;
+use crate::policies::StagePolicy;
 use crate::scoring::Scored;
 use crate::store::tables::{
     ACCOUNT_HEALTH, CREATIVE_INTELLIGENCE, CREATIVE_SIMILARITY, Cell, DAILY_SUMMARIES, FATIGUE_ANALYSIS,

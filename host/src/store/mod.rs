@@ -3,10 +3,12 @@
 //! [`Store`] is async and speaks in types that Postgres has too; SQLite stands behind it, one file
 //! in the data folder. Every implementation passes the conformance suite in `tests/store.rs`.
 
+mod policies;
 mod rows;
 mod sqlite;
 pub mod tables;
 
+pub use policies::{PolicyRow, PolicySwitchRow, PolicyUseRow};
 pub use rows::{
     ActionRow, ActionState, ApprovalRow, ArtifactRow, CopyKind, GhostIntentRow, JournalRow, LifecycleRow, ModelRow,
     OrderRow, PlanRow, PolicyFaultRow, PromotionRow, PromotionState, QueueRow, QueueState, RunRow, StageModeRow,
@@ -265,6 +267,27 @@ pub trait Store: Send + Sync {
 
     /// A policy by its digest.
     async fn artifact(&self, digest: &str) -> Result<Option<ArtifactRow>, StoreError>;
+
+    /// Keeps an installed policy; one of the same name and version stays as it is.
+    async fn save_policy(&self, policy: &PolicyRow) -> Result<(), StoreError>;
+
+    /// Every installed policy, by name and in the order of their installation.
+    async fn policies(&self) -> Result<Vec<PolicyRow>, StoreError>;
+
+    /// Lets policies decide for stages from now on, all or none.
+    async fn switch_policies(&self, switches: &[PolicySwitchRow]) -> Result<(), StoreError>;
+
+    /// Withdraws the newest switch of its kind that holds; whether there was one.
+    async fn withdraw_policy_switch(&self, switch: &PolicySwitchRow, at: Timestamp) -> Result<bool, StoreError>;
+
+    /// The switches of policies that hold, oldest first.
+    async fn policy_switches(&self) -> Result<Vec<PolicySwitchRow>, StoreError>;
+
+    /// Writes which policies decided for a client's stages, each in place of the one before.
+    async fn save_policy_uses(&self, rows: &[PolicyUseRow]) -> Result<(), StoreError>;
+
+    /// Which policies decided last for a client's stages.
+    async fn policy_uses(&self, client: &str) -> Result<Vec<PolicyUseRow>, StoreError>;
 
     /// Keeps an imported model; one of the same name and version stays as it is.
     async fn save_model(&self, model: &ModelRow) -> Result<(), StoreError>;

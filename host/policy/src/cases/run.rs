@@ -49,6 +49,14 @@ pub struct RuleCoverage {
     pub fired: usize,
 }
 
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let what = if self.what == "then" { String::new() } else { format!("{}: ", self.what) };
+        write!(f, "{}:{}: {what}expected {}, found {}", self.file, self.line, self.expected, self.found)?;
+        self.because.iter().try_for_each(|line| write!(f, "\n    {line}"))
+    }
+}
+
 impl Report {
     /// Whether everything came as expected.
     #[must_use]
@@ -72,6 +80,14 @@ pub(super) struct Said {
     pub refused: Option<String>,
 }
 
+/// Why a question was not answered.
+pub(super) enum Failed {
+    /// It cannot be asked.
+    Case(String),
+    /// The policy failed.
+    Policy(String),
+}
+
 /// What no budget decision is called.
 const STAYS: &str = "stays";
 
@@ -93,7 +109,15 @@ pub fn run(policy: &Policy, cases: &[Case]) -> Report {
                 because,
             };
             match asked.ask(case, when) {
-                Err(reason) => report.differences.push(differs("case", "an answer".into(), reason, Vec::new())),
+                Err(Failed::Case(reason)) => {
+                    report.differences.push(differs("case", "an answer".into(), reason, Vec::new()));
+                }
+                // One that hangs would hang in every question.
+                Err(Failed::Policy(reason)) => {
+                    report.differences.push(differs("case", "an answer".into(), reason, Vec::new()));
+                    report.rules = asked.coverage();
+                    return report;
+                }
                 Ok(said) => {
                     let found = |text: &Option<String>, none: &str| text.clone().unwrap_or_else(|| none.into());
                     if when.refused != said.refused {
@@ -154,19 +178,19 @@ impl<'a> Asked<'a> {
         self.plans.entry(key).or_insert_with(|| self.policy.prepare(stage, &settings)).clone()
     }
 
-    pub(super) fn ask(&mut self, case: &Case, when: &When) -> Result<Said, String> {
-        let stage = self.stage(case)?;
+    pub(super) fn ask(&mut self, case: &Case, when: &When) -> Result<Said, Failed> {
+        let stage = self.stage(case).map_err(Failed::Case)?;
         let plan = match self.plan(&stage, when) {
             Ok(plan) => plan,
             Err(PrepareError::Settings(problems)) => {
                 let paths: Vec<&str> = problems.iter().map(|p| p.path.as_str()).collect();
                 if when.refused.is_none() {
-                    return Err(PrepareError::Settings(problems).to_string());
+                    return Err(Failed::Case(PrepareError::Settings(problems).to_string()));
                 }
                 let refused = Some(paths.join(", "));
                 return Ok(Said { then: String::new(), amount: None, budget: None, refused });
             }
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return Err(Failed::Policy(error.to_string())),
         };
         let answer = self.decide(&stage, when, &plan, false)?;
         let rules = answer.ads.iter().map(|d| d.rule).chain(answer.budgets.iter().map(|d| d.rule));
@@ -179,15 +203,15 @@ impl<'a> Asked<'a> {
         Ok(said(&plan, &answer, when.scene.group()))
     }
 
-    fn decide(&self, stage: &str, when: &When, plan: &Plan, trace: bool) -> Result<Answer, String> {
+    fn decide(&self, stage: &str, when: &When, plan: &Plan, trace: bool) -> Result<Answer, Failed> {
         if let Some((_, message)) = when.scene.stranger(plan) {
-            return Err(message);
+            return Err(Failed::Case(message));
         }
         let settings = self.policy.settings(&when.scene.settings());
         let mut cohort = when.scene.cohort(plan);
         cohort.trace = trace;
         let outcome = self.policy.decide(stage, &settings, plan, &mut cohort);
-        outcome.map(|outcome| outcome.answer).map_err(|fault| format!("the policy failed: {fault}"))
+        outcome.map(|outcome| outcome.answer).map_err(|fault| Failed::Policy(format!("the policy failed: {fault}")))
     }
 
     /// What of the expected rule did not hold, read from a trace.

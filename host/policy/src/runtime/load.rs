@@ -1,10 +1,10 @@
 //! From bytes to a policy: every reason why a file is none has its own message.
 
 use super::bindings::StagePolicyPre;
+use super::cache::Cache;
 use super::policy::{Policy, State};
 use super::{Limits, LoadError};
 use crate::artifact::{Artifact, Format, Inspection};
-use std::path::Path;
 use wasmtime::Engine;
 use wasmtime::component::{Component, HasSelf, Linker};
 
@@ -15,7 +15,7 @@ const ALLOWED: [&str; 2] = ["dean:policy/log@0.1.", "dean:policy/types@0.1."];
 pub(super) fn load(
     engine: &Engine,
     limits: Limits,
-    cache: Option<&Path>,
+    cache: Option<&Cache>,
     artifact: &Artifact,
 ) -> Result<Policy, LoadError> {
     check_format(artifact)?;
@@ -52,77 +52,20 @@ fn check_format(artifact: &Artifact) -> Result<(), LoadError> {
     Err(LoadError::NotAComponent { origin: artifact.origin().into(), found: found.into(), hint: hint.into() })
 }
 
-fn compile(engine: &Engine, cache: Option<&Path>, artifact: &Artifact) -> Result<Component, LoadError> {
-    use std::hash::{Hash, Hasher};
+fn compile(engine: &Engine, cache: Option<&Cache>, artifact: &Artifact) -> Result<Component, LoadError> {
     let broken = |error: wasmtime::Error| LoadError::NotAComponent {
         origin: artifact.origin().into(),
         found: format!("it cannot be compiled: {error:#}"),
         hint: "the file may be cut or damaged; build or copy it again".into(),
     };
-    let Some(cache) = cache else {
-        return Component::new(engine, artifact.bytes()).map_err(broken);
-    };
-    let mut hasher = std::hash::DefaultHasher::new();
-    engine.precompile_compatibility_hash().hash(&mut hasher);
-    let file = cache.join(format!("{}-{:016x}.cwasm", artifact.digest(), hasher.finish()));
-    if let Some(component) = cached(engine, &file) {
+    if let Some(component) = cache.and_then(|cache| cache.component(engine, artifact.digest())) {
         return Ok(component);
     }
     let component = Component::new(engine, artifact.bytes()).map_err(broken)?;
-    if let Err(error) = keep(cache, &file, &component) {
-        tracing::debug!(file = %file.display(), %error, "the compiled policy was not cached");
+    if let Some(cache) = cache {
+        cache.keep(artifact.digest(), &component);
     }
     Ok(component)
-}
-
-/// A compiled form that this program wrote earlier, if the folder is ours alone.
-#[allow(unsafe_code)]
-fn cached(engine: &Engine, file: &Path) -> Option<Component> {
-    if !file.exists() || !is_private(file.parent()?) {
-        return None;
-    }
-    // SAFETY: deserialising trusts the bytes. The folder is readable and writable by this user
-    // alone (checked above) and only `keep` writes there; the name carries the digest of the source
-    // and of the engine's configuration, and wasmtime refuses other versions of itself.
-    match unsafe { Component::deserialize_file(engine, file) } {
-        Ok(component) => Some(component),
-        Err(error) => {
-            tracing::debug!(file = %file.display(), %error, "the cached policy is compiled anew");
-            None
-        }
-    }
-}
-
-fn keep(cache: &Path, file: &Path, component: &Component) -> std::io::Result<()> {
-    make_private(cache)?;
-    let bytes = component.serialize().map_err(std::io::Error::other)?;
-    // Written aside and renamed, so that another process never reads half of it.
-    let aside = file.with_extension(format!("{}.tmp", std::process::id()));
-    std::fs::write(&aside, bytes)?;
-    std::fs::rename(&aside, file)
-}
-
-#[cfg(unix)]
-fn make_private(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)
-}
-
-#[cfg(unix)]
-fn is_private(folder: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(folder).is_ok_and(|m| m.is_dir() && m.mode() & 0o077 == 0)
-}
-
-#[cfg(not(unix))]
-fn make_private(folder: &Path) -> std::io::Result<()> {
-    std::fs::create_dir_all(folder)
-}
-
-/// Elsewhere there is no mode to check, so nothing is trusted and everything compiled anew.
-#[cfg(not(unix))]
-fn is_private(_: &Path) -> bool {
-    false
 }
 
 fn inspect(engine: &Engine, component: &Component) -> Inspection {

@@ -1,6 +1,7 @@
 //! The only wasmtime: an engine, its limits, and policies loaded into it.
 
 mod bindings;
+mod cache;
 mod convert;
 mod fault;
 mod load;
@@ -11,7 +12,7 @@ pub use fault::{Fault, LoadError, PrepareError};
 pub use policy::{Outcome, Policy};
 
 use crate::artifact::Artifact;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::{Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
@@ -63,7 +64,7 @@ const MAX_CONCURRENT_CALLS: u32 = 64;
 pub struct Runtime {
     engine: Engine,
     limits: Limits,
-    cache: Option<PathBuf>,
+    cache: Option<cache::Cache>,
     _ticker: Arc<ticker::Ticker>,
 }
 
@@ -105,7 +106,13 @@ impl Runtime {
             .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let engine = Engine::new(&config).map_err(LoadError::engine)?;
         let ticker = Arc::new(ticker::Ticker::start(&engine, TICK).map_err(LoadError::ticker)?);
-        Ok(Runtime { engine, limits, cache: cache.map(Path::to_path_buf), _ticker: ticker })
+        let cache = cache.map(|folder| cache::Cache::new(folder, &engine));
+        Ok(Runtime { engine, limits, cache, _ticker: ticker })
+    }
+
+    /// What was worked out of policies before.
+    pub(crate) fn cache(&self) -> Option<&cache::Cache> {
+        self.cache.as_ref()
     }
 
     /// Loads a policy: inspects, compiles (or takes the compiled form from the cache), links,
@@ -114,6 +121,6 @@ impl Runtime {
     /// # Errors
     /// A [`LoadError`] that says what the file is instead and how to mend it.
     pub fn load(&self, artifact: &Artifact) -> Result<Policy, LoadError> {
-        load::load(&self.engine, self.limits, self.cache.as_deref(), artifact)
+        load::load(&self.engine, self.limits, self.cache.as_ref(), artifact)
     }
 }

@@ -1,13 +1,16 @@
 //! `dean policy`: policies written, built, tested and looked at.
 
 mod build;
+mod install;
 mod list;
 mod show;
+mod sign;
 mod test;
 
-use super::context::data_dir_only;
+use super::context::{Context, data_dir_only};
 use super::output::Usage;
 use super::{Ended, Global};
+use crate::policies;
 use clap::Subcommand;
 use dean_policy::{Artifact, Policy, Reference, Registry, Runtime};
 use std::path::Path;
@@ -20,7 +23,19 @@ pub(super) enum PolicyCommand {
     Test(test::TestArgs),
     /// Check that a file is a policy that this program can run
     Check(show::CheckArgs),
-    /// The policies of the stages, and those that the program brings along
+    /// Take a policy into the store: from then on its name and version mean these bytes
+    Install(install::InstallArgs),
+    /// Let an installed policy decide from the next run on, for --client or for all
+    Activate(install::ActivateArgs),
+    /// Take the newest activation back, for --client or for all
+    Rollback(install::RollbackArgs),
+    /// Make a key to sign policies with
+    Keygen(sign::KeygenArgs),
+    /// Sign a policy
+    Sign(sign::SignArgs),
+    /// Verify a policy's signature
+    Verify(sign::VerifyArgs),
+    /// The policies of the stages, those that are installed, and those that the program brings along
     List,
     /// What a policy is, its settings and its rules
     Show(show::ShowArgs),
@@ -31,8 +46,14 @@ pub(super) async fn policy(global: &Global, command: PolicyCommand) -> anyhow::R
         PolicyCommand::Build(args) => build::build(global, &args),
         PolicyCommand::Test(args) => test::test(global, &args),
         PolicyCommand::Check(args) => show::check(global, &args),
+        PolicyCommand::Install(args) => install::install(global, &args).await,
+        PolicyCommand::Activate(args) => install::activate(global, &args).await,
+        PolicyCommand::Rollback(args) => install::rollback(global, &args).await,
+        PolicyCommand::Keygen(args) => sign::keygen(global, &args),
+        PolicyCommand::Sign(args) => sign::sign(global, &args),
+        PolicyCommand::Verify(args) => sign::verify(global, &args),
         PolicyCommand::List => list::list(global).await,
-        PolicyCommand::Show(args) => show::show(global, &args),
+        PolicyCommand::Show(args) => show::show(global, &args).await,
     }
 }
 
@@ -48,8 +69,13 @@ fn load(global: &Global, file: &Path) -> anyhow::Result<Policy> {
     Ok(registry(global)?.load(&artifact)?)
 }
 
-/// The policy of a name or a path.
-fn named(global: &Global, name: &str) -> anyhow::Result<Policy> {
+/// The policy of a name, NAME@VERSION or a path.
+async fn named(global: &Global, name: &str) -> anyhow::Result<Policy> {
+    if let Some((name, version)) = name.split_once('@').filter(|_| !name.contains('/')) {
+        let context = Context::load(global)?;
+        let artifact = policies::find(&context.store()?, name, version).await?;
+        return Ok(registry(global)?.load(&artifact)?);
+    }
     let reference: Reference = name.parse().unwrap_or_else(|never| match never {});
-    Ok(registry(global)?.resolve(&reference, None)?)
+    Ok(registry(global)?.resolve(&reference)?)
 }

@@ -2,7 +2,7 @@
 
 use super::super::output;
 use super::super::{Ended, Global};
-use crate::pipeline;
+use crate::policies;
 use clap::Args;
 use dean_policy::Policy;
 use dean_policy::types::{Kind, Param};
@@ -17,7 +17,7 @@ pub(in crate::cli) struct CheckArgs {
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct ShowArgs {
-    /// A name or a path
+    /// A name, NAME@VERSION or a path
     policy: String,
 }
 
@@ -30,7 +30,7 @@ fn stages(policy: &Policy) -> anyhow::Result<Map<String, Value>> {
     let mut stages = Map::new();
     for stage in &policy.manifest().stages {
         let plan = policy.prepare(stage, &[])?;
-        pipeline::check_plan(&policy.manifest().name, &plan, crate::scoring::shipped_columns())?;
+        policies::check_plan(&policy.manifest().name, &plan, crate::scoring::shipped_columns())?;
         stages.insert(
             stage.clone(),
             json!({
@@ -74,8 +74,8 @@ fn print_check(global: &Global, policy: &Policy) -> anyhow::Result<Ended> {
     Ok(Ended::Done)
 }
 
-pub(super) fn show(global: &Global, args: &ShowArgs) -> anyhow::Result<Ended> {
-    let policy = &super::named(global, &args.policy)?;
+pub(super) async fn show(global: &Global, args: &ShowArgs) -> anyhow::Result<Ended> {
+    let policy = &super::named(global, &args.policy).await?;
     let manifest = policy.manifest();
     let stages = stages(policy)?;
     if global.json {

@@ -3,7 +3,7 @@
 use super::super::output::{self, Usage};
 use super::super::{Ended, Global};
 use clap::Args;
-use dean_policy::cases::{self, Case, Difference, Report};
+use dean_policy::cases::{self, Case, Report};
 use dean_policy::{Artifact, Policy, build};
 use serde_json::json;
 use std::path::PathBuf;
@@ -78,7 +78,7 @@ fn print(policy: &Policy, report: &Report, updated: &[String]) {
         output::line(&format!("updated {file}"));
     }
     for difference in &report.differences {
-        output::line(&told(difference));
+        output::line(&difference.to_string());
     }
     let manifest = policy.manifest();
     let who = format!("{}@{}", manifest.name, manifest.version);
@@ -96,14 +96,4 @@ fn print(policy: &Policy, report: &Report, updated: &[String]) {
     for rule in untested {
         output::line(&format!("  no case makes {} ({}) fire", rule.rule, rule.stage));
     }
-}
-
-/// A difference as a person reads it.
-fn told(d: &Difference) -> String {
-    let what = if d.what == "then" { String::new() } else { format!("{}: ", d.what) };
-    let mut told = format!("{}:{}: {what}expected {}, found {}", d.file, d.line, d.expected, d.found);
-    for line in &d.because {
-        told.push_str(&format!("\n    {line}"));
-    }
-    told
 }

@@ -6,11 +6,13 @@ mod ledger;
 mod limits;
 mod metrics;
 mod models;
+mod policies;
 mod queue;
 mod read;
 mod runs;
 mod tables;
 
+use super::policies::{PolicyRow, PolicySwitchRow, PolicyUseRow};
 use super::rows::{
     ActionRow, ApprovalRow, ArtifactRow, GhostIntentRow, JournalRow, LifecycleRow, ModelRow, OrderRow, PlanRow,
     PolicyFaultRow, PromotionRow, QueueRow, RunRow, StageModeRow, SwitchRow,
@@ -42,6 +44,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../migrations/0009_health.sql")),
     M::up(include_str!("../migrations/0010_ghost.sql")),
     M::up(include_str!("../migrations/0011_queue.sql")),
+    M::up(include_str!("../migrations/0012_policies.sql")),
 ];
 
 /// Another process writes for milliseconds; longer than this it hangs.
@@ -402,6 +405,34 @@ impl Store for SqliteStore {
 
     async fn queue(&self, account: &str) -> Result<Vec<QueueRow>, StoreError> {
         self.read("reading the queue", |connection| queue::queue(connection, account))
+    }
+
+    async fn save_policy(&self, policy: &PolicyRow) -> Result<(), StoreError> {
+        self.write("installing a policy", |connection| policies::save(connection, policy))
+    }
+
+    async fn policies(&self) -> Result<Vec<PolicyRow>, StoreError> {
+        self.read("reading policies", policies::policies)
+    }
+
+    async fn switch_policies(&self, switches: &[PolicySwitchRow]) -> Result<(), StoreError> {
+        self.write("switching a policy", |connection| policies::switch(connection, switches))
+    }
+
+    async fn withdraw_policy_switch(&self, switch: &PolicySwitchRow, at: Timestamp) -> Result<bool, StoreError> {
+        self.write("taking a policy back", |connection| policies::withdraw(connection, switch, at))
+    }
+
+    async fn policy_switches(&self) -> Result<Vec<PolicySwitchRow>, StoreError> {
+        self.read("reading which policies decide", policies::switches)
+    }
+
+    async fn save_policy_uses(&self, rows: &[PolicyUseRow]) -> Result<(), StoreError> {
+        self.write("saving which policy decided", |connection| policies::save_uses(connection, rows))
+    }
+
+    async fn policy_uses(&self, client: &str) -> Result<Vec<PolicyUseRow>, StoreError> {
+        self.read("reading which policy decided", |connection| policies::uses(connection, client))
     }
 
     async fn save_model(&self, model: &ModelRow) -> Result<(), StoreError> {

@@ -1,0 +1,282 @@
+//! The swap: a policy is tried in every way that is known before the pointer moves, and whatever fails leaves the one
+//! that decides now in place.
+
+use super::choose::overruled;
+use super::install::keep;
+use super::prepare::{StagePolicy, prepare};
+use super::shelf::Shelf;
+use crate::config::{self, ConfigError, Effective, Sources};
+use crate::scoring;
+use crate::store::{PolicySwitchRow, Store};
+use anyhow::Context as _;
+use dean_policy::{Artifact, Registry};
+use jiff::Timestamp;
+use serde::Serialize;
+
+/// A change that was refused, and why. Nothing has changed.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Refusal(pub(super) String);
+
+macro_rules! refuse {
+    ($($text:tt)*) => {
+        return Err(Refusal(format!($($text)*)).into())
+    };
+}
+
+/// What an activation did.
+#[derive(Clone, Debug, Serialize)]
+pub struct Activation {
+    /// The policy's name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its digest.
+    pub sha256: String,
+    /// For whom it was activated; nobody in particular: all clients.
+    pub client: Option<String>,
+    /// The stages that it was activated for.
+    pub stages: Vec<String>,
+    /// Clients and stages that it decides for from now on, `client/stage`.
+    pub decides_for: Vec<String>,
+    /// Those that keep another, and why.
+    pub kept: Vec<Kept>,
+    /// Cases that it carries and that it was asked; 0: no cases.
+    pub cases: usize,
+    /// Keys that were written for another policy and that it does not read.
+    pub unread: Vec<String>,
+}
+
+/// A client's stage that an activation does not reach.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Kept {
+    /// The client.
+    pub client: String,
+    /// The stage.
+    pub stage: String,
+    /// Why.
+    pub why: String,
+}
+
+/// What a rollback did to one stage.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Returned {
+    /// For whom; nobody in particular: all clients.
+    pub client: Option<String>,
+    /// The stage.
+    pub stage: String,
+    /// What decided until now, `name@version`.
+    pub from: String,
+    /// What decides again, for whoever chose nothing else.
+    pub to: Option<String>,
+}
+
+/// Lets a policy decide from the next run on: for a client or all, for one stage or all that it decides for.
+///
+/// # Errors
+/// When it is not there, not signed where that is asked, does not load, fails its cases, or some client's settings do
+/// not fit it. Then nothing has changed.
+pub async fn activate(
+    store: &dyn Store,
+    registry: &Registry,
+    sources: &Sources,
+    named: (&str, &str),
+    client: Option<&str>,
+    stage: Option<&str>,
+    now: Timestamp,
+) -> anyhow::Result<Activation> {
+    let (name, version) = named;
+    let clients = clients(sources, client)?;
+    let (_, first) = clients.first().context("there is always the configuration without a client")?;
+    let mut shelf = Shelf::load(store, first, &sources.folder).await?;
+    // A version that nobody chose yet is not on the shelf with its bytes.
+    if let Some(row) = shelf.installed.iter().find(|row| row.name == name && row.version == version)
+        && let Some(kept) = store.artifact(&row.digest).await?
+    {
+        shelf = shelf.with(Vec::new(), &Artifact::new(format!("{name}@{version}"), kept.bytes));
+    }
+    let offer = shelf.of_version(name, version).map_err(Refusal)?;
+    clients.iter().try_for_each(|(_, effective)| offer.check_signature(effective)).map_err(Refusal)?;
+    let policy = registry.load(&offer.artifact)?;
+    let manifest = policy.manifest();
+    if (manifest.name.as_str(), manifest.version.as_str()) != named {
+        refuse!("{name}@{version} says that it is {}@{}; nothing was changed", manifest.name, manifest.version);
+    }
+    let cases = registry.examine(&policy).map_err(|error| Refusal(format!("{error}\nnothing was changed")))?;
+    let stages = stages(first, &manifest.stages, stage)?;
+    let switch = |stage: &String| PolicySwitchRow {
+        client: client.unwrap_or_default().into(),
+        stage: stage.clone(),
+        name: name.into(),
+        version: version.into(),
+        digest: policy.digest().to_string(),
+        switched_at: now,
+    };
+    let switches: Vec<PolicySwitchRow> = stages.iter().map(switch).collect();
+
+    let mut activation = Activation {
+        name: name.into(),
+        version: version.into(),
+        sha256: policy.digest().to_string(),
+        client: client.map(String::from),
+        stages,
+        decides_for: Vec::new(),
+        kept: Vec::new(),
+        cases,
+        unread: Vec::new(),
+    };
+    let mut errors = Vec::new();
+    for (of_client, effective) in &clients {
+        let shelf = Shelf::load(store, effective, &sources.folder).await?.with(switches.clone(), &offer.artifact);
+        for view in effective.config.stages().iter().filter(|view| activation.stages.contains(&view.name)) {
+            let reached = format!("{of_client}/{}", view.name);
+            match overruled(effective, view, &shelf, client.unwrap_or_default()) {
+                Some(why) => {
+                    activation.kept.push(Kept { client: of_client.clone(), stage: view.name.clone(), why });
+                }
+                None => activation.decides_for.push(reached),
+            }
+        }
+        match prepared(store, registry, sources, effective, &shelf).await {
+            Err(error) => errors.push(error.to_string()),
+            Ok(prepared) => {
+                for stage in prepared.iter().filter(|stage| activation.stages.contains(&stage.view.name)) {
+                    let ready = stage.ready().filter(|ready| ready.policy.digest() == policy.digest());
+                    if let Some(reason) = stage.broken().or(stage.ready().and_then(|ready| ready.instead.as_deref())) {
+                        errors.push(format!("{of_client}, stage {}: {reason}", stage.view.name));
+                    }
+                    activation.unread.extend(ready.into_iter().flat_map(|ready| ready.unread.clone()));
+                }
+            }
+        }
+    }
+    if !errors.is_empty() {
+        errors.dedup();
+        refuse!("{name}@{version} does not fit; nothing was changed\n{}", errors.join("\n"));
+    }
+    if activation.decides_for.is_empty() {
+        let why: Vec<String> = activation.kept.iter().map(|k| format!("{}/{}: {}", k.client, k.stage, k.why)).collect();
+        refuse!(
+            "{name}@{version} would decide for nobody; nothing was changed\n{}\n  hint: change the configuration there",
+            why.join("\n")
+        );
+    }
+    activation.unread.sort();
+    activation.unread.dedup();
+    keep(store, &policy).await?;
+    store.switch_policies(&switches).await?;
+    Ok(activation)
+}
+
+/// Takes the newest activation back: of a client or of all, for one stage or all that were activated with it.
+///
+/// # Errors
+/// When nothing was activated, or what would decide again does not fit any more. Then nothing has changed.
+pub async fn rollback(
+    store: &dyn Store,
+    registry: &Registry,
+    sources: &Sources,
+    client: Option<&str>,
+    stage: Option<&str>,
+    now: Timestamp,
+) -> anyhow::Result<Vec<Returned>> {
+    let scope = client.unwrap_or_default();
+    let whom = client.map_or("all clients".into(), |client| format!("client {client}"));
+    let switches = store.policy_switches().await?;
+    let of_scope =
+        |switch: &&PolicySwitchRow| switch.client == scope && stage.is_none_or(|stage| switch.stage == stage);
+    let Some(newest) = switches.iter().rfind(of_scope) else {
+        let of_stage = stage.map(|stage| format!(" for stage {stage}")).unwrap_or_default();
+        refuse!(
+            "nothing was activated for {whom}{of_stage}: there is nothing to take back\n  hint: `dean policy list`"
+        );
+    };
+    let together =
+        |switch: &&PolicySwitchRow| switch.digest == newest.digest && switch.switched_at == newest.switched_at;
+    let withdrawn: Vec<PolicySwitchRow> = switches.iter().filter(of_scope).filter(together).cloned().collect();
+
+    let (mut errors, mut to) = (Vec::new(), Vec::new());
+    for (of_client, effective) in clients(sources, client)? {
+        let shelf = Shelf::load(store, &effective, &sources.folder).await?.without(&withdrawn);
+        match prepared(store, registry, sources, &effective, &shelf).await {
+            Err(error) => errors.push(error.to_string()),
+            Ok(prepared) => {
+                let touched = |stage: &&StagePolicy| withdrawn.iter().any(|gone| gone.stage == stage.view.name);
+                for stage in prepared.into_iter().filter(|stage| touched(&stage)) {
+                    match stage.broken() {
+                        Some(reason) => errors.push(format!("{of_client}, stage {}: {reason}", stage.view.name)),
+                        None => to.push(stage),
+                    }
+                }
+            }
+        }
+    }
+    if !errors.is_empty() {
+        refuse!("what would decide again does not fit any more; nothing was changed\n{}", errors.join("\n"));
+    }
+    let mut returned = Vec::new();
+    for gone in &withdrawn {
+        store.withdraw_policy_switch(gone, now).await?;
+        let again = to.iter().find(|stage| stage.view.name == gone.stage).and_then(|stage| stage.ready());
+        let again = again.map(|ready| ready.policy.manifest()).map(|m| format!("{}@{}", m.name, m.version));
+        let from = format!("{}@{}", gone.name, gone.version);
+        returned.push(Returned { client: client.map(String::from), stage: gone.stage.clone(), from, to: again });
+    }
+    Ok(returned)
+}
+
+/// The configurations that a change of a scope concerns: a client's, or that without a client and every client's.
+fn clients(sources: &Sources, client: Option<&str>) -> Result<Vec<(String, Effective)>, ConfigError> {
+    let of = |client: Option<String>| {
+        let effective = config::load(&Sources { client, ..sources.clone() })?;
+        Ok((effective.client.clone(), effective))
+    };
+    match client {
+        Some(client) => Ok(vec![of(Some(client.into()))?]),
+        None => {
+            let clients = config::clients(&sources.folder).into_iter().map(Some);
+            let loaded: Vec<Result<_, ConfigError>> = std::iter::once(None).chain(clients).map(of).collect();
+            let (loaded, wrong): (Vec<_>, Vec<_>) = loaded.into_iter().partition(Result::is_ok);
+            match ConfigError::from_many(wrong.into_iter().filter_map(Result::err).collect()) {
+                Some(error) => Err(error),
+                None => Ok(loaded.into_iter().filter_map(Result::ok).collect()),
+            }
+        }
+    }
+}
+
+/// The stages that an activation is for.
+fn stages(effective: &Effective, decides_for: &[String], stage: Option<&str>) -> anyhow::Result<Vec<String>> {
+    let there: Vec<String> = effective.config.stages().into_iter().map(|view| view.name).collect();
+    let joined = decides_for.join(", ");
+    match stage {
+        Some(stage) if !there.iter().any(|name| name == stage) => {
+            refuse!("there is no stage {stage}\n  hint: there are {}", there.join(", "))
+        }
+        Some(stage) if !decides_for.iter().any(|name| name == stage) => {
+            refuse!("it does not decide for stage {stage}; nothing was changed\n  hint: it decides for {joined}")
+        }
+        Some(stage) => Ok(vec![stage.into()]),
+        None => {
+            let both: Vec<String> = there.into_iter().filter(|name| decides_for.contains(name)).collect();
+            if both.is_empty() {
+                refuse!("it decides for {joined}, and there is no such stage; nothing was changed");
+            }
+            Ok(both)
+        }
+    }
+}
+
+async fn prepared(
+    store: &dyn Store,
+    registry: &Registry,
+    sources: &Sources,
+    effective: &Effective,
+    shelf: &Shelf,
+) -> anyhow::Result<Vec<StagePolicy>> {
+    let scores = match effective.config.ml.mode {
+        true => scoring::models_of(store, &effective.client).await?.columns(),
+        false => std::collections::BTreeSet::new(),
+    };
+    Ok(prepare(effective, registry, shelf, &sources.folder, &scores)?)
+}

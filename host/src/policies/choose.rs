@@ -1,0 +1,184 @@
+//! Who says which policy decides: the most specific wins, and on one level an activation beats a name, but not an
+//! exact version, a file or a pin.
+//!
+//! From the most to the least specific: an activation for the client; the client's TOML; the profile's; an activation
+//! for all clients; `dean.toml`; what is shipped.
+
+use super::shelf::{Offer, Shelf};
+use crate::config::{Effective, Level, Origin, StageView};
+use crate::store::PolicySwitchRow;
+use dean_policy::{Digest, Reference, shipped};
+use jiff::Timestamp;
+use serde::Serialize;
+use std::path::Path;
+
+/// Who chose a stage's policy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "by")]
+pub enum Chosen {
+    /// Nobody: it is the shipped one.
+    Shipped,
+    /// The configuration, at a place.
+    Configuration {
+        /// The place.
+        origin: String,
+    },
+    /// A file of the watched folder stands in for it.
+    Watched {
+        /// The file.
+        file: String,
+    },
+    /// An activation.
+    Activation {
+        /// For whom; nobody in particular: all clients.
+        client: Option<String>,
+        /// Since when.
+        since: Timestamp,
+    },
+}
+
+impl std::fmt::Display for Chosen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Chosen::Shipped => f.write_str("shipped"),
+            Chosen::Configuration { origin } => f.write_str(origin),
+            Chosen::Watched { file } => write!(f, "watched: {file}"),
+            Chosen::Activation { client: None, since } => write!(f, "activated {since}"),
+            Chosen::Activation { client: Some(client), since } => write!(f, "activated for {client} {since}"),
+        }
+    }
+}
+
+/// A choice for a stage: what it came to, and who made it.
+pub(super) struct Choice {
+    pub chosen: Chosen,
+    pub offer: Result<Offer, String>,
+    pub pin: Option<Digest>,
+}
+
+/// What a configuration says of a stage's policy.
+struct Named<'a> {
+    text: &'a str,
+    level: Level,
+    origin: Origin,
+    pin: Option<Digest>,
+}
+
+impl Named<'_> {
+    /// Whether it leaves no choice: an exact version, a file, a pin, or that nobody decides.
+    fn binds(&self) -> bool {
+        self.pin.is_some() || self.text.is_empty() || self.text.contains('@') || is_path(self.text)
+    }
+}
+
+fn is_path(text: &str) -> bool {
+    matches!(text.parse(), Ok(Reference::File(_)))
+}
+
+/// The policy of a stage; `None` where nobody is to decide. A file of the watched folder stands in for it.
+pub(super) fn choose(effective: &Effective, folder: &Path, view: &StageView, shelf: &Shelf) -> Option<Choice> {
+    let (choice, name) = choose_name(effective, folder, view, shelf)?;
+    let Some(file) = shelf.watched(&name) else { return Some(choice) };
+    let chosen = Chosen::Watched { file: file.display().to_string() };
+    Some(Choice { chosen, offer: Offer::of_file(&file), pin: choice.pin })
+}
+
+/// The choice for a stage, and the name of the policy that is meant.
+fn choose_name(effective: &Effective, folder: &Path, view: &StageView, shelf: &Shelf) -> Option<(Choice, String)> {
+    let named = named(effective, view);
+    let binds = |level: Level| named.as_ref().is_some_and(|named| named.level == level && named.binds());
+    let above = |level: Level| named.as_ref().is_some_and(|named| named.level > level);
+    let own = shelf.switch(&effective.client, &view.name).filter(|_| !above(Level::Client) && !binds(Level::Client));
+    let all = shelf.switch("", &view.name).filter(|_| !above(Level::Base) && !binds(Level::Base));
+    if let Some(switch) = own.or(all) {
+        let client = (!switch.client.is_empty()).then(|| switch.client.clone());
+        let chosen = Chosen::Activation { client, since: switch.switched_at };
+        return Some((Choice { chosen, offer: shelf.of_digest(&switch.digest), pin: None }, switch.name.clone()));
+    }
+    match named {
+        Some(named) if named.text.is_empty() => None,
+        Some(named) => {
+            let offer = by_name(shelf, effective, view, folder, &named);
+            let chosen = Chosen::Configuration { origin: named.origin.to_string() };
+            let name = named.text.split('@').next().unwrap_or_default().to_string();
+            Some((Choice { chosen, offer, pin: named.pin }, name))
+        }
+        None => {
+            let shipped = shipped::find(view.policy.as_deref()?)?;
+            let offer = Offer { artifact: shipped.artifact(), signature: None, shipped: true };
+            Some((Choice { chosen: Chosen::Shipped, offer: Ok(offer), pin: None }, shipped.name.into()))
+        }
+    }
+}
+
+/// Why an activation would change nothing for a client, if its configuration says otherwise.
+pub(super) fn overruled(effective: &Effective, view: &StageView, shelf: &Shelf, client: &str) -> Option<String> {
+    let named = named(effective, view);
+    let level = if client.is_empty() { Level::Base } else { Level::Client };
+    if let Some(named) = named.filter(|named| named.level > level || (named.level == level && named.binds())) {
+        let what = match named.text {
+            "" => "says that nobody decides".into(),
+            text if named.pin.is_some() => format!("pins {text}"),
+            text => format!("names {text}"),
+        };
+        return Some(format!("{} {what}", named.origin));
+    }
+    let own = shelf.switch(&effective.client, &view.name).filter(|_| client.is_empty())?;
+    Some(format!("{}@{} is activated for {}", own.name, own.version, own.client))
+}
+
+fn named<'a>(effective: &'a Effective, view: &'a StageView) -> Option<Named<'a>> {
+    let key = format!("stages.{}", view.name);
+    let pin = view.policy_sha256.as_deref().and_then(Digest::parse);
+    let node = effective.tree.at(&format!("{key}.policy"));
+    // A pin without a name pins whatever is named below it.
+    let node = node.or_else(|| effective.tree.at(&format!("{key}.policy_sha256")))?;
+    let origin = node.origin().clone();
+    Some(Named { text: view.policy.as_deref().unwrap_or_default(), level: effective.level(&origin), origin, pin })
+}
+
+/// The policy that a configuration names.
+fn by_name(
+    shelf: &Shelf,
+    effective: &Effective,
+    view: &StageView,
+    folder: &Path,
+    named: &Named<'_>,
+) -> Result<Offer, String> {
+    if let Some((name, version)) = named.text.split_once('@').filter(|_| !is_path(named.text)) {
+        return shelf.of_version(name, version);
+    }
+    if is_path(named.text) {
+        // A path in the configuration is meant from its folder, wherever the program is started.
+        let path = Path::new(named.text);
+        let path = if path.is_relative() && !path.exists() { folder.join(path) } else { path.to_path_buf() };
+        return Offer::of_file(&path);
+    }
+    // A name alone is the version of it that was activated, or the shipped one.
+    let of_name = |switch: &&PolicySwitchRow| switch.name == named.text;
+    let active = shelf.switch(&effective.client, &view.name).filter(of_name);
+    if let Some(switch) = active.or_else(|| shelf.switch("", &view.name).filter(of_name)) {
+        return shelf.of_digest(&switch.digest);
+    }
+    if let Some(shipped) = shipped::find(named.text) {
+        return Ok(Offer { artifact: shipped.artifact(), signature: None, shipped: true });
+    }
+    let versions: Vec<&str> =
+        shelf.installed.iter().filter(|row| row.name == named.text).map(|row| row.version.as_str()).collect();
+    Err(match versions.last() {
+        Some(newest) => format!(
+            "{0} is installed ({1}), but no version of it is active\n  hint: `dean policy activate {0}@{newest}`, or write \
+             {0}@{newest} here",
+            named.text,
+            versions.join(", ")
+        ),
+        None => format!("no policy is called {}\n  hint: {}", named.text, shelf.known(named.text)),
+    })
+}
+
+/// Where the signature of a policy's file lies.
+pub(super) fn signature_of(file: &Path) -> std::path::PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".minisig");
+    name.into()
+}

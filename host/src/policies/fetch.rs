@@ -1,0 +1,98 @@
+//! Where policies are installed from: a file, an address, a registry of containers. What comes from elsewhere is bytes
+//! that nobody trusts yet.
+
+use super::choose::signature_of;
+use dean_policy::Artifact;
+use std::path::Path;
+use std::time::Duration;
+use thiserror::Error;
+
+/// Why a policy could not be fetched.
+#[derive(Debug, Error)]
+pub enum FetchError {
+    /// A file cannot be read.
+    #[error("{file}: {source}")]
+    File {
+        /// The file.
+        file: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// An address gave no policy.
+    #[error("{url}: {reason}\n  hint: {hint}")]
+    Address {
+        /// The address.
+        url: String,
+        /// What went wrong.
+        reason: String,
+        /// How to mend it.
+        hint: String,
+    },
+}
+
+/// A policy's bytes, with the signature that lies beside them.
+#[derive(Clone, Debug)]
+pub struct Fetched {
+    /// The bytes, with where they came from.
+    pub artifact: Artifact,
+    /// The signature.
+    pub signature: Option<String>,
+}
+
+const TIMEOUT: Duration = Duration::from_secs(60);
+/// A Python policy comes to 18 MB; beyond this something else is being sent.
+const LARGEST: u64 = 64 << 20;
+
+/// Fetches a policy from a file or an `https://` address, with the signature beside it.
+///
+/// # Errors
+/// When there is none, or it cannot be read.
+pub async fn fetch(from: &str) -> Result<Fetched, FetchError> {
+    if from.contains("://") {
+        return of_address(from).await;
+    }
+    let file = Path::new(from);
+    let artifact = Artifact::read(file).map_err(|source| FetchError::File { file: from.into(), source })?;
+    let beside = signature_of(file);
+    let signature = match std::fs::read_to_string(&beside) {
+        Ok(text) => Some(text),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+        Err(source) => return Err(FetchError::File { file: beside.display().to_string(), source }),
+    };
+    Ok(Fetched { artifact, signature })
+}
+
+async fn of_address(url: &str) -> Result<Fetched, FetchError> {
+    let failed = |reason: String, hint: &str| FetchError::Address { url: url.into(), reason, hint: hint.into() };
+    let local = ["http://127.", "http://localhost", "http://[::1]"].iter().any(|start| url.starts_with(start));
+    if !url.starts_with("https://") && !local {
+        return Err(failed("it is not fetched from there".into(), "name a file, an https:// address or oci://"));
+    }
+    // A second call finds it installed already, which is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let client = reqwest::Client::builder().timeout(TIMEOUT).build();
+    let client = client.map_err(|error| failed(error.to_string(), "check the system's certificates"))?;
+    let (status, bytes) = get(&client, url).await.map_err(|reason| failed(reason, "check the network"))?;
+    if status != 200 {
+        return Err(failed(format!("the server answered {status}"), "check the address"));
+    }
+    let beside = format!("{url}.minisig");
+    let (status, signature) = get(&client, &beside).await.map_err(|reason| failed(reason, "check the network"))?;
+    let signature = (status == 200).then(|| String::from_utf8_lossy(&signature).into_owned());
+    Ok(Fetched { artifact: Artifact::new(url, bytes), signature })
+}
+
+/// What an address answers, no more of it than is sensible.
+async fn get(client: &reqwest::Client, url: &str) -> Result<(u16, Vec<u8>), String> {
+    let text = |error: reqwest::Error| error.without_url().to_string();
+    let mut response = client.get(url).send().await.map_err(text)?;
+    let mut bytes = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(text)? {
+        bytes.extend_from_slice(&chunk);
+        if bytes.len() as u64 > LARGEST {
+            return Err(format!("it sends more than {} MiB", LARGEST >> 20));
+        }
+    }
+    Ok((response.status().as_u16(), bytes))
+}

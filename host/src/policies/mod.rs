@@ -1,0 +1,20 @@
+//! Which policy decides for each stage of each client: what is installed, who chose it, and whether it accepts the
+//! client's settings. What is prepared here is a snapshot: a run pins the one that it began with.
+
+mod activate;
+mod choose;
+mod fetch;
+mod install;
+mod live;
+mod prepare;
+mod settings;
+mod shelf;
+
+pub use activate::{Activation, Kept, Refusal, Returned, activate, rollback};
+pub use choose::Chosen;
+pub use fetch::{FetchError, Fetched, fetch};
+pub use install::{InstallError, Installed, install, keep, verified};
+pub use live::{Live, Snapshot, Swapped};
+pub use prepare::{Decider, Ready, StagePolicy, prepare};
+pub use settings::check_plan;
+pub use shelf::{Shelf, find, trusted_keys};

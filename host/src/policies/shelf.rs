@@ -1,0 +1,204 @@
+//! What policies there are to choose from at one moment: shipped, installed, activated, and those that decided last.
+
+use super::activate::Refusal;
+use super::choose::signature_of;
+use crate::config::{ConfigError, Effective};
+use crate::store::{PolicyRow, PolicySwitchRow, PolicyUseRow, Store, StoreError};
+use dean_policy::sign::{self, TrustedKey};
+use dean_policy::{Artifact, Digest, shipped};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// What policies there are to choose from, as the store had it at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Shelf {
+    pub(super) installed: Vec<PolicyRow>,
+    pub(super) switches: Vec<PolicySwitchRow>,
+    pub(super) uses: Vec<PolicyUseRow>,
+    bytes: BTreeMap<String, Artifact>,
+    /// The watched folder.
+    watch: Option<PathBuf>,
+}
+
+/// A policy's bytes, with the signature that came with them.
+#[derive(Clone, Debug)]
+pub(super) struct Offer {
+    pub artifact: Artifact,
+    pub signature: Option<String>,
+    /// Part of this program: trusted as the program is.
+    pub shipped: bool,
+}
+
+impl Shelf {
+    /// What the store has for a client, with the bytes of everything that its configuration or a switch may choose.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub async fn load(store: &dyn Store, effective: &Effective, folder: &Path) -> Result<Self, StoreError> {
+        let installed = store.policies().await?;
+        let switches = store.policy_switches().await?;
+        let uses = store.policy_uses(&effective.client).await?;
+        let named: Vec<String> = effective.config.stages().into_iter().filter_map(|stage| stage.policy).collect();
+        let is_named = |row: &&PolicyRow| named.contains(&format!("{}@{}", row.name, row.version));
+        let of_client = |switch: &&PolicySwitchRow| switch.client.is_empty() || switch.client == effective.client;
+        let digests = installed.iter().filter(is_named).map(|row| &row.digest);
+        let digests = digests.chain(switches.iter().filter(of_client).map(|switch| &switch.digest));
+        let mut digests: Vec<String> = digests.chain(uses.iter().map(|last| &last.digest)).cloned().collect();
+        digests.sort();
+        digests.dedup();
+        let mut shelf = Shelf { installed, switches, uses, ..Shelf::nothing_installed(effective, folder) };
+        for digest in digests {
+            if let Some(row) = store.artifact(&digest).await? {
+                let artifact = Artifact::new(format!("{}@{}", row.name, row.version), row.bytes);
+                shelf.bytes.insert(digest, artifact);
+            }
+        }
+        Ok(shelf)
+    }
+
+    /// What there is where nothing is stored yet.
+    #[must_use]
+    pub fn nothing_installed(effective: &Effective, folder: &Path) -> Self {
+        let watch = effective.config.policies.watch.as_ref().filter(|watch| !watch.is_empty());
+        Shelf { watch: watch.map(|watch| folder.join(watch)), ..Shelf::default() }
+    }
+
+    /// The file of the watched folder that stands in for a policy.
+    pub(super) fn watched(&self, name: &str) -> Option<PathBuf> {
+        Some(self.watch.as_ref()?.join(format!("{name}.wasm"))).filter(|file| file.is_file())
+    }
+
+    /// The same with another choice for stages, as if it had been made already.
+    #[must_use]
+    pub(super) fn with(mut self, switches: Vec<PolicySwitchRow>, artifact: &Artifact) -> Self {
+        self.switches.extend(switches);
+        self.bytes.insert(artifact.digest().to_string(), artifact.clone());
+        self
+    }
+
+    /// The same without some choices.
+    #[must_use]
+    pub(super) fn without(mut self, withdrawn: &[PolicySwitchRow]) -> Self {
+        for gone in withdrawn {
+            if let Some(at) = self.switches.iter().rposition(|switch| switch == gone) {
+                self.switches.remove(at);
+            }
+        }
+        self
+    }
+
+    /// The newest switch that holds of a scope (empty: all clients) and stage.
+    pub(super) fn switch(&self, client: &str, stage: &str) -> Option<&PolicySwitchRow> {
+        self.switches.iter().rfind(|switch| switch.client == client && switch.stage == stage)
+    }
+
+    /// The policy of a digest.
+    pub(super) fn of_digest(&self, digest: &str) -> Result<Offer, String> {
+        if let Some(shipped) = shipped::SHIPPED.iter().find(|s| s.artifact().digest().to_string() == digest) {
+            return Ok(Offer { artifact: shipped.artifact(), signature: None, shipped: true });
+        }
+        let artifact = self.bytes.get(digest).cloned();
+        let artifact =
+            artifact.ok_or_else(|| format!("the policy with sha256 {digest} is not in the store any more"))?;
+        // A store that was damaged or edited must not decide about money.
+        if artifact.digest().to_string() != digest {
+            return Err(format!(
+                "the store's bytes of {} are damaged: their sha256 is not {digest}",
+                artifact.origin()
+            ));
+        }
+        let row = self.installed.iter().find(|row| row.digest == digest).and_then(|row| row.signature.clone());
+        let last = || self.uses.iter().find(|last| last.digest == digest).and_then(|last| last.signature.clone());
+        Ok(Offer { artifact, signature: row.or_else(last), shipped: false })
+    }
+
+    /// The policy of a name and version.
+    pub(super) fn of_version(&self, name: &str, version: &str) -> Result<Offer, String> {
+        if let Some(row) = self.installed.iter().find(|row| row.name == name && row.version == version) {
+            return self.of_digest(&row.digest);
+        }
+        match shipped::find(name).filter(|_| version == shipped::VERSION) {
+            Some(shipped) => Ok(Offer { artifact: shipped.artifact(), signature: None, shipped: true }),
+            None => Err(format!("no policy {name}@{version} is installed\n  hint: {}", self.known(name))),
+        }
+    }
+
+    /// What there is, nearest first: for whoever named something else.
+    pub(super) fn known(&self, name: &str) -> String {
+        let shipped = shipped::SHIPPED.iter().map(|s| (s.name.to_string(), shipped::VERSION.to_string()));
+        let installed = self.installed.iter().map(|row| (row.name.clone(), row.version.clone()));
+        let mut all: Vec<(String, String)> = shipped.chain(installed).collect();
+        all.sort_by_key(|(known, _)| strsim::osa_distance(known, name));
+        let shown: Vec<String> = all.iter().take(8).map(|(name, version)| format!("{name}@{version}")).collect();
+        format!("there are {}; `dean policy install` adds others", shown.join(", "))
+    }
+}
+
+/// The bytes of an installed or shipped policy.
+///
+/// # Errors
+/// When there is none of that name and version.
+pub async fn find(store: &dyn Store, name: &str, version: &str) -> anyhow::Result<Artifact> {
+    let installed = store.policies().await?;
+    let row = installed.iter().find(|row| row.name == name && row.version == version);
+    let kept = match row {
+        Some(row) => store.artifact(&row.digest).await?,
+        None => None,
+    };
+    let mut shelf = Shelf { installed, ..Shelf::default() };
+    if let Some(kept) = kept {
+        shelf = shelf.with(Vec::new(), &Artifact::new(format!("{name}@{version}"), kept.bytes));
+    }
+    Ok(shelf.of_version(name, version).map_err(Refusal)?.artifact)
+}
+
+/// The keys whose signatures count under a configuration.
+///
+/// # Errors
+/// A key that is none, with its place.
+pub fn trusted_keys(effective: &Effective) -> Result<Vec<TrustedKey>, ConfigError> {
+    let key = |text: &String| {
+        text.parse().map_err(|error: sign::SignatureError| ConfigError::Value {
+            origin: effective.tree.nearest("policies.trusted_keys").origin().clone(),
+            key: "policies.trusted_keys".into(),
+            message: format!("has a key that cannot be used: {error}"),
+            hint: "`dean policy keygen` prints the public key that goes here".into(),
+        })
+    };
+    effective.config.policies.trusted_keys.iter().map(key).collect()
+}
+
+impl Offer {
+    /// The policy of a file, with the signature beside it.
+    pub(super) fn of_file(file: &Path) -> Result<Self, String> {
+        let artifact =
+            Artifact::read(file).map_err(|error| format!("the policy {} cannot be read: {error}", file.display()))?;
+        Ok(Offer { artifact, signature: std::fs::read_to_string(signature_of(file)).ok(), shipped: false })
+    }
+
+    /// Whether it may decide under a configuration that asks for signatures.
+    pub(super) fn check_signature(&self, effective: &Effective) -> Result<(), String> {
+        if !effective.config.policies.require_signed || self.shipped {
+            return Ok(());
+        }
+        let keys = trusted_keys(effective).map_err(|error| error.to_string())?;
+        let Some(signature) = &self.signature else {
+            let hint = "`dean policy sign` signs it; policies.require_signed asks for that";
+            return Err(format!("{} is not signed\n  hint: {hint}", self.artifact.origin()));
+        };
+        sign::verify(&self.artifact, signature, &keys).map(drop).map_err(|error| error.to_string())
+    }
+
+    /// Whether it is what a configuration pins.
+    pub(super) fn check_pin(&self, pin: Option<Digest>) -> Result<(), String> {
+        let found = self.artifact.digest();
+        match pin.filter(|pinned| *pinned != found) {
+            None => Ok(()),
+            Some(pinned) => Err(format!(
+                "{} has sha256 {found}, but {pinned} is pinned\n  hint: if the change is wanted, write the new digest into \
+                 policy_sha256",
+                self.artifact.origin()
+            )),
+        }
+    }
+}

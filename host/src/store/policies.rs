@@ -1,0 +1,58 @@
+//! Rows about policies: which are installed, which decide for whom, and which did last.
+
+use jiff::Timestamp;
+
+/// A policy that was installed. Its bytes are an [`ArtifactRow`](super::ArtifactRow) by its digest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyRow {
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its SHA-256.
+    pub digest: String,
+    /// Where it was installed from.
+    pub origin: String,
+    /// Its signature, as minisign writes it.
+    pub signature: Option<String>,
+    /// The serial that the signature states.
+    pub serial: Option<i64>,
+    /// When.
+    pub installed_at: Timestamp,
+}
+
+/// A choice of a policy for a stage that holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicySwitchRow {
+    /// For whom; empty for all.
+    pub client: String,
+    /// The stage.
+    pub stage: String,
+    /// The policy's name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its SHA-256.
+    pub digest: String,
+    /// Since when.
+    pub switched_at: Timestamp,
+}
+
+/// The policy that decided last for a client's stage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyUseRow {
+    /// The client.
+    pub client: String,
+    /// The stage.
+    pub stage: String,
+    /// The policy's name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its SHA-256.
+    pub digest: String,
+    /// Its signature, as minisign writes it.
+    pub signature: Option<String>,
+    /// When.
+    pub used_at: Timestamp,
+}

@@ -1,0 +1,101 @@
+//! Statements about installed policies and which of them decide.
+
+use crate::store::policies::{PolicyRow, PolicySwitchRow, PolicyUseRow};
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, params};
+
+pub(super) fn save(connection: &Connection, policy: &PolicyRow) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT INTO policies VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING")?
+        .execute(params![
+            policy.name,
+            policy.version,
+            policy.digest,
+            policy.origin,
+            policy.signature,
+            policy.serial,
+            policy.installed_at.as_second(),
+        ])
+        .map(|_| ())
+}
+
+pub(super) fn policies(connection: &Connection) -> rusqlite::Result<Vec<PolicyRow>> {
+    let mut statement = connection.prepare_cached("SELECT * FROM policies ORDER BY name, installed_at, version")?;
+    let row = |row: &Row<'_>| {
+        Ok(PolicyRow {
+            name: row.get(0)?,
+            version: row.get(1)?,
+            digest: row.get(2)?,
+            origin: row.get(3)?,
+            signature: row.get(4)?,
+            serial: row.get(5)?,
+            installed_at: Timestamp::from_second(row.get(6)?).unwrap_or_default(),
+        })
+    };
+    statement.query_map([], row)?.collect()
+}
+
+pub(super) fn switch(connection: &Connection, switches: &[PolicySwitchRow]) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO policy_switches (client, stage, name, version, digest, switched_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?;
+    for s in switches {
+        statement.execute(params![s.client, s.stage, s.name, s.version, s.digest, s.switched_at.as_second()])?;
+    }
+    Ok(())
+}
+
+/// Withdraws a switch that holds; whether it did.
+pub(super) fn withdraw(connection: &Connection, switch: &PolicySwitchRow, at: Timestamp) -> rusqlite::Result<bool> {
+    connection
+        .prepare_cached(
+            "UPDATE policy_switches SET withdrawn_at = ?4 WHERE id = (SELECT max(id) FROM policy_switches
+             WHERE client = ?1 AND stage = ?2 AND digest = ?3 AND withdrawn_at IS NULL)",
+        )?
+        .execute(params![switch.client, switch.stage, switch.digest, at.as_second()])
+        .map(|changed| changed > 0)
+}
+
+pub(super) fn switches(connection: &Connection) -> rusqlite::Result<Vec<PolicySwitchRow>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT client, stage, name, version, digest, switched_at FROM policy_switches
+         WHERE withdrawn_at IS NULL ORDER BY id",
+    )?;
+    let row = |row: &Row<'_>| {
+        Ok(PolicySwitchRow {
+            client: row.get(0)?,
+            stage: row.get(1)?,
+            name: row.get(2)?,
+            version: row.get(3)?,
+            digest: row.get(4)?,
+            switched_at: Timestamp::from_second(row.get(5)?).unwrap_or_default(),
+        })
+    };
+    statement.query_map([], row)?.collect()
+}
+
+pub(super) fn save_uses(connection: &Connection, rows: &[PolicyUseRow]) -> rusqlite::Result<()> {
+    let mut statement =
+        connection.prepare_cached("INSERT OR REPLACE INTO policy_uses VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
+    for u in rows {
+        let at = u.used_at.as_second();
+        statement.execute(params![u.client, u.stage, u.name, u.version, u.digest, u.signature, at])?;
+    }
+    Ok(())
+}
+
+pub(super) fn uses(connection: &Connection, client: &str) -> rusqlite::Result<Vec<PolicyUseRow>> {
+    let mut statement = connection.prepare_cached("SELECT * FROM policy_uses WHERE client = ?1 ORDER BY stage")?;
+    let row = |row: &Row<'_>| {
+        Ok(PolicyUseRow {
+            client: row.get(0)?,
+            stage: row.get(1)?,
+            name: row.get(2)?,
+            version: row.get(3)?,
+            digest: row.get(4)?,
+            signature: row.get(5)?,
+            used_at: Timestamp::from_second(row.get(6)?).unwrap_or_default(),
+        })
+    };
+    statement.query_map([client], row)?.collect()
+}
