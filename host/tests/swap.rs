@@ -1,0 +1,138 @@
+//! Policies swapped under a process that runs on, by somebody who writes files and somebody who types commands.
+
+// A test that unwraps says what it expects by failing.
+#![allow(clippy::unwrap_used)]
+
+mod walking;
+
+use dean_policy::{Identity, Package, shipped};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Stdio};
+use walking::{Walk, program};
+
+/// A process in the background; ended with the test, whatever becomes of it.
+struct Background {
+    process: Child,
+    said: std::io::Lines<BufReader<ChildStderr>>,
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+impl Background {
+    fn start(walk: &Walk) -> Self {
+        let fact = |name: &str| walk.facts[name].as_str().unwrap();
+        let mut process = program(walk.folder.path())
+            .envs([("META_GRAPH_URL", fact("url")), ("FB_AD_ACCOUNT_ID", fact("account"))])
+            .envs([("FB_ACCESS_TOKEN", fact("token")), ("FB_APP_SECRET", fact("app_secret"))])
+            .args(["-v", "run", "--background", "--every", "24h", "--no-ml"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let said = BufReader::new(process.stderr.take().unwrap()).lines();
+        Background { process, said }
+    }
+
+    /// Reads until a line says something.
+    fn until(&mut self, what: &str) -> String {
+        let mut all = Vec::new();
+        for line in self.said.by_ref() {
+            let line = line.unwrap();
+            if line.contains(what) {
+                return line;
+            }
+            all.push(line);
+        }
+        panic!("{what:?} was never said: {all:#?}");
+    }
+}
+
+/// The shipped testing policy under another version.
+fn version(version: &str) -> Vec<u8> {
+    let stages = vec!["testing".to_string()];
+    let identity = Identity { name: "testing".into(), version: version.into(), doc: "Another.".into(), stages };
+    let package = Package { identity: Some(identity), ..Package::default() };
+    package.put_into(shipped::find("testing").unwrap().bytes).unwrap()
+}
+
+fn write(file: &Path, bytes: &[u8]) {
+    // Aside and renamed, as builds do it.
+    let aside = file.with_extension("tmp");
+    std::fs::write(&aside, bytes).unwrap();
+    std::fs::rename(aside, file).unwrap();
+}
+
+#[test]
+fn a_process_that_runs_on_takes_what_is_written_into_the_watched_folder() {
+    let walk = Walk::begin();
+    let config = walk.folder.path().join("config");
+    let ids = std::fs::read_to_string(config.join("dean.toml")).unwrap();
+    std::fs::write(config.join("dean.toml"), format!("{ids}[policies]\nwatch = \"dev\"\n")).unwrap();
+    std::fs::create_dir(config.join("dev")).unwrap();
+    let file = config.join("dev/testing.wasm");
+
+    let mut background = Background::start(&walk);
+    background.until("the next run begins");
+    write(&file, &version("0.2.0"));
+    let said = background.until("stage testing");
+    assert!(said.contains("testing@0.2.0") && said.contains("in place of testing@0.1.0"), "{said}");
+    write(&file, b"half a policy");
+    let said = background.until("stage testing");
+    assert!(said.contains("the chosen one cannot") && said.contains("not WebAssembly"), "{said}");
+    write(&file, &version("0.3.0"));
+    let said = background.until("stage testing: testing@0.3.0");
+    assert!(said.contains("decides from the next run on"), "{said}");
+    std::fs::write(config.join("rules.toml"), "[testing]\nno_such_key = 1\n").unwrap();
+    write(&file, &version("0.4.0"));
+    background.until("testing.no_such_key");
+    background.until("the configuration and the policies that were good last go on");
+    std::fs::remove_file(config.join("rules.toml")).unwrap();
+    write(&file, &version("0.4.1"));
+    background.until("stage testing: testing@0.4.1");
+}
+
+#[test]
+fn an_activation_decides_from_the_next_run_on_and_is_taken_back() {
+    let walk = Walk::begin();
+    let folder = walk.folder.path();
+    std::fs::write(folder.join("mine.wasm"), version("0.2.0")).unwrap();
+    let decided = |walk: &Walk| {
+        let now = walk.advance(1);
+        let run = walk.done(&["run", "--now", &now]);
+        let stage = &run["stages"][0];
+        (stage["version"].as_str().unwrap().to_string(), stage["chosen"].as_str().unwrap().to_string())
+    };
+    assert_eq!(decided(&walk), ("0.1.0".into(), "shipped".into()));
+
+    let keys = walk.done(&["policy", "keygen", "key"]);
+    let trust = format!("[policies]\nrequire_signed = true\ntrusted_keys = [{}]\n", keys["key"]);
+    let ids = std::fs::read_to_string(folder.join("config/dean.toml")).unwrap();
+    std::fs::write(folder.join("config/dean.toml"), format!("{ids}{trust}")).unwrap();
+    let (code, refused) = walk.dean(&["policy", "install", "mine.wasm"]);
+    assert_eq!(code, 2);
+    assert!(refused["error"]["message"].as_str().unwrap().contains("is not signed"), "{refused}");
+    let signed = walk.done(&["policy", "sign", "mine.wasm", "--key", "key", "--serial", "4"]);
+    assert_eq!(signed["statement"]["serial"], 4);
+    assert_eq!(walk.done(&["policy", "verify", "mine.wasm"])["verified"], true);
+    let installed = walk.done(&["policy", "install", "mine.wasm"]);
+    assert_eq!((installed["version"].as_str(), installed["serial"].as_i64()), (Some("0.2.0"), Some(4)));
+
+    let activated = walk.done(&["policy", "activate", "testing@0.2.0"]);
+    assert_eq!(activated["decides_for"][0], "default/testing");
+    let (version, chosen) = decided(&walk);
+    assert_eq!(version, "0.2.0");
+    assert!(chosen.starts_with("activated "), "{chosen}");
+    let listed = walk.done(&["policy", "list"]);
+    let mine = listed.as_array().unwrap().iter().find(|row| row["version"] == "0.2.0").unwrap();
+    assert_eq!((&mine["from"], &mine["used_by"][0]), (&"installed".into(), &"testing".into()));
+    let returned = walk.done(&["policy", "rollback"]);
+    assert_eq!(returned["returned"][0]["to"], "testing@0.1.0");
+    assert_eq!(decided(&walk).0, "0.1.0");
+    assert_eq!(walk.dean(&["policy", "rollback"]).0, 2);
+}
