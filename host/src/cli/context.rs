@@ -74,7 +74,7 @@ impl Context {
         if !self.data_dir.join("dean.sqlite").exists() {
             return Ok(scoring::shipped_columns().clone());
         }
-        Ok(self.models(&self.store()?).await?.columns())
+        Ok(scoring::columns_for(&self.store()?, &self.effective.client).await?)
     }
 
     /// What there is to choose policies from; what is shipped where nothing is stored yet.

@@ -3,9 +3,9 @@
 
 use super::choose::overruled;
 use super::install::keep;
-use super::prepare::{StagePolicy, prepare};
+use super::prepare::{StagePolicy, prepare_some};
 use super::shelf::Shelf;
-use crate::config::{self, ConfigError, Effective, Sources};
+use crate::config::{self, ConfigError, Effective, Sources, StageView};
 use crate::scoring;
 use crate::store::{PolicySwitchRow, Store};
 use anyhow::Context as _;
@@ -137,10 +137,10 @@ pub async fn activate(
                 None => activation.decides_for.push(reached),
             }
         }
-        match prepared(store, registry, sources, effective, &shelf).await {
+        match prepared(store, registry, sources, effective, &shelf, &activation.stages).await {
             Err(error) => errors.push(error.to_string()),
             Ok(prepared) => {
-                for stage in prepared.iter().filter(|stage| activation.stages.contains(&stage.view.name)) {
+                for stage in &prepared {
                     let ready = stage.ready().filter(|ready| ready.policy.digest() == policy.digest());
                     if let Some(reason) = stage.broken().or(stage.ready().and_then(|ready| ready.instead.as_deref())) {
                         errors.push(format!("{of_client}, stage {}: {reason}", stage.view.name));
@@ -194,15 +194,15 @@ pub async fn rollback(
     let together =
         |switch: &&PolicySwitchRow| switch.digest == newest.digest && switch.switched_at == newest.switched_at;
     let withdrawn: Vec<PolicySwitchRow> = switches.iter().filter(of_scope).filter(together).cloned().collect();
+    let stages: Vec<String> = withdrawn.iter().map(|gone| gone.stage.clone()).collect();
 
     let (mut errors, mut to) = (Vec::new(), Vec::new());
     for (of_client, effective) in clients(sources, client)? {
         let shelf = Shelf::load(store, &effective, &sources.folder).await?.without(&withdrawn);
-        match prepared(store, registry, sources, &effective, &shelf).await {
+        match prepared(store, registry, sources, &effective, &shelf, &stages).await {
             Err(error) => errors.push(error.to_string()),
             Ok(prepared) => {
-                let touched = |stage: &&StagePolicy| withdrawn.iter().any(|gone| gone.stage == stage.view.name);
-                for stage in prepared.into_iter().filter(|stage| touched(&stage)) {
+                for stage in prepared {
                     match stage.broken() {
                         Some(reason) => errors.push(format!("{of_client}, stage {}: {reason}", stage.view.name)),
                         None => to.push(stage),
@@ -267,16 +267,16 @@ fn stages(effective: &Effective, decides_for: &[String], stage: Option<&str>) ->
     }
 }
 
+/// The policies of some stages: an activation concerns no others.
 async fn prepared(
     store: &dyn Store,
     registry: &Registry,
     sources: &Sources,
     effective: &Effective,
     shelf: &Shelf,
+    stages: &[String],
 ) -> anyhow::Result<Vec<StagePolicy>> {
-    let scores = match effective.config.ml.mode {
-        true => scoring::models_of(store, &effective.client).await?.columns(),
-        false => std::collections::BTreeSet::new(),
-    };
-    Ok(prepare(effective, registry, shelf, &sources.folder, &scores)?)
+    let scores = scoring::columns_for(store, &effective.client).await?;
+    let of = |view: &StageView| stages.contains(&view.name);
+    Ok(prepare_some(effective, registry, shelf, &sources.folder, &scores, &of)?)
 }

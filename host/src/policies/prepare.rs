@@ -90,10 +90,22 @@ pub fn prepare(
     folder: &Path,
     scores: &BTreeSet<String>,
 ) -> Result<Vec<StagePolicy>, ConfigError> {
+    prepare_some(effective, registry, shelf, folder, scores, &|_| true)
+}
+
+/// The same for some stages only; what stages share is checked as far as they read it.
+pub(super) fn prepare_some(
+    effective: &Effective,
+    registry: &Registry,
+    shelf: &Shelf,
+    folder: &Path,
+    scores: &BTreeSet<String>,
+    some: &dyn Fn(&StageView) -> bool,
+) -> Result<Vec<StagePolicy>, ConfigError> {
     let preparing = Preparing { effective, registry, scores };
     let mut stages = Vec::new();
     let mut errors = Vec::new();
-    for view in effective.config.stages() {
+    for view in effective.config.stages().into_iter().filter(some) {
         let Some(choice) = choose(effective, folder, &view, shelf) else {
             stages.push(StagePolicy { view, decider: Decider::Nobody });
             continue;

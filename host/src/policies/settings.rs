@@ -2,7 +2,7 @@
 //! declares.
 
 use super::prepare::StagePolicy;
-use crate::config::{ConfigError, Effective, Node, Origin};
+use crate::config::{ConfigError, Effective, Node, Origin, StageView};
 use crate::features;
 use dean_policy::types::{Kind, Param, Plan, Problem, Setting, Value};
 use std::collections::BTreeSet;
@@ -76,8 +76,15 @@ pub(super) fn unread_by_all(effective: &Effective, stages: &[StagePolicy]) -> Ve
     for (path, _, origin) in table.leaves() {
         let name = path.rsplit('.').next().unwrap_or_default();
         let path = format!("thresholds.{path}");
-        // Thresholds of a stage that nobody or another policy decides for are no mistake.
-        let unread = stages.iter().filter(|stage| name.starts_with(&format!("{}_", stage.view.name))).any(|stage| {
+        let all = effective.config.stages();
+        let owner = all.iter().find(|stage| name.starts_with(&format!("{}_", stage.name)));
+        let prepared = |stage: &StageView| stages.iter().find(|there| there.view.name == stage.name);
+        // Of stages that are not prepared here nothing can be said.
+        if owner.map_or(all.iter().any(|stage| prepared(stage).is_none()), |stage| prepared(stage).is_none()) {
+            continue;
+        }
+        // Of one that nobody or another policy decides for it is no mistake.
+        let unread = owner.and_then(prepared).is_some_and(|stage| {
             stage.ready().is_none_or(|ready| {
                 let policy = &ready.policy.manifest().name;
                 !Meant { effective, stage: &stage.view.name, policy }.is_meant(origin)

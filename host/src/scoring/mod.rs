@@ -10,7 +10,7 @@ mod shipped;
 mod similar;
 
 pub use reading::{Measured, Reading};
-pub use registry::{RegistryError, Version, activate, import, models_of, rollback, versions};
+pub use registry::{RegistryError, Version, activate, columns_for, import, models_of, rollback, versions};
 pub use score::{Said, Scored};
 pub use shipped::SHIPPED;
 pub use similar::Neighbour;

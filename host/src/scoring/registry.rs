@@ -1,10 +1,10 @@
 //! Which version of each model scores: for a client its own choice, else the choice for all, else the shipped one.
 
-use super::{Active, Models, Origin, SHIPPED, shipped_manifests};
+use super::{Active, Models, Origin, SHIPPED, columns_of, shipped_columns, shipped_manifests};
 use crate::store::{ModelRow, Store, StoreError, SwitchRow};
 use dean_scoring::{Manifest, ModelError, sha256_of};
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use thiserror::Error;
 
 /// Why a model was not imported or switched.
@@ -92,6 +92,21 @@ fn version_for<'a>(chosen: &BTreeMap<(&str, &str), &'a str>, client: &str, model
 pub async fn models_of(store: &dyn Store, client: &str) -> Result<Models, StoreError> {
     let (switches, imported) = (store.model_switches().await?, store.models().await?);
     Ok(put_together(&chosen(&switches), &imported, client))
+}
+
+/// The columns that policies of a client may ask for, from manifests alone: no model is loaded. What an imported model
+/// tells that turns out not to fit is not known, and no mistake of a policy's.
+///
+/// # Errors
+/// When the store fails.
+pub async fn columns_for(store: &dyn Store, client: &str) -> Result<BTreeSet<String>, StoreError> {
+    let mut columns = shipped_columns().clone();
+    for version in versions(store).await?.into_iter().filter(|version| version.origin == Origin::Imported) {
+        if version.for_all || version.clients.iter().any(|chosen_by| chosen_by == client) {
+            columns.extend(version.manifest.iter().flat_map(|manifest| &manifest.outputs).flat_map(columns_of));
+        }
+    }
+    Ok(columns)
 }
 
 fn put_together(chosen: &BTreeMap<(&str, &str), &str>, imported: &[ModelRow], client: &str) -> Models {
