@@ -47,6 +47,8 @@ install() {
     command -v cc >/dev/null || debian_packages gcc libc6-dev || cannot "a C compiler is needed"
     has_wasm_target || debian_packages rustc-web rust-web-src ||
         cannot "no compiler for wasm32-unknown-unknown: rustup target add wasm32-unknown-unknown"
+    { command -v minisign && command -v docker-registry; } >/dev/null || debian_packages minisign docker-registry ||
+        cannot "minisign and docker-registry are needed for the tests of signing and of registries"
     command -v python3 >/dev/null || debian_packages python3 python3-venv || cannot "python3 is needed for the tests with Meta's SDK"
 }
 

@@ -136,3 +136,109 @@ fn an_activation_decides_from_the_next_run_on_and_is_taken_back() {
     assert_eq!(decided(&walk).0, "0.1.0");
     assert_eq!(walk.dean(&["policy", "rollback"]).0, 2);
 }
+
+/// A registry of containers on this machine, for as long as it is held.
+struct ContainerRegistry {
+    process: Child,
+    address: String,
+    _folder: tempfile::TempDir,
+}
+
+impl Drop for ContainerRegistry {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// `name`, with the password `dean-test`, as htpasswd keeps it.
+const PASSWORDS: &str = "name:$2a$04$Kf7WLWpRbwPST8RVrydQZe8Rh0ijIeIUhsr4OkMPaErg8Zgm/BrIq\n";
+
+impl ContainerRegistry {
+    /// Debian's docker-registry; nothing where it is not installed, unless everything is required.
+    fn start(asks_who: bool) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let address = format!("127.0.0.1:{port}");
+        let root = folder.path().display();
+        std::fs::write(folder.path().join("passwords"), PASSWORDS).unwrap();
+        let auth = format!("auth:\n  htpasswd:\n    realm: test\n    path: {root}/passwords\n");
+        let config = format!(
+            "version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: {root}\nhttp:\n  addr: {address}\n{}",
+            if asks_who { auth } else { String::new() }
+        );
+        let file = folder.path().join("config.yml");
+        std::fs::write(&file, config).unwrap();
+        let mut command = std::process::Command::new("docker-registry");
+        let started = command.arg("serve").arg(&file).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let process = match started {
+            Ok(process) => process,
+            Err(error) if std::env::var_os("DEAN_REQUIRE_ALL").is_none() => {
+                eprintln!("skipped: docker-registry: {error}");
+                return None;
+            }
+            Err(error) => panic!("docker-registry: {error}"),
+        };
+        for _ in 0..200 {
+            if std::net::TcpStream::connect(&address).is_ok() {
+                break;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        Some(ContainerRegistry { process, address, _folder: folder })
+    }
+}
+
+#[test]
+fn a_policy_travels_with_its_signature_through_a_registry_of_containers() {
+    let Some(registry) = ContainerRegistry::start(false) else { return };
+    let walk = Walk::begin();
+    let folder = walk.folder.path();
+    std::fs::write(folder.join("mine.wasm"), version("0.2.0")).unwrap();
+    let key = walk.done(&["policy", "keygen", "key"])["key"].to_string();
+    walk.done(&["policy", "sign", "mine.wasm", "--key", "key", "--serial", "9"]);
+    let address = format!("oci://{}/policies/testing:0.2.0", registry.address);
+    let pushed = walk.done(&["policy", "push", "mine.wasm", &address]);
+    assert_eq!(pushed["signed"], true);
+    let ids = std::fs::read_to_string(folder.join("config/dean.toml")).unwrap();
+    let trust = format!("{ids}[policies]\nrequire_signed = true\ntrusted_keys = [{key}]\n");
+    std::fs::write(folder.join("config/dean.toml"), trust).unwrap();
+    let installed = walk.done(&["policy", "install", &address]);
+    assert_eq!(installed["sha256"], pushed["sha256"], "the bytes are those that were pushed");
+    assert_eq!((&installed["verified"], &installed["serial"]), (&true.into(), &9.into()));
+    let (code, refused) = walk.dean(&["policy", "install", &address.replace("0.2.0", "9.9.9")]);
+    assert_eq!(code, 2);
+    assert!(refused["error"]["message"].as_str().unwrap().contains("check the repository and the tag"), "{refused}");
+}
+
+#[test]
+fn a_registry_that_asks_who_is_told_by_the_environment() {
+    let Some(registry) = ContainerRegistry::start(true) else { return };
+    let walk = Walk::begin();
+    std::fs::write(walk.folder.path().join("mine.wasm"), version("0.2.0")).unwrap();
+    let address = format!("oci://{}/testing:1", registry.address);
+    let (code, refused) = walk.dean(&["policy", "push", "mine.wasm", &address]);
+    assert_eq!(code, 2);
+    assert!(refused["error"]["message"].as_str().unwrap().contains("DEAN_REGISTRY_PASSWORD"), "{refused}");
+    let login = "DEAN_REGISTRY_USER=name\nDEAN_REGISTRY_PASSWORD=dean-test\n";
+    std::fs::write(walk.folder.path().join(".env"), login).unwrap();
+    walk.done(&["policy", "push", "mine.wasm", &address]);
+    let installed = walk.done(&["policy", "install", &address]);
+    assert_eq!(installed["signed"], false);
+}
+
+#[test]
+fn an_address_is_asked_over_tls_or_on_this_machine_only() {
+    let walk = Walk::begin();
+    for (from, says) in [
+        ("http://example.com/mine.wasm", "it is not fetched from there"),
+        ("ftp://example.com/mine.wasm", "it is not fetched from there"),
+        ("http://127.0.0.1:9/mine.wasm", "check the network"),
+        ("oci://nothing at all", "it is no address of a registry"),
+        ("gone.wasm", "No such file"),
+    ] {
+        let (code, refused) = walk.dean(&["policy", "install", from]);
+        assert_eq!(code, 2, "{refused}");
+        assert!(refused["error"]["message"].as_str().unwrap().contains(says), "{refused}");
+    }
+}

@@ -41,12 +41,13 @@ const ROOMS: [(&str, &[&str]); 18] = [
 ];
 
 /// Heavy dependencies with the only rooms that may name them.
-const HEAVY: [(&str, &[&str]); 5] = [
+const HEAVY: [(&str, &[&str]); 6] = [
     ("wasmtime", &[]),
     ("tract_onnx", &[]),
     ("rusqlite", &["store"]),
     ("reqwest", &["meta", "mirror", "policies"]),
     ("axum", &[]),
+    ("oci_client", &["policies"]),
 ];
 
 fn sources(path: &Path) -> Vec<PathBuf> {

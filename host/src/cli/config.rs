@@ -39,6 +39,7 @@ fn show(global: &Global, context: &Context, all: bool) -> anyhow::Result<()> {
         "FB_APP_SECRET" => secrets.app_secret.is_some(),
         "SUPABASE_SERVICE_ROLE_KEY" => secrets.supabase_key.is_some(),
         "SLACK_WEBHOOK_URL" => secrets.slack_webhook.is_some(),
+        "DEAN_REGISTRY_PASSWORD" => secrets.registry_password.is_some(),
         "DEAN_KEY_PASSWORD" => secrets.key_password.is_some(),
         _ => secrets.database_url.is_some(),
     };

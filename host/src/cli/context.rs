@@ -128,6 +128,12 @@ impl Context {
         Ok((Client::new(Arc::new(playing), clock.clone(), &head.api_version, &head.account, credentials), clock))
     }
 
+    /// Who asks registries of containers.
+    pub(super) fn login(&self) -> policies::Login {
+        let user = self.sources.environment.get("DEAN_REGISTRY_USER").map(String::from);
+        policies::Login { user, password: self.effective.secrets.registry_password.clone() }
+    }
+
     /// Whether the server is on this machine, as simulations and recordings are.
     pub(super) fn is_simulated(&self) -> bool {
         let url = self.effective.config.api.url.as_str();

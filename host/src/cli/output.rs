@@ -2,7 +2,7 @@
 
 use super::Global;
 use crate::config::ConfigError;
-use crate::policies::{InstallError, Refusal};
+use crate::policies::{FetchError, InstallError, Refusal};
 use comfy_table::{ContentArrangement, LineStyle, Table, TableStyle};
 use dean_policy::cases::CaseError;
 use dean_policy::{LoadError, ResolveError, SignatureError};
@@ -44,6 +44,7 @@ pub(super) fn exit_code(error: &anyhow::Error) -> u8 {
             || cause.is::<CaseError>()
             || cause.is::<SignatureError>()
             || cause.is::<InstallError>()
+            || cause.is::<FetchError>()
             || cause.is::<Refusal>()
     });
     if configured { 2 } else { 1 }

@@ -14,6 +14,8 @@ pub struct Secrets {
     pub supabase_key: Option<SecretString>,
     /// SLACK_WEBHOOK_URL
     pub slack_webhook: Option<SecretString>,
+    /// DEAN_REGISTRY_PASSWORD
+    pub registry_password: Option<SecretString>,
     /// DEAN_KEY_PASSWORD
     pub key_password: Option<SecretString>,
     /// DATABASE_URL

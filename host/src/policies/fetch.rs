@@ -2,6 +2,7 @@
 //! that nobody trusts yet.
 
 use super::choose::signature_of;
+use super::oci::{self, Login};
 use dean_policy::Artifact;
 use std::path::Path;
 use std::time::Duration;
@@ -42,13 +43,16 @@ pub struct Fetched {
 
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// A Python policy comes to 18 MB; beyond this something else is being sent.
-const LARGEST: u64 = 64 << 20;
+pub(super) const LARGEST: u64 = 64 << 20;
 
-/// Fetches a policy from a file or an `https://` address, with the signature beside it.
+/// Fetches a policy from a file, an `https://` address or a registry (`oci://`), with the signature that comes with it.
 ///
 /// # Errors
 /// When there is none, or it cannot be read.
-pub async fn fetch(from: &str) -> Result<Fetched, FetchError> {
+pub async fn fetch(from: &str, login: &Login) -> Result<Fetched, FetchError> {
+    if from.starts_with(oci::SCHEME) {
+        return oci::pull(from, login).await;
+    }
     if from.contains("://") {
         return of_address(from).await;
     }

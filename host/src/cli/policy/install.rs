@@ -6,10 +6,11 @@ use super::super::{Ended, Global};
 use crate::policies::{self, Activation};
 use clap::Args;
 use serde_json::json;
+use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub(in crate::cli) struct InstallArgs {
-    /// A component: FILE, https://… ; its signature is looked for beside it, as FILE.minisig
+    /// A component: FILE, https://… or oci://…; beside a file or address its signature is looked for, as FILE.minisig
     from: String,
     /// The moment that it is, instead of the machine's clock
     #[arg(long, value_name = "TIME")]
@@ -38,10 +39,33 @@ pub(in crate::cli) struct RollbackArgs {
     now: Option<String>,
 }
 
+#[derive(Debug, Args)]
+pub(in crate::cli) struct PushArgs {
+    /// The component; the signature beside it goes along
+    file: PathBuf,
+    /// Where it goes: oci://REGISTRY/REPOSITORY:TAG
+    to: String,
+}
+
+pub(super) async fn push(global: &Global, args: &PushArgs) -> anyhow::Result<Ended> {
+    let context = Context::load(global)?;
+    let policy = super::load(global, &args.file)?;
+    let signature = std::fs::read_to_string(format!("{}.minisig", args.file.display())).ok();
+    let pushed = policies::push(&policy, signature.as_deref(), &args.to, &context.login()).await?;
+    if global.json {
+        let signed = signature.is_some();
+        output::json(&json!({"pushed": args.to, "manifest": pushed, "sha256": policy.digest(), "signed": signed}));
+    } else {
+        let signed = if signature.is_some() { "with its signature" } else { "not signed" };
+        output::line(&format!("{} is at {} ({signed}, sha256 {}).", args.file.display(), args.to, policy.digest()));
+    }
+    Ok(Ended::Done)
+}
+
 pub(super) async fn install(global: &Global, args: &InstallArgs) -> anyhow::Result<Ended> {
     let context = Context::load(global)?;
     let now = clock(args.now.as_deref())?.now();
-    let fetched = policies::fetch(&args.from).await?;
+    let fetched = policies::fetch(&args.from, &context.login()).await?;
     let (store, registry) = (context.store()?, context.registry()?);
     let signature = fetched.signature.as_deref();
     let effective = &context.effective;

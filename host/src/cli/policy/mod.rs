@@ -25,6 +25,8 @@ pub(super) enum PolicyCommand {
     Check(show::CheckArgs),
     /// Take a policy into the store: from then on its name and version mean these bytes
     Install(install::InstallArgs),
+    /// Push a policy to a registry of containers
+    Push(install::PushArgs),
     /// Let an installed policy decide from the next run on, for --client or for all
     Activate(install::ActivateArgs),
     /// Take the newest activation back, for --client or for all
@@ -47,6 +49,7 @@ pub(super) async fn policy(global: &Global, command: PolicyCommand) -> anyhow::R
         PolicyCommand::Test(args) => test::test(global, &args),
         PolicyCommand::Check(args) => show::check(global, &args),
         PolicyCommand::Install(args) => install::install(global, &args).await,
+        PolicyCommand::Push(args) => install::push(global, &args).await,
         PolicyCommand::Activate(args) => install::activate(global, &args).await,
         PolicyCommand::Rollback(args) => install::rollback(global, &args).await,
         PolicyCommand::Keygen(args) => sign::keygen(global, &args),
