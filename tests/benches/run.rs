@@ -94,7 +94,7 @@ fn columns() -> anyhow::Result<()> {
     println!("a frame of {ADS} ads and {DAYS} days filled: {:.2} ms", measure(frame));
     let (frame, basis) = (frame(), basis());
     let marks = Marks { target_cpa: 36.0, breakeven_cpa: 45.0 };
-    for shipped in shipped::SHIPPED {
+    for shipped in shipped::of_stages() {
         let plan = registry().resolve(&shipped.name.parse()?)?.prepare(shipped.name, &[])?;
         let found: Vec<_> = plan.columns.iter().filter_map(|name| features::find(name)).collect();
         let all = || found.iter().map(|column| column.values(&frame, &basis, marks)).collect::<Vec<_>>();

@@ -177,6 +177,8 @@ class Columns:
         self.put("in_learning", self.ads["learning"])
         self.put("copyable", self.ads["copyable"])
         self.put("status", self.ads["status"])
+        for name in ("ad_name", "adset_name", "campaign_name"):
+            self.put(name, self.ads[name])
 
     def click_through(self):
         ctr, clicks = self.known["ctr"], self.days["clicks"]

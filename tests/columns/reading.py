@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import json
 import os
+import re
 import signal
 import subprocess
 import tempfile
@@ -33,8 +34,8 @@ METRICS = ("spend", "impressions", "clicks", "link_clicks", "purchases", "revenu
            "initiate_checkout", "video_3s", "thruplay", "watch_time")
 FIELDS = ("ad_id,spend,impressions,clicks,inline_link_clicks,actions,action_values,reach,video_play_actions,"
           "video_thruplay_watched_actions,video_avg_time_watched_actions")
-AD = ("id,created_time,effective_status,campaign{name,daily_budget},"
-      "adset{id,daily_budget,lifetime_budget,learning_stage_info},creative{id}")
+AD = ("id,name,created_time,effective_status,campaign{name,daily_budget},"
+      "adset{id,name,daily_budget,lifetime_budget,learning_stage_info},creative{id}")
 ATTRIBUTION = {"action_report_time": "impression", "action_attribution_windows": '["7d_click","1d_view"]'}
 # Money of these is counted in whole units by Meta.
 WHOLE = {"JPY", "KRW", "CLP", "HUF", "TWD", "VND"}
@@ -112,6 +113,8 @@ def described(ad, zone, minor):
     budget = owner.get("daily_budget")
     return {
         "id": ad["id"], "campaign": ad["campaign"]["id"], "campaign_name": ad["campaign"]["name"], "owner": owner["id"],
+        # What Dean marks the names of its own copies with is none of theirs.
+        "ad_name": re.sub(r" \[dean:[^\]]*\]", "", ad["name"]), "adset_name": ad["adset"]["name"],
         "created": created, "first_day": created.astimezone(ZoneInfo(zone)).date(),
         "status": ad["effective_status"], "stage": STAGES.get(ad["campaign"]["name"]),
         "budget": float(budget) / minor if budget else float("nan"),

@@ -142,7 +142,7 @@ impl Asked {
             policy: registry().resolve(&s.name.parse().unwrap()).unwrap(),
             stage: s.name,
         };
-        shipped::SHIPPED.iter().map(asked).collect()
+        shipped::of_stages().map(asked).collect()
     }
 
     /// The settings' defaults with every amount of money times `scale`.

@@ -2,11 +2,12 @@
 //! the hash of the sources they were built from.
 
 use crate::artifact::Artifact;
+use std::sync::OnceLock;
 
 /// A policy inside the binary.
 #[derive(Clone, Copy, Debug)]
 pub struct Shipped {
-    /// Its name, also the stage it is meant for.
+    /// Its name.
     pub name: &'static str,
     /// The component.
     pub bytes: &'static [u8],
@@ -36,7 +37,23 @@ macro_rules! shipped {
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// All of them.
-pub const SHIPPED: &[Shipped] = shipped!("testing", "validation", "scaling");
+pub const SHIPPED: &[Shipped] = shipped!("testing", "validation", "scaling", "cel");
+
+/// Those that are meant for the stage of their name.
+pub fn of_stages() -> impl Iterator<Item = &'static Shipped> {
+    SHIPPED.iter().filter(|shipped| shipped.name != RULES_AS_TEXT)
+}
+
+/// The one that decides by rules written as text, for any stage.
+pub const RULES_AS_TEXT: &str = "cel";
+
+/// The shipped policy of a digest.
+#[must_use]
+pub fn of_digest(digest: &str) -> Option<&'static Shipped> {
+    static DIGESTS: OnceLock<Vec<String>> = OnceLock::new();
+    let digests = DIGESTS.get_or_init(|| SHIPPED.iter().map(|s| s.artifact().digest().to_string()).collect());
+    SHIPPED.iter().zip(digests).find(|(_, known)| *known == digest).map(|(shipped, _)| shipped)
+}
 
 /// The shipped policy of a name.
 #[must_use]

@@ -92,6 +92,17 @@ pub struct Manifest {
     pub params: Vec<Param>,
 }
 
+/// What stands in a manifest for every stage.
+pub const ANY_STAGE: &str = "*";
+
+impl Manifest {
+    /// Whether the policy can decide for a stage.
+    #[must_use]
+    pub fn decides_for(&self, stage: &str) -> bool {
+        self.stages.iter().any(|known| known == stage || known == ANY_STAGE)
+    }
+}
+
 /// What a policy needs and may answer under one client's settings.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {

@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 /// Where a value came from.
@@ -45,6 +46,15 @@ pub enum Node {
     Table(BTreeMap<String, Node>, Origin),
     /// Anything else: a number, a text, a flag, a list.
     Leaf(Value, Origin),
+    /// A list of tables: set and replaced whole, as a leaf is, but each of its values has a place of its own.
+    List {
+        /// The list.
+        value: Value,
+        /// Its items with their origins.
+        items: Vec<Node>,
+        /// Where it begins.
+        origin: Origin,
+    },
 }
 
 impl Node {
@@ -77,7 +87,7 @@ impl Node {
     #[must_use]
     pub fn origin(&self) -> &Origin {
         match self {
-            Node::Table(_, origin) | Node::Leaf(_, origin) => origin,
+            Node::Table(_, origin) | Node::Leaf(_, origin) | Node::List { origin, .. } => origin,
         }
     }
 
@@ -112,6 +122,7 @@ impl Node {
     pub fn at(&self, path: &str) -> Option<&Node> {
         path.split('.').filter(|key| !key.is_empty()).try_fold(self, |node, key| match node {
             Node::Table(table, _) => table.get(key),
+            Node::List { items, .. } => items.get(key.parse::<usize>().ok()?),
             Node::Leaf(..) => None,
         })
     }
@@ -123,6 +134,10 @@ impl Node {
         for key in path.split('.') {
             match node {
                 Node::Table(table, _) if table.contains_key(key) => node = &table[key],
+                Node::List { items, .. } => match key.parse::<usize>().ok().and_then(|index| items.get(index)) {
+                    Some(item) => node = item,
+                    None => break,
+                },
                 _ => break,
             }
         }
@@ -139,7 +154,9 @@ impl Node {
 
     fn walk<'a>(&'a self, prefix: &str, leaves: &mut Vec<(String, &'a Value, &'a Origin)>) {
         match self {
-            Node::Leaf(value, origin) => leaves.push((prefix.to_string(), value, origin)),
+            Node::Leaf(value, origin) | Node::List { value, origin, .. } => {
+                leaves.push((prefix.to_string(), value, origin));
+            }
             Node::Table(table, _) => {
                 for (key, node) in table {
                     let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
@@ -153,7 +170,7 @@ impl Node {
     #[must_use]
     pub fn to_json(&self) -> Value {
         match self {
-            Node::Leaf(value, _) => value.clone(),
+            Node::Leaf(value, _) | Node::List { value, .. } => value.clone(),
             Node::Table(table, _) => {
                 Value::Object(table.iter().map(|(k, n)| (k.clone(), n.to_json())).collect::<Map<_, _>>())
             }
@@ -169,6 +186,14 @@ fn table_node(table: &DeTable<'_>, origin: &impl Fn(usize) -> Origin, at: Origin
         let at = origin(key.span().start);
         let node = match value.get_ref() {
             DeValue::Table(inner) => table_node(inner, origin, at)?,
+            DeValue::Array(items) if items.iter().any(|item| item.get_ref().is_table()) => {
+                let place = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
+                    DeValue::Table(inner) => table_node(inner, origin, origin(item.span().start)),
+                    other => Ok(Node::Leaf(leaf(other, item.span().start)?, origin(item.span().start))),
+                };
+                let items = items.iter().map(place).collect::<Result<Vec<_>, _>>()?;
+                Node::List { value: leaf(value.get_ref(), value.span().start)?, items, origin: at }
+            }
             other => Node::Leaf(leaf(other, value.span().start)?, at),
         };
         nodes.insert(key.get_ref().to_string(), node);

@@ -205,7 +205,13 @@ pub fn catalogue() -> Vec<Entry> {
         let missing = if ALWAYS_KNOWN.contains(&name) { "never" } else { "when Meta or the ledger does not say" };
         add(name.into(), unit, doc.into(), missing, Column::OfTheAd(get));
     }
-    add("status".into(), "text", "Meta's effective status".into(), "never", Column::Status);
+    let mut text = |name: &str, formula: &str, get: fn(&Row) -> &str| {
+        add(name.into(), "text", formula.into(), "never", Column::Text(get));
+    };
+    text("status", "Meta's effective status", |row| &row.status);
+    text("ad_name", "the ad's name", |row| &row.ad_name);
+    text("adset_name", "the name of its ad set", |row| &row.adset_name);
+    text("campaign_name", "the name of its campaign", |row| &row.campaign_name);
     for (name, unit, formula, missing, column) in others() {
         add(name.into(), unit, formula.into(), missing, column);
     }

@@ -29,8 +29,8 @@ pub enum Column {
     PurchaseDays,
     /// Something of the ad itself.
     OfTheAd(fn(&Row) -> f64),
-    /// A text: Meta's effective status.
-    Status,
+    /// A text of the ad itself; empty where Meta says none.
+    Text(fn(&Row) -> &str),
 }
 
 /// A sum of a metric, or one sum by another times a factor.
@@ -168,7 +168,7 @@ pub struct Marks {
 impl Column {
     /// The values of every ad in a frame; NaN where not known.
     ///
-    /// Texts have no numbers: for [`Column::Status`] every value is NaN.
+    /// Texts have no numbers: for [`Column::Text`] every value is NaN.
     #[must_use]
     pub fn values(self, frame: &Frame, basis: &Basis, marks: Marks) -> Vec<f64> {
         match self {
@@ -196,14 +196,23 @@ impl Column {
                 counts
             }
             Column::OfTheAd(get) => frame.rows().iter().map(get).collect(),
-            Column::Status => vec![f64::NAN; frame.ads()],
+            Column::Text(_) => vec![f64::NAN; frame.ads()],
         }
     }
 
     /// Whether it is a text column.
     #[must_use]
     pub fn is_text(self) -> bool {
-        matches!(self, Column::Status)
+        matches!(self, Column::Text(_))
+    }
+
+    /// The text of an ad, where this is a text column.
+    #[must_use]
+    pub fn text(self, row: &Row) -> Option<&str> {
+        match self {
+            Column::Text(get) => Some(get(row)),
+            _ => None,
+        }
     }
 }
 

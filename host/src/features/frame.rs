@@ -49,6 +49,12 @@ pub struct Row {
     pub stage_days: usize,
     /// Meta's effective status.
     pub status: String,
+    /// Its name.
+    pub ad_name: String,
+    /// The name of its ad set.
+    pub adset_name: String,
+    /// The name of its campaign.
+    pub campaign_name: String,
     /// The daily budget of its owner, major units; NaN without one.
     pub budget: f64,
     /// Whether its ad set is learning: 1, 0 or NaN.
@@ -109,6 +115,9 @@ impl Default for Row {
             hours_in_stage: f64::NAN,
             stage_days: DAYS,
             status: String::new(),
+            ad_name: String::new(),
+            adset_name: String::new(),
+            campaign_name: String::new(),
             budget: f64::NAN,
             in_learning: f64::NAN,
             hours_since_change: f64::NAN,

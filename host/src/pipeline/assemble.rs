@@ -248,7 +248,7 @@ impl Assembly<'_> {
         for entry in features::catalogue() {
             if entry.column.is_text() {
                 for (columns, row) in all.iter_mut().zip(frame.rows()) {
-                    columns.insert(entry.name.clone(), Some(Value::from(row.status.clone())));
+                    columns.insert(entry.name.clone(), entry.column.text(row).map(Value::from));
                 }
                 continue;
             }

@@ -2,6 +2,7 @@
 
 use super::account::AccountNumbers;
 use super::observe::Observation;
+use super::plain_name;
 use crate::domain::{Before, BudgetOwner, Currency, Evidence, Facts, Money, OwnerKind, hours};
 use crate::features::{self, ContextValues, DAYS, Frame, Marks, Metric, Row};
 use crate::ledger::History;
@@ -202,6 +203,9 @@ pub(super) fn measure(
                 observation.days_ago(entered).max(0) as usize
             }),
             status: ad.effective_status.0.clone(),
+            ad_name: plain_name(&ad.name),
+            adset_name: ad.adset.as_ref().map(|adset| adset.name.clone()).unwrap_or_default(),
+            campaign_name: ad.campaign.as_ref().map(|campaign| campaign.name.clone()).unwrap_or_default(),
             budget: major(owner.daily),
             in_learning: ad.adset.as_ref().and_then(|a| a.learning).map_or(f64::NAN, f64::from),
             hours_since_change: history.hours_since_change(&ad.id, now),
@@ -316,16 +320,17 @@ pub(super) fn cohort(
         values.extend(column.unwrap_or_else(|| vec![f64::NAN; frame.ads()]).into_iter().map(canonical));
     }
     let mut words: Vec<String> = Vec::new();
+    let mut known: HashMap<&str, u32> = HashMap::new();
     let mut codes = Vec::with_capacity(frame.ads() * ready.plan.text_columns.len());
     for name in &ready.plan.text_columns {
+        let column = features::find(name);
         for row in frame.rows() {
-            let text = (name == "status").then_some(row.status.as_str());
-            codes.push(match text {
+            codes.push(match column.and_then(|column| column.text(row)) {
                 None => UNKNOWN_TEXT,
-                Some(text) => words.iter().position(|w| w == text).unwrap_or_else(|| {
+                Some(text) => *known.entry(text).or_insert_with(|| {
                     words.push(text.to_string());
-                    words.len() - 1
-                }) as u32,
+                    words.len() as u32 - 1
+                }),
             });
         }
     }

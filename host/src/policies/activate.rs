@@ -9,6 +9,7 @@ use crate::config::{self, ConfigError, Effective, Sources, StageView};
 use crate::scoring;
 use crate::store::{PolicySwitchRow, Store};
 use anyhow::Context as _;
+use dean_policy::types::{ANY_STAGE, Manifest};
 use dean_policy::{Artifact, Registry};
 use jiff::Timestamp;
 use serde::Serialize;
@@ -103,7 +104,7 @@ pub async fn activate(
         refuse!("{name}@{version} says that it is {}@{}; nothing was changed", manifest.name, manifest.version);
     }
     let cases = registry.examine(&policy).map_err(|error| Refusal(format!("{error}\nnothing was changed")))?;
-    let stages = stages(first, &manifest.stages, stage)?;
+    let stages = stages(first, manifest, stage)?;
     let switch = |stage: &String| PolicySwitchRow {
         client: client.unwrap_or_default().into(),
         stage: stage.clone(),
@@ -246,19 +247,22 @@ fn clients(sources: &Sources, client: Option<&str>) -> Result<Vec<(String, Effec
 }
 
 /// The stages that an activation is for.
-fn stages(effective: &Effective, decides_for: &[String], stage: Option<&str>) -> anyhow::Result<Vec<String>> {
+fn stages(effective: &Effective, manifest: &Manifest, stage: Option<&str>) -> anyhow::Result<Vec<String>> {
     let there: Vec<String> = effective.config.stages().into_iter().map(|view| view.name).collect();
-    let joined = decides_for.join(", ");
+    let joined = manifest.stages.join(", ");
     match stage {
         Some(stage) if !there.iter().any(|name| name == stage) => {
             refuse!("there is no stage {stage}\n  hint: there are {}", there.join(", "))
         }
-        Some(stage) if !decides_for.iter().any(|name| name == stage) => {
+        Some(stage) if !manifest.decides_for(stage) => {
             refuse!("it does not decide for stage {stage}; nothing was changed\n  hint: it decides for {joined}")
         }
         Some(stage) => Ok(vec![stage.into()]),
         None => {
-            let both: Vec<String> = there.into_iter().filter(|name| decides_for.contains(name)).collect();
+            let both: Vec<String> = there.into_iter().filter(|name| manifest.stages.contains(name)).collect();
+            if manifest.decides_for(ANY_STAGE) {
+                refuse!("it decides for any stage; nothing was changed\n  hint: say which with --stage");
+            }
             if both.is_empty() {
                 refuse!("it decides for {joined}, and there is no such stage; nothing was changed");
             }

@@ -170,7 +170,7 @@ impl Preparing<'_> {
         let policy = self.registry.load(&offer.artifact).map_err(|error| Refused::Policy(error.to_string()))?;
         let manifest = policy.manifest();
         let name = &manifest.name;
-        if !manifest.stages.contains(&view.name) {
+        if !manifest.decides_for(&view.name) {
             let decides_for = manifest.stages.join(", ");
             return Err(Refused::Policy(format!(
                 "policy {name} does not decide for stage {}\n  hint: it decides for {decides_for}",
@@ -197,7 +197,13 @@ impl Preparing<'_> {
                 return Err(Refused::Policy(format!("policy {name} failed when it read its settings: {fault}")));
             }
         };
-        check_plan(name, &plan, self.scores).map_err(|error| Refused::Policy(error.to_string()))?;
+        if let Err(error) = check_plan(name, &plan, self.scores) {
+            // Where a client's own text asks for it, that text is wrong, and not the policy.
+            return Err(match settings::asked_by(&self.effective.tree, &view.name, &read.settings, &error) {
+                Some(wrong) => Refused::Settings(vec![wrong]),
+                None => Refused::Policy(error.to_string()),
+            });
+        }
         let target_cpa = settings::target_cpa(&view.name, &manifest.params, &settings);
         let signature = offer.signature.clone();
         Ok(Ready { policy, settings, plan, target_cpa, chosen, signature, unread: read.unread, instead: None })

@@ -153,14 +153,35 @@ fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a s
     (best.0 <= 3.max(name.len() / 3)).then_some(best.1)
 }
 
-/// A plan may only name what the catalogue has, and what models tell.
-pub fn check_plan(policy: &str, plan: &Plan, scores: &BTreeSet<String>) -> anyhow::Result<()> {
-    let unknown = |kind: &str, name: &str, near: Option<String>| {
-        let hint = match near {
+/// A name that a plan asks for and that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("policy {policy} asks for {kind} {name}, which does not exist\n  hint: {}", self.hint())]
+pub struct UnknownName {
+    policy: String,
+    kind: &'static str,
+    name: String,
+    nearest: Option<String>,
+}
+
+impl UnknownName {
+    fn hint(&self) -> String {
+        match &self.nearest {
             Some(near) => format!("did you mean {near}?"),
             None => "`dean metrics` lists every one".into(),
-        };
-        anyhow::anyhow!("policy {policy} asks for {kind} {name}, which does not exist\n  hint: {hint}")
+        }
+    }
+}
+
+/// A plan may only name what the catalogue has, and what models tell.
+///
+/// # Errors
+/// The first name that does not exist.
+pub fn check_plan(policy: &str, plan: &Plan, scores: &BTreeSet<String>) -> Result<(), UnknownName> {
+    let unknown = |kind: &'static str, name: &str, nearest: Option<String>| UnknownName {
+        policy: policy.into(),
+        kind,
+        name: name.into(),
+        nearest,
     };
     for name in &plan.columns {
         if name.starts_with("score.") {
@@ -183,6 +204,26 @@ pub fn check_plan(policy: &str, plan: &Plan, scores: &BTreeSet<String>) -> anyho
         }
     }
     Ok(())
+}
+
+/// The place in a client's own text that asks for a name which does not exist: a rule's condition, say.
+pub(super) fn asked_by(tree: &Node, stage: &str, settings: &[Setting], unknown: &UnknownName) -> Option<ConfigError> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+    for setting in settings {
+        let Value::Text(text) = &setting.value else { continue };
+        let whole = |at: usize| {
+            let (before, after) = (&text[..at], &text[at + unknown.name.len()..]);
+            !before.ends_with(is_part) && !after.starts_with(is_part)
+        };
+        if let Some((at, _)) = text.match_indices(&unknown.name).find(|(at, _)| whole(*at)) {
+            let character = text[..at].chars().count() + 1;
+            let path = setting.path.clone();
+            let message =
+                format!("at character {character} of {text:?}: there is no {} {}", unknown.kind, unknown.name);
+            return Some(located(tree, stage, Problem { path, message, hint: unknown.hint() }));
+        }
+    }
+    None
 }
 
 /// The stage's own threshold on the cost per purchase, as set or by default.

@@ -187,11 +187,13 @@ impl When<'_, '_> {
             return self;
         }
         let value = fact.value(&table, self.row);
+        // At a threshold an ad is judged alike in every currency, however its division was rounded there.
+        let margin = threshold.abs() * ROUNDING;
         let met = match comparison {
-            Comparison::Below => value < threshold,
-            Comparison::AtMost => value <= threshold,
-            Comparison::AtLeast => value >= threshold,
-            Comparison::Above => value > threshold,
+            Comparison::Below => value < threshold - margin,
+            Comparison::AtMost => value <= threshold + margin,
+            Comparison::AtLeast => value >= threshold - margin,
+            Comparison::Above => value > threshold + margin,
         };
         self.met &= met;
         self.evaluation.answer.checks.push(Check {

@@ -2,7 +2,7 @@
 
 use super::read::{Case, When};
 use crate::runtime::{Policy, PrepareError};
-use crate::types::{Answer, Check, Comparison, Plan};
+use crate::types::{ANY_STAGE, Answer, Check, Comparison, Plan};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -97,6 +97,7 @@ pub fn run(policy: &Policy, cases: &[Case]) -> Report {
     let mut report = Report { cases: cases.len(), ..Report::default() };
     let mut asked = Asked::new(policy);
     for case in cases {
+        asked.learn(case);
         for (i, when) in case.whens.iter().enumerate() {
             report.questions += 1;
             let differs = |what: &str, expected: String, found: String, because: Vec<String>| Difference {
@@ -155,18 +156,20 @@ pub(super) struct Asked<'a> {
     policy: &'a Policy,
     plans: BTreeMap<String, Result<Plan, PrepareError>>,
     fired: BTreeMap<(String, String), usize>,
+    /// Every name that the policy reads under some settings of the case.
+    names: Plan,
 }
 
 impl<'a> Asked<'a> {
     pub(super) fn new(policy: &'a Policy) -> Self {
-        Asked { policy, plans: BTreeMap::new(), fired: BTreeMap::new() }
+        Asked { policy, plans: BTreeMap::new(), fired: BTreeMap::new(), names: Plan::default() }
     }
 
     /// The stage of a case: its own, or the only one that the policy decides for.
     fn stage(&self, case: &Case) -> Result<String, String> {
         match (&case.stage, self.policy.manifest().stages.as_slice()) {
             (Some(stage), _) => Ok(stage.clone()),
-            (None, [only]) => Ok(only.clone()),
+            (None, [only]) => Ok(known_stage(only)),
             (None, several) => Err(format!("the case names no stage; the policy decides for {}", several.join(", "))),
         }
     }
@@ -176,6 +179,17 @@ impl<'a> Asked<'a> {
         // Settings are few and small: their debug form tells them apart.
         let key = format!("{stage} {settings:?}");
         self.plans.entry(key).or_insert_with(|| self.policy.prepare(stage, &settings)).clone()
+    }
+
+    /// Learns which names a case may use: what the policy reads under the settings of any of its questions.
+    pub(super) fn learn(&mut self, case: &Case) {
+        self.names = Plan::default();
+        let Ok(stage) = self.stage(case) else { return };
+        for plan in case.whens.iter().filter_map(|when| self.plan(&stage, when).ok()).collect::<Vec<_>>() {
+            self.names.columns.extend(plan.columns);
+            self.names.text_columns.extend(plan.text_columns);
+            self.names.context.extend(plan.context);
+        }
     }
 
     pub(super) fn ask(&mut self, case: &Case, when: &When) -> Result<Said, Failed> {
@@ -204,7 +218,7 @@ impl<'a> Asked<'a> {
     }
 
     fn decide(&self, stage: &str, when: &When, plan: &Plan, trace: bool) -> Result<Answer, Failed> {
-        if let Some((_, message)) = when.scene.stranger(plan) {
+        if let Some((_, message)) = when.scene.stranger(&self.names) {
             return Err(Failed::Case(message));
         }
         let settings = self.policy.settings(&when.scene.settings());
@@ -234,7 +248,7 @@ impl<'a> Asked<'a> {
 
     fn coverage(&mut self) -> Vec<RuleCoverage> {
         let mut rules = Vec::new();
-        for stage in self.policy.manifest().stages.clone() {
+        for stage in self.policy.manifest().stages.iter().map(|stage| known_stage(stage)) {
             let known = self.policy.prepare(&stage, &self.policy.settings(&[])).map(|plan| plan.rules);
             for rule in known.unwrap_or_default() {
                 self.fired.entry((stage.clone(), rule.id.clone())).or_default();
@@ -249,6 +263,11 @@ impl<'a> Asked<'a> {
         };
         rules.into_iter().chain(more).map(counted).collect()
     }
+}
+
+/// The stage that a policy is asked for where it says nothing else: one that decides for any is asked for the first.
+fn known_stage(stage: &str) -> String {
+    if stage == ANY_STAGE { "testing".into() } else { stage.into() }
 }
 
 /// A check that did not hold, in words.

@@ -13,6 +13,7 @@ use toml_edit::{DocumentMut, Item, TableLike, value};
 pub fn update(policy: &Policy, file: &str, text: &str) -> Result<String, CaseError> {
     let case = parse(file, text)?;
     let mut asked = Asked::new(policy);
+    asked.learn(&case);
     let answers: Vec<Option<Said>> = case.whens.iter().map(|when| asked.ask(&case, when).ok()).collect();
     // What was read above is TOML.
     let Ok(mut document) = text.parse::<DocumentMut>() else { return Ok(text.into()) };

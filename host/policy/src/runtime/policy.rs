@@ -6,7 +6,7 @@ use super::{Fault, Limits, LoadError, PrepareError, TICK, convert};
 use crate::artifact::{Artifact, Digest, Inspection};
 use crate::check;
 use crate::package::Package;
-use crate::types::{Answer, Cohort, Kind, Manifest, Plan, Setting};
+use crate::types::{ANY_STAGE, Answer, Cohort, Kind, Manifest, Plan, Setting};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wasmtime::{Engine, ResourceLimiter, Store, Trap};
@@ -190,7 +190,7 @@ fn manifest_problem(manifest: &Manifest) -> Option<String> {
     if manifest.stages.is_empty() {
         return Some("it decides for no stage".into());
     }
-    manifest.stages.iter().find(|s| !word(s)).map(|s| format!("its stage {s:?} is not a word"))
+    manifest.stages.iter().find(|s| !word(s) && *s != ANY_STAGE).map(|s| format!("its stage {s:?} is not a word"))
 }
 
 fn plan_problem(plan: &Plan) -> Option<String> {

@@ -1,0 +1,244 @@
+//! From flattened settings to rules: every mistake with the setting that it is in.
+
+use crate::names::Names;
+use crate::parse;
+use crate::token::SyntaxError;
+use crate::tree::{Bool, Num};
+use alloc::{collections::BTreeMap, format, string::String, string::ToString, vec::Vec};
+use dean_policy_sdk::bindings::types::{Problem, Setting, Value, Verb};
+
+/// Nobody keeps more in their head.
+const MOST_RULES: usize = 200;
+
+/// What a rule does with an ad on which its condition holds.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Action {
+    Ad(Verb),
+    /// Sets the daily budget of the ad's owner.
+    Budget,
+}
+
+/// A rule of a client.
+#[derive(Clone, Debug)]
+pub(crate) struct Rule {
+    pub id: String,
+    pub title: String,
+    pub doc: String,
+    pub when: Bool,
+    pub action: Action,
+    /// Money in major units, where the action needs it.
+    pub amount: Num,
+    pub amount_min: f64,
+    pub amount_max: f64,
+    pub confidence: Num,
+    /// Ads that it acts on in one run at most.
+    pub most: usize,
+    /// Whom it acts on first where more would: the highest.
+    pub first: Option<Num>,
+}
+
+/// Rules with the names that they use.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    pub names: Names,
+    pub rules: Vec<Rule>,
+}
+
+/// The text column that says whether an ad is active.
+pub(crate) const STATUS: usize = 0;
+/// The column that says whether Dean paused an ad.
+pub(crate) const PAUSED_BY_DEAN: usize = 0;
+
+const KEYS: [&str; 11] =
+    ["id", "title", "doc", "when", "then", "amount", "amount_min", "amount_max", "confidence", "most", "first"];
+const VERBS: [(&str, Action); 7] = [
+    ("hold", Action::Ad(Verb::Hold)),
+    ("pause", Action::Ad(Verb::Pause)),
+    ("resume", Action::Ad(Verb::Resume)),
+    ("promote", Action::Ad(Verb::Promote)),
+    ("duplicate", Action::Ad(Verb::Duplicate)),
+    ("refresh", Action::Ad(Verb::Refresh)),
+    ("budget", Action::Budget),
+];
+
+type Table<'a> = BTreeMap<&'a str, &'a Value>;
+
+/// Reads rules.
+pub(crate) fn read(settings: &[Setting]) -> Result<Rules, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let mut problem = |path: &str, message: &str, hint: &str| {
+        problems.push(Problem { path: path.into(), message: message.into(), hint: hint.into() });
+    };
+    let mut params = BTreeMap::new();
+    let mut tables: BTreeMap<usize, Table<'_>> = BTreeMap::new();
+    for Setting { path, value } in settings {
+        if let Some(name) = path.strip_prefix("params.") {
+            match value {
+                Value::Number(number) if number.is_finite() => drop(params.insert(name.to_string(), *number)),
+                _ => problem(path, "is not a number", ""),
+            }
+            continue;
+        }
+        let place = path.strip_prefix("rules.").and_then(|rest| rest.split_once('.'));
+        match place.and_then(|(index, key)| Some((index.parse::<usize>().ok()?, key))) {
+            Some((index, key)) => drop(tables.entry(index).or_default().insert(key, value)),
+            None => problem(path, "is not a setting of this policy", "write rules as [[rules.STAGE.rules]] tables"),
+        }
+    }
+    if tables.is_empty() {
+        problem(
+            "rules",
+            "has no rule, so nothing would ever be decided",
+            "[[rules.STAGE.rules]] with id, when and then",
+        );
+    }
+    if tables.len() > MOST_RULES {
+        problem("rules", &format!("has {} rules, and at most {MOST_RULES} are read", tables.len()), "");
+    }
+    let mut names = Names::default();
+    names.text("status");
+    names.column("paused_by_dean");
+    let mut rules: Vec<Rule> = Vec::new();
+    for (index, table) in &tables {
+        let mut reader = Reader { index: *index, table, params: &params, names: &mut names, problems: Vec::new() };
+        let rule = reader.rule();
+        if rules.iter().any(|known| known.id == rule.id) && !rule.id.is_empty() {
+            reader.problem("id", format!("is {:?} twice", rule.id), "each rule has an id of its own");
+        }
+        problems.extend(reader.problems);
+        rules.push(rule);
+    }
+    if problems.is_empty() { Ok(Rules { names, rules }) } else { Err(problems) }
+}
+
+/// One rule being read.
+struct Reader<'a> {
+    index: usize,
+    table: &'a Table<'a>,
+    params: &'a BTreeMap<String, f64>,
+    names: &'a mut Names,
+    problems: Vec<Problem>,
+}
+
+impl Reader<'_> {
+    fn problem(&mut self, key: &str, message: String, hint: &str) {
+        let path = format!("rules.{}.{key}", self.index);
+        self.problems.push(Problem { path, message, hint: hint.into() });
+    }
+
+    fn wrong(&mut self, key: &str, error: SyntaxError) {
+        let SyntaxError { at, message, hint } = error;
+        let text = match self.table.get(key) {
+            Some(Value::Text(text)) => format!(" of {text:?}"),
+            _ => String::new(),
+        };
+        self.problem(key, format!("at character {at}{text}: {message}"), &hint);
+    }
+
+    fn text(&mut self, key: &str) -> Option<String> {
+        match self.table.get(key) {
+            Some(Value::Text(text)) => Some(text.clone()),
+            Some(_) => {
+                self.problem(key, "is not a text".into(), "put it in quotes");
+                None
+            }
+            None => None,
+        }
+    }
+
+    /// A number, or an expression that is one.
+    fn number(&mut self, key: &str) -> Option<Num> {
+        match self.table.get(key)? {
+            Value::Number(number) => Some(Num::Const(*number)),
+            Value::Text(text) => match parse::number(text, self.params, self.names) {
+                Ok(number) => Some(number),
+                Err(error) => {
+                    self.wrong(key, error);
+                    None
+                }
+            },
+            Value::Flag(_) => {
+                self.problem(key, "is neither a number nor an expression".into(), "");
+                None
+            }
+        }
+    }
+
+    fn limit(&mut self, key: &str, default: f64) -> f64 {
+        match self.table.get(key) {
+            None => default,
+            Some(Value::Number(number)) if *number >= 0.0 => *number,
+            Some(_) => {
+                self.problem(key, "is not a number from 0 on".into(), "");
+                default
+            }
+        }
+    }
+
+    fn rule(&mut self) -> Rule {
+        let unknown: Vec<&str> = self.table.keys().copied().filter(|key| !KEYS.contains(key)).collect();
+        for key in unknown {
+            self.problem(key, "is no key of a rule".into(), &format!("a rule has {}", KEYS.join(", ")));
+        }
+        let id = self.text("id").unwrap_or_default();
+        let is_word = |id: &str| id.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
+        if id.is_empty() || id.len() > 64 || !is_word(&id) {
+            self.problem("id", format!("is {id:?}"), "a word of a-z, 0-9 and -, such as stop-loss");
+        }
+        let written = self.text("when");
+        let when = match &written {
+            None => {
+                self.problem("when", "is missing".into(), "when = \"spend_7d > 100 && purchases_7d == 0\"");
+                Bool::Const(false)
+            }
+            Some(text) => parse::condition(text, self.params, self.names).unwrap_or_else(|error| {
+                self.wrong("when", error);
+                Bool::Const(false)
+            }),
+        };
+        let then = self.text("then").unwrap_or_default();
+        let action = VERBS.iter().find(|(verb, _)| *verb == then).map(|(_, action)| action.clone());
+        if action.is_none() {
+            let verbs: Vec<&str> = VERBS.iter().map(|(verb, _)| *verb).collect();
+            self.problem("then", format!("is {then:?}"), &format!("it is one of {}", verbs.join(", ")));
+        }
+        let action = action.unwrap_or(Action::Ad(Verb::Hold));
+        let needs = matches!(action, Action::Budget | Action::Ad(Verb::Promote | Verb::Duplicate));
+        let amount = self.number("amount");
+        match (&amount, needs) {
+            (None, true) if !self.table.contains_key("amount") => {
+                self.problem(
+                    "amount",
+                    format!("is missing: {then} needs one"),
+                    "amount = \"budget * 1.2\", or a number",
+                );
+            }
+            (Some(_), false) => {
+                self.problem("amount", format!("has no meaning for {then}"), "promote, duplicate and budget have one");
+            }
+            _ => {}
+        }
+        let (amount_min, amount_max) = (self.limit("amount_min", 0.0), self.limit("amount_max", 1e12));
+        if amount_min > amount_max {
+            self.problem("amount_min", "is above amount_max".into(), "");
+        }
+        let confidence = self.number("confidence").unwrap_or(Num::Const(1.0));
+        let most = self.limit("most", 1e9);
+        let first = self.number("first");
+        let title = self.text("title").unwrap_or_else(|| id.replace('-', " "));
+        let doc = self.text("doc").or(written).unwrap_or_default();
+        Rule {
+            id,
+            title,
+            doc,
+            when,
+            action,
+            amount: amount.unwrap_or(Num::Const(0.0)),
+            amount_min,
+            amount_max,
+            confidence,
+            most: most as usize,
+            first,
+        }
+    }
+}
