@@ -242,3 +242,49 @@ fn an_address_is_asked_over_tls_or_on_this_machine_only() {
         assert!(refused["error"]["message"].as_str().unwrap().contains(says), "{refused}");
     }
 }
+
+#[test]
+fn somebody_with_nothing_but_the_program_writes_rules_that_decide() {
+    let walk = Walk::begin();
+    let folder = walk.folder.path();
+    let created = walk.done(&["policy", "new", "no-carts"]);
+    assert_eq!(created["files"][0], "no-carts/policy.toml");
+    let tested = walk.done(&["policy", "test", "no-carts"]);
+    assert_eq!((&tested["passed"], tested["untested"].as_array().unwrap().len()), (&true.into(), 0));
+
+    // A mistake is told with its line and character.
+    let written = std::fs::read_to_string(folder.join("no-carts/policy.toml")).unwrap();
+    let wrong = written.replace("purchases_7d == 0", "purchase_7d == 0");
+    std::fs::write(folder.join("no-carts/policy.toml"), wrong).unwrap();
+    let (code, refused) = walk.dean(&["policy", "build", "no-carts"]);
+    let message = refused["error"]["message"].as_str().unwrap();
+    assert_eq!(code, 2);
+    assert!(message.contains("no-carts/policy.toml:17: rules.0.when at character 40"), "{message}");
+    assert!(message.contains("did you mean purchases_7d?"), "{message}");
+    std::fs::write(folder.join("no-carts/policy.toml"), written).unwrap();
+
+    walk.done(&["policy", "build", "no-carts"]);
+    let key = walk.done(&["policy", "keygen", "key"])["key"].to_string();
+    walk.done(&["policy", "sign", "no-carts.wasm", "--key", "key"]);
+    let ids = std::fs::read_to_string(folder.join("config/dean.toml")).unwrap();
+    let trust = format!("[policies]\nrequire_signed = true\ntrusted_keys = [{key}]\n");
+    // Every ad that spent a euro in the week has to have sold: so that the simulated account has some that did not.
+    let rules = "[rules.testing.params]\nwithout_purchase = 1.0\n";
+    std::fs::write(folder.join("config/dean.toml"), format!("{ids}{trust}{rules}")).unwrap();
+    walk.done(&["policy", "install", "no-carts.wasm"]);
+    walk.done(&["policy", "activate", "no-carts@1.0.0"]);
+
+    let now = walk.advance(1);
+    let run = walk.done(&["run", "--dry-run", "--explain", "--now", &now]);
+    assert_eq!(run["stages"][0]["policy"], "no-carts");
+    let of_stage = |d: &&serde_json::Value| d["stage"] == "testing" && d["rule"] == "no-purchase";
+    let decided: Vec<_> = run["decisions"].as_array().unwrap().iter().filter(of_stage).collect();
+    assert!(!decided.is_empty(), "the rule found somebody");
+    for decision in decided {
+        let column = |name: &str| decision["columns"][name].as_f64();
+        assert!(column("spend_7d") >= Some(1.0) && column("purchases_7d") == Some(0.0), "{decision}");
+        assert!(decision["why"].as_str().unwrap().contains("No purchase in a week"), "{}", decision["why"]);
+    }
+    let replayed = walk.done(&["replay", "last"]);
+    assert_eq!(replayed["equal"], true);
+}

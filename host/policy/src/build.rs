@@ -6,6 +6,8 @@
 
 use crate::cases::{self, CaseError};
 use crate::package::Package;
+use crate::shipped;
+use crate::text::{self, TextError};
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,7 +23,7 @@ const GUEST_STACK_BYTES: u32 = 64 << 10;
 pub enum BuildError {
     /// The folder holds no crate.
     #[error(
-        "{0} is no policy's folder: it has no Cargo.toml\n  hint: name the folder of a Rust policy, such as plugins/testing"
+        "{0} is no policy's folder: it has neither policy.toml nor Cargo.toml\n  hint: `dean policy new NAME` makes one"
     )]
     NoCrate(PathBuf),
     /// No way to a compiler.
@@ -59,6 +61,9 @@ pub enum BuildError {
         /// What the encoder said.
         reason: String,
     },
+    /// Rules as text that are wrong.
+    #[error(transparent)]
+    Text(#[from] TextError),
     /// A case that nobody could ask.
     #[error("case {0}")]
     Case(#[from] CaseError),
@@ -109,6 +114,9 @@ pub struct Built {
 /// # Errors
 /// A [`BuildError`] that says what is missing or wrong.
 pub fn build(folder: &Path, target: &Path) -> Result<Built, BuildError> {
+    if folder.join(text::FILE).is_file() {
+        return of_text(folder);
+    }
     let manifest = folder.join("Cargo.toml");
     if !manifest.is_file() {
         return Err(BuildError::NoCrate(folder.to_path_buf()));
@@ -137,6 +145,17 @@ pub fn build(folder: &Path, target: &Path) -> Result<Built, BuildError> {
     let component = package.put_into(&componentize(&module, &bytes)?);
     let component = component.map_err(|reason| BuildError::Component { file: module, reason })?;
     Ok(Built { component, way: way.name() })
+}
+
+/// Rules as text need no compiler: they are a package of the shipped policy that reads them.
+fn of_text(folder: &Path) -> Result<Built, BuildError> {
+    let rules = text::read(folder)?;
+    let package = Package { identity: Some(rules.identity), settings: rules.settings, cases: cases(folder)? };
+    // Inside this program there is always one.
+    let component = shipped::find(shipped::RULES_AS_TEXT).map(|reader| package.put_into(reader.bytes));
+    let component = component.unwrap_or_else(|| Err("this program brings no policy that reads rules".into()));
+    let component = component.map_err(|reason| BuildError::Component { file: folder.join(text::FILE), reason })?;
+    Ok(Built { component, way: "the shipped policy for rules as text" })
 }
 
 /// The cases of a policy's folder, each read once so that none travels that nobody can ask.

@@ -9,11 +9,13 @@ pub mod artifact;
 pub mod build;
 pub mod cases;
 mod check;
+mod flat;
 pub mod package;
 mod registry;
 mod runtime;
 pub mod shipped;
 pub mod sign;
+pub mod text;
 pub mod types;
 
 pub use artifact::{Artifact, Digest, Inspection};

@@ -4,6 +4,7 @@ use super::context::Context;
 use super::output::{self, Usage};
 use super::{Ended, Global};
 use crate::config::VARIABLES;
+use crate::policies::Ready;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
@@ -79,7 +80,7 @@ async fn check(global: &Global, context: &Context) -> anyhow::Result<()> {
                 "stage": p.view.name,
                 "campaigns": p.view.campaigns,
                 "policy": p.ready().map(|r| format!("{}@{}", r.policy.manifest().name, r.policy.manifest().version)),
-                "settings": p.ready().map_or(0, |r| r.settings.len()),
+                "settings": p.ready().map_or(0, own_settings),
             })
         })
         .collect();
@@ -94,9 +95,15 @@ async fn check(global: &Global, context: &Context) -> anyhow::Result<()> {
             p.view.name.clone(),
             if p.view.campaigns.is_empty() { "none: nothing to do".into() } else { p.view.campaigns.join(", ") },
             policy.unwrap_or_else(|| "none: its ads are only observed".into()),
-            p.ready().map_or(0, |r| r.settings.len()).to_string(),
+            p.ready().map_or(0, own_settings).to_string(),
         ]);
     }
     output::line(&format!("The configuration is right.\n{table}"));
     Ok(())
+}
+
+/// Settings that the configuration makes: those that a policy brings along are its own.
+fn own_settings(ready: &Ready) -> usize {
+    let brought = &ready.policy.package().settings;
+    ready.settings.iter().filter(|setting| !brought.contains(setting)).count()
 }

@@ -97,6 +97,11 @@ pub(super) fn table(header: &[&str]) -> Table {
     table
 }
 
+/// So many of something, in words.
+pub(super) fn counted(count: usize, one: &str) -> String {
+    if count == 1 { format!("1 {one}") } else { format!("{count} {one}s") }
+}
+
 /// Whether a progress bar would be seen.
 pub(super) fn shows_progress(global: &Global) -> bool {
     !global.no_color && !global.json && std::io::stderr().is_terminal()

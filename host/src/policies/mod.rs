@@ -18,5 +18,5 @@ pub use install::{InstallError, Installed, install, keep, verified};
 pub use live::{Live, Snapshot, Swapped};
 pub use oci::{Login, push};
 pub use prepare::{Decider, Ready, StagePolicy, prepare};
-pub use settings::check_plan;
+pub use settings::{UnknownName, check_plan};
 pub use shelf::{Shelf, find, trusted_keys};

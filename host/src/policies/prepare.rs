@@ -199,8 +199,8 @@ impl Preparing<'_> {
         };
         if let Err(error) = check_plan(name, &plan, self.scores) {
             // Where a client's own text asks for it, that text is wrong, and not the policy.
-            return Err(match settings::asked_by(&self.effective.tree, &view.name, &read.settings, &error) {
-                Some(wrong) => Refused::Settings(vec![wrong]),
+            return Err(match error.in_text(&read.settings) {
+                Some(problem) => Refused::Settings(vec![settings::located(&self.effective.tree, &view.name, problem)]),
                 None => Refused::Policy(error.to_string()),
             });
         }

@@ -164,6 +164,23 @@ pub struct UnknownName {
 }
 
 impl UnknownName {
+    /// The place in a client's own text that asks for the name: a rule's condition, say.
+    #[must_use]
+    pub fn in_text(&self, settings: &[Setting]) -> Option<Problem> {
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
+        settings.iter().find_map(|setting| {
+            let Value::Text(text) = &setting.value else { return None };
+            let whole = |at: usize| {
+                let (before, after) = (&text[..at], &text[at + self.name.len()..]);
+                !before.ends_with(is_part) && !after.starts_with(is_part)
+            };
+            let (at, _) = text.match_indices(&self.name).find(|(at, _)| whole(*at))?;
+            let character = text[..at].chars().count() + 1;
+            let message = format!("at character {character} of {text:?}: there is no {} {}", self.kind, self.name);
+            Some(Problem { path: setting.path.clone(), message, hint: self.hint() })
+        })
+    }
+
     fn hint(&self) -> String {
         match &self.nearest {
             Some(near) => format!("did you mean {near}?"),
@@ -204,26 +221,6 @@ pub fn check_plan(policy: &str, plan: &Plan, scores: &BTreeSet<String>) -> Resul
         }
     }
     Ok(())
-}
-
-/// The place in a client's own text that asks for a name which does not exist: a rule's condition, say.
-pub(super) fn asked_by(tree: &Node, stage: &str, settings: &[Setting], unknown: &UnknownName) -> Option<ConfigError> {
-    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
-    for setting in settings {
-        let Value::Text(text) = &setting.value else { continue };
-        let whole = |at: usize| {
-            let (before, after) = (&text[..at], &text[at + unknown.name.len()..]);
-            !before.ends_with(is_part) && !after.starts_with(is_part)
-        };
-        if let Some((at, _)) = text.match_indices(&unknown.name).find(|(at, _)| whole(*at)) {
-            let character = text[..at].chars().count() + 1;
-            let path = setting.path.clone();
-            let message =
-                format!("at character {character} of {text:?}: there is no {} {}", unknown.kind, unknown.name);
-            return Some(located(tree, stage, Problem { path, message, hint: unknown.hint() }));
-        }
-    }
-    None
 }
 
 /// The stage's own threshold on the cost per purchase, as set or by default.

@@ -1,5 +1,6 @@
 //! From the text of a case to its scene: every mistake with file and line.
 
+use crate::flat::{self, number};
 use crate::types::{Cohort, Plan, Setting, UNKNOWN_TEXT, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -152,10 +153,6 @@ fn start(item: &Item) -> usize {
     item.span().map_or(0, |span| span.start)
 }
 
-fn number(item: &Toml) -> Option<f64> {
-    item.as_float().or_else(|| item.as_integer().map(|n| n as f64))
-}
-
 /// The text of a case, to say where something is wrong.
 struct Lines<'a> {
     file: &'a str,
@@ -163,12 +160,8 @@ struct Lines<'a> {
 }
 
 impl Lines<'_> {
-    fn line(&self, at: usize) -> usize {
-        self.text.as_bytes()[..at.min(self.text.len())].iter().filter(|byte| **byte == b'\n').count() + 1
-    }
-
     fn error(&self, at: usize, message: String, hint: &str) -> CaseError {
-        CaseError { file: self.file.into(), line: self.line(at), message, hint: hint.into() }
+        CaseError { file: self.file.into(), line: flat::line(self.text, at), message, hint: hint.into() }
     }
 
     fn numbers(&self, from: &dyn TableLike, into: &mut BTreeMap<String, f64>) -> Result<(), CaseError> {
@@ -189,22 +182,10 @@ impl Lines<'_> {
 
     /// A setting; tables and lists become dotted paths, as they do in a client's TOML.
     fn setting(&self, path: &str, item: &Item, into: &mut BTreeMap<String, Value>) -> Result<(), CaseError> {
-        if let Some(inner) = item.as_table_like() {
-            return inner.iter().try_for_each(|(key, item)| self.setting(&format!("{path}.{key}"), item, into));
-        }
-        if let Some(inner) = item.as_array_of_tables() {
-            let items = inner.iter().cloned().map(Item::Table);
-            return items.enumerate().try_for_each(|(i, item)| self.setting(&format!("{path}.{i}"), &item, into));
-        }
-        let Some(value) = item.as_value() else { return Ok(()) };
-        if let Some(items) = value.as_array() {
-            let items = items.iter().cloned().map(Item::Value);
-            return items.enumerate().try_for_each(|(i, item)| self.setting(&format!("{path}.{i}"), &item, into));
-        }
-        let known = number(value).map(Value::Number).or_else(|| value.as_bool().map(Value::Flag));
-        let known = known.or_else(|| value.as_str().map(|text| Value::Text(text.into())));
-        let known = known.ok_or_else(|| self.error(start(item), format!("{path} is no setting's value"), ""))?;
-        into.insert(path.into(), known);
+        let mut placed = Vec::new();
+        flat::flatten(path, item, &mut placed)
+            .map_err(|(path, at)| self.error(at, format!("{path} is no setting's value"), ""))?;
+        into.extend(placed.into_iter().map(|(path, value, _)| (path, value)));
         Ok(())
     }
 
@@ -214,7 +195,7 @@ impl Lines<'_> {
             self.column(&mut ad, name, item)?;
         }
         let first = columns.iter().next().map_or(0, |(_, item)| start(item));
-        ad.line = self.line(first);
+        ad.line = flat::line(self.text, first);
         Ok(ad)
     }
 
@@ -261,7 +242,7 @@ impl Lines<'_> {
             }
         };
         let amount = changes.get("amount").and_then(Item::as_value).and_then(number);
-        Ok(When { line: self.line(at), scene, then, amount, budget: text("budget"), refused })
+        Ok(When { line: flat::line(self.text, at), scene, then, amount, budget: text("budget"), refused })
     }
 }
 

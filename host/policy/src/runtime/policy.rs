@@ -110,16 +110,20 @@ impl Policy {
         &self.inner.package
     }
 
-    /// A client's settings laid over those of the package: what the policy is asked with. A subtree that the policy
-    /// checks itself, such as a list of rules, is the client's whole as soon as the client sets any of it.
+    /// A client's settings laid over those of the package: what the policy is asked with. A list, such as one of rules,
+    /// is the client's whole as soon as the client sets any of it, as it is where TOML files overlay each other.
     #[must_use]
     pub fn settings(&self, client: &[Setting]) -> Vec<Setting> {
-        let open = |path: &str| {
-            let open = self.manifest().params.iter().filter(|param| param.kind == Kind::Open);
-            open.map(|param| param.path.as_str()).find(|open| is_below(path, open)).map(String::from)
+        let list = |path: &str| {
+            let open = self.manifest().params.iter().filter(|param| param.kind == Kind::Open).map(|param| &param.path);
+            let is_item = |open: &&String| {
+                let rest = path.strip_prefix(open.as_str()).and_then(|rest| rest.strip_prefix('.'));
+                rest.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+            };
+            open.into_iter().find(is_item).cloned()
         };
-        let stays = |packed: &&Setting| match open(&packed.path) {
-            Some(subtree) => !client.iter().any(|set| is_below(&set.path, &subtree)),
+        let stays = |packed: &&Setting| match list(&packed.path) {
+            Some(list) => !client.iter().any(|set| is_below(&set.path, &list)),
             None => !client.iter().any(|set| set.path == packed.path),
         };
         self.inner.package.settings.iter().filter(stays).chain(client).cloned().collect()

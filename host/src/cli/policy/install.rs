@@ -93,7 +93,7 @@ pub(super) async fn install(global: &Global, args: &InstallArgs) -> anyhow::Resu
 }
 
 fn told(cases: usize) -> String {
-    if cases == 0 { "no cases".into() } else { format!("{cases} cases") }
+    if cases == 0 { "no cases".into() } else { output::counted(cases, "case") }
 }
 
 pub(super) async fn activate(global: &Global, args: &ActivateArgs) -> anyhow::Result<Ended> {
@@ -119,7 +119,11 @@ fn print(done: &Activation) {
     output::line(&format!(
         "From the next run on {named} decides for {} ({}).",
         done.decides_for.join(", "),
-        if done.cases == 0 { "no cases".into() } else { format!("{} cases answered as expected", done.cases) }
+        if done.cases == 0 {
+            "no cases".into()
+        } else {
+            format!("{} answered as expected", output::counted(done.cases, "case"))
+        }
     ));
     for kept in &done.kept {
         output::line(&format!("  {}/{} stays as it is: {}", kept.client, kept.stage, kept.why));

@@ -3,6 +3,7 @@
 mod build;
 mod install;
 mod list;
+mod new;
 mod show;
 mod sign;
 mod test;
@@ -17,6 +18,8 @@ use std::path::Path;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum PolicyCommand {
+    /// Write a policy that builds and passes its cases at once
+    New(new::NewArgs),
     /// Build a policy's folder to a component, with its cases inside
     Build(build::BuildArgs),
     /// Ask a policy its cases, and say which rules no case makes fire
@@ -45,6 +48,7 @@ pub(super) enum PolicyCommand {
 
 pub(super) async fn policy(global: &Global, command: PolicyCommand) -> anyhow::Result<Ended> {
     match command {
+        PolicyCommand::New(args) => new::new(global, &args),
         PolicyCommand::Build(args) => build::build(global, &args),
         PolicyCommand::Test(args) => test::test(global, &args),
         PolicyCommand::Check(args) => show::check(global, &args),

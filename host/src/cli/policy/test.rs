@@ -29,7 +29,9 @@ pub(super) fn test(global: &Global, args: &TestArgs) -> anyhow::Result<Ended> {
         true => {
             let built = build::build(&args.policy, &super::build::target_dir(args.target_dir.as_deref()))?;
             let artifact = Artifact::new(args.policy.display().to_string(), built.component);
-            super::registry(global)?.load(&artifact)?
+            let policy = super::registry(global)?.load(&artifact)?;
+            super::build::check_text(&args.policy, &policy)?;
+            policy
         }
         false => super::load(global, &args.policy)?,
     };
@@ -89,7 +91,11 @@ fn print(policy: &Policy, report: &Report, updated: &[String]) {
             0 => "all as expected".to_string(),
             n => format!("{n} DIFFER"),
         };
-        output::line(&format!("{who}: {} cases, {} questions, {verdict}", report.cases, report.questions));
+        output::line(&format!(
+            "{who}: {}, {}, {verdict}",
+            output::counted(report.cases, "case"),
+            output::counted(report.questions, "question")
+        ));
     }
     let untested = report.untested();
     output::line(&format!("{} of {} rules fire in some case", report.rules.len() - untested.len(), report.rules.len()));
