@@ -39,12 +39,22 @@ pub(super) async fn doctor(global: &Global) -> anyhow::Result<Ended> {
                 Ok(ready) => {
                     policies = ready;
                     let named = policies.iter().map(|p| {
-                        let policy = p.ready().map_or("no policy".into(), |r| r.policy.manifest().name.clone());
+                        let policy = p.ready().map_or("no policy".into(), |r| {
+                            let manifest = r.policy.manifest();
+                            format!("{}@{} ({})", manifest.name, manifest.version, r.chosen)
+                        });
                         format!("{}: {policy}", p.view.name)
                     });
                     say("policies", "ok", named.collect::<Vec<_>>().join(", "));
                     for (stage, reason) in policies.iter().filter_map(|p| Some((&p.view.name, p.broken()?))) {
                         say("policies", "problem", format!("stage {stage}: {reason}"));
+                    }
+                    for (stage, ready) in policies.iter().filter_map(|p| Some((&p.view.name, p.ready()?))) {
+                        if let Some(reason) = &ready.instead {
+                            let last = &ready.policy.manifest().name;
+                            let message = format!("stage {stage}: {last}, which decided last, goes on: {reason}");
+                            say("policies", "problem", message);
+                        }
                     }
                     if policies.iter().all(|p| p.view.campaigns.is_empty()) {
                         say(
