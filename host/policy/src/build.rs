@@ -141,7 +141,7 @@ pub fn build(folder: &Path, target: &Path) -> Result<Built, BuildError> {
     let library = library_name(&manifest)?;
     let module = target.join(TARGET).join("guest").join(format!("{library}.wasm"));
     let bytes = std::fs::read(&module).map_err(|source| BuildError::File { file: module.clone(), source })?;
-    let package = Package { cases: cases(folder)?, ..Package::default() };
+    let package = Package { cases: cases(&folder.join("cases"))?, ..Package::default() };
     let component = package.put_into(&componentize(&module, &bytes)?);
     let component = component.map_err(|reason| BuildError::Component { file: module, reason })?;
     Ok(Built { component, way: way.name() })
@@ -150,7 +150,8 @@ pub fn build(folder: &Path, target: &Path) -> Result<Built, BuildError> {
 /// Rules as text need no compiler: they are a package of the shipped policy that reads them.
 fn of_text(folder: &Path) -> Result<Built, BuildError> {
     let rules = text::read(folder)?;
-    let package = Package { identity: Some(rules.identity), settings: rules.settings, cases: cases(folder)? };
+    let package =
+        Package { identity: Some(rules.identity), settings: rules.settings, cases: cases(&folder.join("cases"))? };
     // Inside this program there is always one.
     let component = shipped::find(shipped::RULES_AS_TEXT).map(|reader| package.put_into(reader.bytes));
     let component = component.unwrap_or_else(|| Err("this program brings no policy that reads rules".into()));
@@ -158,9 +159,12 @@ fn of_text(folder: &Path) -> Result<Built, BuildError> {
     Ok(Built { component, way: "the shipped policy for rules as text" })
 }
 
-/// The cases of a policy's folder, each read once so that none travels that nobody can ask.
-fn cases(folder: &Path) -> Result<BTreeMap<String, String>, BuildError> {
-    let texts = cases::of_folder(&folder.join("cases"))?;
+/// The cases of a folder, each read once so that none travels that nobody can ask.
+///
+/// # Errors
+/// A case that cannot be read.
+pub fn cases(folder: &Path) -> Result<BTreeMap<String, String>, CaseError> {
+    let texts = cases::of_folder(folder)?;
     texts.iter().try_for_each(|(file, text)| cases::parse(file, text).map(drop))?;
     Ok(texts.into_iter().collect())
 }

@@ -4,7 +4,7 @@ use super::super::output::{self, Usage};
 use super::super::{Ended, Global};
 use crate::policies;
 use clap::Args;
-use dean_policy::{Artifact, Policy, PrepareError, build, text};
+use dean_policy::{Artifact, Package, Policy, PrepareError, build, text};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -53,6 +53,42 @@ pub(super) fn build(global: &Global, args: &BuildArgs) -> anyhow::Result<Ended> 
             artifact.digest(),
             built.way,
         ));
+    }
+    Ok(Ended::Done)
+}
+
+#[derive(Debug, Args)]
+pub(in crate::cli) struct PackArgs {
+    /// A component, built by whatever tool
+    file: PathBuf,
+    /// The folder of its cases, in place of any that it carries
+    #[arg(long, value_name = "DIR")]
+    cases: PathBuf,
+    /// Where the packed component goes; otherwise in place of the file
+    #[arg(long, short, value_name = "FILE")]
+    out: Option<PathBuf>,
+}
+
+/// Puts cases into a component that another tool built.
+pub(super) fn pack(global: &Global, args: &PackArgs) -> anyhow::Result<Ended> {
+    let policy = super::load(global, &args.file)?;
+    let cases = build::cases(&args.cases)?;
+    if cases.is_empty() {
+        return Err(
+            Usage(format!("{} holds no cases\n  hint: a case is a .toml file in it", args.cases.display())).into()
+        );
+    }
+    let package = Package { cases, ..policy.package().clone() };
+    let bytes = package.put_into(policy.artifact().bytes()).map_err(anyhow::Error::msg)?;
+    let out = args.out.as_ref().unwrap_or(&args.file);
+    let packed = Artifact::new(out.display().to_string(), bytes);
+    std::fs::write(out, packed.bytes()).map_err(|error| anyhow::anyhow!("{}: {error}", out.display()))?;
+    let cases = package.cases.len();
+    if global.json {
+        output::json(&json!({"file": out, "sha256": packed.digest(), "cases": cases}));
+    } else {
+        let cases = output::counted(cases, "case");
+        output::line(&format!("{} ({cases} inside, sha256 {})", out.display(), packed.digest()));
     }
     Ok(Ended::Done)
 }

@@ -22,6 +22,8 @@ pub(super) enum PolicyCommand {
     New(new::NewArgs),
     /// Build a policy's folder to a component, with its cases inside
     Build(build::BuildArgs),
+    /// Put cases into a component that another tool built
+    Pack(build::PackArgs),
     /// Ask a policy its cases, and say which rules no case makes fire
     Test(test::TestArgs),
     /// Check that a file is a policy that this program can run
@@ -50,6 +52,7 @@ pub(super) async fn policy(global: &Global, command: PolicyCommand) -> anyhow::R
     match command {
         PolicyCommand::New(args) => new::new(global, &args),
         PolicyCommand::Build(args) => build::build(global, &args),
+        PolicyCommand::Pack(args) => build::pack(global, &args),
         PolicyCommand::Test(args) => test::test(global, &args),
         PolicyCommand::Check(args) => show::check(global, &args),
         PolicyCommand::Install(args) => install::install(global, &args).await,
