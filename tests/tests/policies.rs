@@ -30,6 +30,12 @@ fn the_shipped_policies_decide_as_their_cases_say() {
 }
 
 #[test]
+fn rules_as_text_know_every_number_of_the_account() {
+    let names: Vec<&str> = dean::features::STAGE_CONTEXT.iter().map(|entry| entry.name).collect();
+    assert_eq!(names, dean_cel::CONTEXT);
+}
+
+#[test]
 fn every_rule_of_every_shipped_policy_has_a_case() {
     for shipped in shipped::SHIPPED {
         let report = report(shipped.name);

@@ -317,6 +317,21 @@ async fn where_signatures_are_asked_only_what_a_trusted_key_signed_decides() {
 }
 
 #[tokio::test]
+async fn what_is_installed_may_be_signed_anew() {
+    let (own, text) = key();
+    let house = House::new(&[]);
+    let artifact = policy("mild", "1.0.0", CASE);
+    house.install(&artifact, None).await.unwrap();
+    let toml = format!("[policies]\nrequire_signed = true\ntrusted_keys = [{text:?}]\n");
+    house.write("dean.toml", toml.as_bytes());
+    assert!(house.activate("mild@1.0.0", None, None).await.unwrap_err().contains("is not signed"));
+    house.install(&artifact, Some(&signed(&own, &artifact, "mild", "1.0.0", 3))).await.unwrap();
+    house.activate("mild@1.0.0", None, None).await.unwrap();
+    assert_eq!(house.store.policies().await.unwrap()[0].serial, Some(3));
+    assert_eq!(house.testing(None).await.0, "mild@1.0.0");
+}
+
+#[tokio::test]
 async fn a_file_under_required_signatures_needs_its_signature_beside_it() {
     let (own, text) = key();
     let toml = format!(

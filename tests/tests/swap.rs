@@ -53,7 +53,7 @@ fn under_swaps<T: Send>(
         let mut seen: BTreeMap<String, usize> = BTreeMap::new();
         while begun.fetch_add(1, Ordering::Relaxed) < times {
             let snapshot = live.snapshot();
-            let decided = each(&mut worker, &snapshot.stages);
+            let decided = each(&mut worker, &snapshot);
             assert!(decided.iter().all(|version| *version == decided[0]), "a run mixes policies: {decided:?}");
             *seen.entry(decided[0].clone()).or_default() += 1;
             done.fetch_add(1, Ordering::Relaxed);

@@ -31,9 +31,8 @@ pub(super) async fn run(global: &Global, args: &RunArgs, every: SignedDuration) 
     let process = Process::start(global, args).await?;
     let runs = async {
         loop {
-            process.refresh().await;
             let (context, snapshot) = (process.context(), process.live.snapshot());
-            if let Err(error) = once(global, args, &context, &snapshot.stages).await {
+            if let Err(error) = once(global, args, &context, &snapshot).await {
                 output::error(global, &error);
             }
             let wait = until_next(jiff::Timestamp::now().as_second(), every.as_secs());
@@ -43,6 +42,7 @@ pub(super) async fn run(global: &Global, args: &RunArgs, every: SignedDuration) 
                 _ = stop.recv() => return Ended::Done,
                 _ = interrupt.recv() => return Ended::Done,
             }
+            process.refresh().await;
         }
     };
     tokio::select! {

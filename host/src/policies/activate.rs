@@ -9,8 +9,8 @@ use crate::config::{self, ConfigError, Effective, Sources, StageView};
 use crate::scoring;
 use crate::store::{PolicySwitchRow, Store};
 use anyhow::Context as _;
+use dean_policy::Registry;
 use dean_policy::types::{ANY_STAGE, Manifest};
-use dean_policy::{Artifact, Registry};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -89,14 +89,8 @@ pub async fn activate(
     let (name, version) = named;
     let clients = clients(sources, client)?;
     let (_, first) = clients.first().context("there is always the configuration without a client")?;
-    let mut shelf = Shelf::load(store, first, &sources.folder).await?;
-    // A version that nobody chose yet is not on the shelf with its bytes.
-    if let Some(row) = shelf.installed.iter().find(|row| row.name == name && row.version == version)
-        && let Some(kept) = store.artifact(&row.digest).await?
-    {
-        shelf = shelf.with(Vec::new(), &Artifact::new(format!("{name}@{version}"), kept.bytes));
-    }
-    let offer = shelf.of_version(name, version).map_err(Refusal)?;
+    let shelf = Shelf::load(store, first, &sources.folder).await?;
+    let offer = shelf.fetch(store, name, version).await?;
     clients.iter().try_for_each(|(_, effective)| offer.check_signature(effective)).map_err(Refusal)?;
     let policy = registry.load(&offer.artifact)?;
     let manifest = policy.manifest();

@@ -9,12 +9,10 @@ use crate::config::{Effective, Level, Origin, StageView};
 use crate::store::PolicySwitchRow;
 use dean_policy::{Digest, Reference, shipped};
 use jiff::Timestamp;
-use serde::Serialize;
 use std::path::Path;
 
 /// Who chose a stage's policy.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case", tag = "by")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Chosen {
     /// Nobody: it is the shipped one.
     Shipped,
@@ -27,6 +25,11 @@ pub enum Chosen {
     Watched {
         /// The file.
         file: String,
+    },
+    /// Nobody: it decided last, and the chosen one cannot.
+    Last {
+        /// Since when it decides.
+        since: Timestamp,
     },
     /// An activation.
     Activation {
@@ -43,6 +46,7 @@ impl std::fmt::Display for Chosen {
             Chosen::Shipped => f.write_str("shipped"),
             Chosen::Configuration { origin } => f.write_str(origin),
             Chosen::Watched { file } => write!(f, "watched: {file}"),
+            Chosen::Last { since } => write!(f, "decided last, since {since}"),
             Chosen::Activation { client: None, since } => write!(f, "activated {since}"),
             Chosen::Activation { client: Some(client), since } => write!(f, "activated for {client} {since}"),
         }
@@ -174,11 +178,4 @@ fn by_name(
         ),
         None => format!("no policy is called {}\n  hint: {}", named.text, shelf.known(named.text)),
     })
-}
-
-/// Where the signature of a policy's file lies.
-pub(super) fn signature_of(file: &Path) -> std::path::PathBuf {
-    let mut name = file.as_os_str().to_owned();
-    name.push(".minisig");
-    name.into()
 }

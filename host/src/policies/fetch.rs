@@ -1,10 +1,9 @@
 //! Where policies are installed from: a file, an address, a registry of containers. What comes from elsewhere is bytes
 //! that nobody trusts yet.
 
-use super::choose::signature_of;
 use super::oci::{self, Login};
 use dean_policy::Artifact;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
 
@@ -12,10 +11,10 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 pub enum FetchError {
     /// A file cannot be read.
-    #[error("{file}: {source}")]
+    #[error("the policy {} cannot be read: {source}", .file.display())]
     File {
         /// The file.
-        file: String,
+        file: PathBuf,
         /// What the system said.
         #[source]
         source: std::io::Error,
@@ -56,13 +55,20 @@ pub async fn fetch(from: &str, login: &Login) -> Result<Fetched, FetchError> {
     if from.contains("://") {
         return of_address(from).await;
     }
-    let file = Path::new(from);
-    let artifact = Artifact::read(file).map_err(|source| FetchError::File { file: from.into(), source })?;
-    let beside = signature_of(file);
+    of_file(Path::new(from))
+}
+
+/// The policy of a file, with the signature beside it.
+pub(super) fn of_file(file: &Path) -> Result<Fetched, FetchError> {
+    let failed = |file: &Path, source| FetchError::File { file: file.to_path_buf(), source };
+    let artifact = Artifact::read(file).map_err(|source| failed(file, source))?;
+    let mut beside = file.as_os_str().to_owned();
+    beside.push(".minisig");
+    let beside = PathBuf::from(beside);
     let signature = match std::fs::read_to_string(&beside) {
         Ok(text) => Some(text),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(source) => return Err(FetchError::File { file: beside.display().to_string(), source }),
+        Err(source) => return Err(failed(&beside, source)),
     };
     Ok(Fetched { artifact, signature })
 }

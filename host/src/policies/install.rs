@@ -101,16 +101,15 @@ pub async fn install(
             return Err(InstallError::Serial { policy: named, serial: statement.serial, newest });
         }
     }
-    let known = installed.iter().find(|row| row.name == manifest.name && row.version == manifest.version);
-    let known = known.map(|row| row.digest.clone()).or_else(|| {
-        let shipped = shipped::find(&manifest.name).filter(|_| manifest.version == shipped::VERSION)?;
-        Some(shipped.artifact().digest().to_string())
-    });
+    let shipped = shipped::find(&manifest.name).filter(|_| manifest.version == shipped::VERSION);
+    let shipped = shipped.map(|shipped| shipped.artifact().digest().to_string());
+    let there = installed.iter().find(|row| row.name == manifest.name && row.version == manifest.version);
+    let known = there.map(|row| row.digest.clone()).or_else(|| shipped.clone());
     if let Some(known) = known.as_ref().filter(|known| **known != digest) {
         return Err(InstallError::Taken { policy: named, known: known.clone() });
     }
-    // What is there already stays as it is, with where it came from.
-    if known.is_some() {
+    // What is part of this program needs no row.
+    if shipped.is_some() {
         return Ok(Installed { was_there: true, policy, statement });
     }
     keep(store, &policy).await?;
@@ -124,7 +123,7 @@ pub async fn install(
         installed_at: now,
     };
     store.save_policy(&row).await?;
-    Ok(Installed { was_there: false, policy, statement })
+    Ok(Installed { was_there: known.is_some(), policy, statement })
 }
 
 /// Keeps a policy's bytes by their digest.

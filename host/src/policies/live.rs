@@ -4,38 +4,32 @@
 use super::prepare::StagePolicy;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// The policies of all stages, as they were prepared at one moment.
-#[derive(Debug)]
-pub struct Snapshot {
-    /// Grows with every swap.
-    pub number: u64,
-    /// The stages in their order.
-    pub stages: Vec<StagePolicy>,
-}
+/// The policies of all stages in their order, as they were prepared at one moment.
+pub type Snapshot = Arc<[StagePolicy]>;
 
 /// The pointer to the snapshot that runs begin with.
 #[derive(Debug)]
-pub struct Live(RwLock<Arc<Snapshot>>);
+pub struct Live(RwLock<Snapshot>);
 
 impl Live {
     /// A pointer to a first snapshot.
     #[must_use]
     pub fn new(stages: Vec<StagePolicy>) -> Self {
-        Live(RwLock::new(Arc::new(Snapshot { number: 1, stages })))
+        Live(RwLock::new(stages.into()))
     }
 
     /// The snapshot that is current now; whoever holds it keeps it.
     #[must_use]
-    pub fn snapshot(&self) -> Arc<Snapshot> {
+    pub fn snapshot(&self) -> Snapshot {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Moves the pointer to what was prepared, and tells in what it differs; nothing moves where it does not.
+    /// Moves the pointer to what was prepared, and tells which stages another policy decides for.
     pub fn swap(&self, stages: Vec<StagePolicy>) -> Vec<Swapped> {
         let mut current = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let swapped = differences(&current.stages, &stages);
-        // Settings and who chose a policy count too: the next run is to have what holds now.
-        *current = Arc::new(Snapshot { number: current.number + u64::from(!swapped.is_empty()), stages });
+        let swapped = differences(&current, &stages);
+        // Also where none does: settings may be others.
+        *current = stages.into();
         swapped
     }
 }

@@ -10,6 +10,7 @@ mod oci;
 mod prepare;
 mod settings;
 mod shelf;
+mod text;
 
 pub use activate::{Activation, Kept, Refusal, Returned, activate, rollback};
 pub use choose::Chosen;
@@ -20,3 +21,4 @@ pub use oci::{Login, push};
 pub use prepare::{Decider, Ready, StagePolicy, prepare};
 pub use settings::{UnknownName, check_plan};
 pub use shelf::{Shelf, find, trusted_keys};
+pub use text::check_text;

@@ -161,7 +161,7 @@ impl Preparing<'_> {
     fn last(&self, view: &StageView, shelf: &Shelf) -> Option<Ready> {
         let last = shelf.uses.iter().find(|last| last.stage == view.name)?;
         let offer = shelf.of_digest(&last.digest).ok()?;
-        let chosen = Chosen::Activation { client: None, since: last.used_at };
+        let chosen = Chosen::Last { since: last.used_at };
         self.of_offer(view, &offer, chosen).ok()
     }
 

@@ -1,7 +1,7 @@
 //! What policies there are to choose from at one moment: shipped, installed, activated, and those that decided last.
 
 use super::activate::Refusal;
-use super::choose::signature_of;
+use super::fetch::{Fetched, of_file};
 use crate::config::{ConfigError, Effective};
 use crate::store::{PolicyRow, PolicySwitchRow, PolicyUseRow, Store, StoreError};
 use dean_policy::sign::{self, TrustedKey};
@@ -123,6 +123,16 @@ impl Shelf {
         }
     }
 
+    /// The same of one that nobody chose yet, so that its bytes are in the store only.
+    pub(super) async fn fetch(mut self, store: &dyn Store, name: &str, version: &str) -> anyhow::Result<Offer> {
+        if let Some(row) = self.installed.iter().find(|row| row.name == name && row.version == version)
+            && let Some(kept) = store.artifact(&row.digest).await?
+        {
+            self = self.with(Vec::new(), &Artifact::new(format!("{name}@{version}"), kept.bytes));
+        }
+        Ok(self.of_version(name, version).map_err(Refusal)?)
+    }
+
     /// What there is, nearest first: for whoever named something else.
     pub(super) fn known(&self, name: &str) -> String {
         let shipped = shipped::SHIPPED.iter().map(|s| (s.name.to_string(), shipped::VERSION.to_string()));
@@ -139,17 +149,8 @@ impl Shelf {
 /// # Errors
 /// When there is none of that name and version.
 pub async fn find(store: &dyn Store, name: &str, version: &str) -> anyhow::Result<Artifact> {
-    let installed = store.policies().await?;
-    let row = installed.iter().find(|row| row.name == name && row.version == version);
-    let kept = match row {
-        Some(row) => store.artifact(&row.digest).await?,
-        None => None,
-    };
-    let mut shelf = Shelf { installed, ..Shelf::default() };
-    if let Some(kept) = kept {
-        shelf = shelf.with(Vec::new(), &Artifact::new(format!("{name}@{version}"), kept.bytes));
-    }
-    Ok(shelf.of_version(name, version).map_err(Refusal)?.artifact)
+    let shelf = Shelf { installed: store.policies().await?, ..Shelf::default() };
+    Ok(shelf.fetch(store, name, version).await?.artifact)
 }
 
 /// The keys whose signatures count under a configuration.
@@ -171,9 +172,8 @@ pub fn trusted_keys(effective: &Effective) -> Result<Vec<TrustedKey>, ConfigErro
 impl Offer {
     /// The policy of a file, with the signature beside it.
     pub(super) fn of_file(file: &Path) -> Result<Self, String> {
-        let artifact =
-            Artifact::read(file).map_err(|error| format!("the policy {} cannot be read: {error}", file.display()))?;
-        Ok(Offer { artifact, signature: std::fs::read_to_string(signature_of(file)).ok(), shipped: false })
+        let Fetched { artifact, signature } = of_file(file).map_err(|error| error.to_string())?;
+        Ok(Offer { artifact, signature, shipped: false })
     }
 
     /// Whether it may decide under a configuration that asks for signatures.

@@ -4,15 +4,16 @@
 //! in the data folder. Every implementation passes the conformance suite in `tests/store.rs`.
 
 mod policies;
+mod queue;
 mod rows;
 mod sqlite;
 pub mod tables;
 
 pub use policies::{PolicyRow, PolicySwitchRow, PolicyUseRow};
+pub use queue::{QueueRow, QueueState};
 pub use rows::{
     ActionRow, ActionState, ApprovalRow, ArtifactRow, CopyKind, GhostIntentRow, JournalRow, LifecycleRow, ModelRow,
-    OrderRow, PlanRow, PolicyFaultRow, PromotionRow, PromotionState, QueueRow, QueueState, RunRow, StageModeRow,
-    SwitchRow,
+    OrderRow, PlanRow, PolicyFaultRow, PromotionRow, PromotionState, RunRow, StageModeRow, SwitchRow,
 };
 pub use sqlite::SqliteStore;
 pub use tables::{Cell, Table};
@@ -268,7 +269,7 @@ pub trait Store: Send + Sync {
     /// A policy by its digest.
     async fn artifact(&self, digest: &str) -> Result<Option<ArtifactRow>, StoreError>;
 
-    /// Keeps an installed policy; one of the same name and version stays as it is.
+    /// Keeps an installed policy; one of the same name and version stays as it is, save that it may be signed anew.
     async fn save_policy(&self, policy: &PolicyRow) -> Result<(), StoreError>;
 
     /// Every installed policy, by name and in the order of their installation.

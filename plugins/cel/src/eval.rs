@@ -6,7 +6,7 @@
 #![allow(clippy::float_cmp)]
 
 use crate::tree::{Bool, Num, Operation, Question, Relation, Subject, Whole};
-use alloc::{vec, vec::Vec};
+use alloc::{boxed::Box, vec, vec::Vec};
 use core::cmp::Ordering;
 use dean_policy_sdk::bindings::types::{Check, Cohort, Comparison};
 
@@ -21,9 +21,6 @@ pub(crate) struct Sight<'a> {
     pub contexts: usize,
 }
 
-/// Checks of one rule, by row.
-pub(crate) type Checks = Vec<Vec<Check>>;
-
 impl Sight<'_> {
     pub(crate) fn num(&self, num: &Num) -> Vec<f64> {
         match num {
@@ -37,7 +34,7 @@ impl Sight<'_> {
             }
             Num::Cohort(whole, of) => self.whole(*whole, &self.num(of)),
             Num::If(condition, then, other) => {
-                let (condition, then, other) = (self.bool(condition, None), self.num(then), self.num(other));
+                let (condition, then, other) = (self.judge(condition).held, self.num(then), self.num(other));
                 chosen(&condition, &then, &other)
             }
         }
@@ -77,97 +74,133 @@ impl Sight<'_> {
         }
     }
 
-    /// Whether a condition holds; what was compared goes into `checks`, if those are wanted.
-    pub(crate) fn bool(&self, condition: &Bool, mut checks: Option<(&mut Checks, u32)>) -> Vec<f64> {
-        match condition {
-            Bool::Const(value) => vec![f64::from(u8::from(*value)); self.rows],
-            Bool::Compare { subject, left, relation, right } => {
+    /// Judges a condition for every ad.
+    pub(crate) fn judge(&self, condition: &Bool) -> Judged {
+        let evidence = match condition {
+            Bool::Const { subject, value } => {
+                return Judged::answered(*subject, vec![as_number(*value); self.rows], true);
+            }
+            Bool::Compare { subject, left, relation, right, known } => {
                 let (left, right) = (self.num(left), self.num(right));
-                let held: Vec<f64> = left.iter().zip(&right).map(|(a, b)| compare(*relation, *a, *b)).collect();
-                if let Some((checks, rule)) = &mut checks {
-                    for row in 0..self.rows {
-                        let comparison = shown(*relation, left[row], right[row]);
-                        self.check(checks, *rule, row, *subject, left[row], comparison, right[row], held[row]);
-                    }
-                }
-                held
+                let held = left.iter().zip(&right).map(|(a, b)| compare(*relation, *a, *b)).collect();
+                let evidence =
+                    Evidence::Compared { subject: *subject, left, relation: *relation, right, known: *known };
+                return Judged { held, evidence };
             }
             Bool::Known { subject, of, wanted } => {
-                let known: Vec<bool> = self.num(of).iter().map(|value| !value.is_nan()).collect();
-                self.asked(*subject, &known, *wanted, checks)
+                let values = self.num(of).iter().map(|value| as_number(!value.is_nan())).collect();
+                return Judged::answered(*subject, values, *wanted);
             }
             Bool::Asks { subject, column, question, wanted } => {
                 let texts = &self.cohort.texts;
                 // Each word is asked once, however many ads have it.
-                let words: Vec<bool> = texts.words.iter().map(|word| answers(question, word)).collect();
+                let words: Vec<f64> = texts.words.iter().map(|word| as_number(answers(question, word))).collect();
                 let codes = &texts.codes[column * self.rows..(column + 1) * self.rows];
-                let met: Vec<Option<bool>> = codes.iter().map(|code| words.get(*code as usize).copied()).collect();
-                let values: Vec<f64> = met.iter().map(|met| met.map_or(f64::NAN, as_number)).collect();
-                self.told(*subject, &values, *wanted, checks)
+                let values = codes.iter().map(|code| words.get(*code as usize).copied().unwrap_or(f64::NAN));
+                return Judged::answered(*subject, values.collect(), *wanted);
             }
-            Bool::All(parts) => {
-                let mut all = vec![1.0; self.rows];
-                for part in parts {
-                    let held = self.bool(part, checks.as_mut().map(|(checks, rule)| (&mut **checks, *rule)));
-                    all.iter_mut().zip(&held).for_each(|(all, held)| *all = and(*all, *held));
-                }
-                all
-            }
-            Bool::Any(parts) => {
-                let mut any = vec![0.0; self.rows];
-                for part in parts {
-                    let held = self.bool(part, checks.as_mut().map(|(checks, rule)| (&mut **checks, *rule)));
-                    any.iter_mut().zip(&held).for_each(|(any, held)| *any = 1.0 - and(1.0 - *any, 1.0 - *held));
-                }
-                any
-            }
+            Bool::All(parts) => Evidence::All(parts.iter().map(|part| self.judge(part)).collect()),
+            Bool::Any(parts) => Evidence::Any(parts.iter().map(|part| self.judge(part)).collect()),
             Bool::If(condition, then, other) => {
-                let mut part = |part| self.bool(part, checks.as_mut().map(|(checks, rule)| (&mut **checks, *rule)));
-                let (condition, then, other) = (part(condition), part(then), part(other));
-                chosen(&condition, &then, &other)
+                Evidence::If(Box::new([self.judge(condition), self.judge(then), self.judge(other)]))
             }
-        }
-    }
-
-    fn asked(&self, subject: Subject, met: &[bool], wanted: bool, checks: Option<(&mut Checks, u32)>) -> Vec<f64> {
-        let values: Vec<f64> = met.iter().map(|met| as_number(*met)).collect();
-        self.told(subject, &values, wanted, checks)
-    }
-
-    /// A question with yes (1) or no (0) for an answer.
-    fn told(&self, subject: Subject, values: &[f64], wanted: bool, checks: Option<(&mut Checks, u32)>) -> Vec<f64> {
-        let (comparison, threshold) = if wanted { (Comparison::AtLeast, 1.0) } else { (Comparison::AtMost, 0.0) };
-        let held: Vec<f64> = values.iter().map(|value| if wanted { *value } else { 1.0 - *value }).collect();
-        if let Some((checks, rule)) = checks {
-            for row in 0..self.rows {
-                self.check(checks, rule, row, subject, values[row], comparison, threshold, held[row]);
+        };
+        let held = match &evidence {
+            Evidence::All(parts) => (0..self.rows).map(|row| all(parts.iter().map(|part| part.held[row]))).collect(),
+            // "a or b" is "not (not a and not b)".
+            Evidence::Any(parts) => {
+                (0..self.rows).map(|row| 1.0 - all(parts.iter().map(|part| 1.0 - part.held[row]))).collect()
             }
-        }
-        held
+            Evidence::If(parts) => chosen(&parts[0].held, &parts[1].held, &parts[2].held),
+            Evidence::Compared { .. } | Evidence::Answered { .. } => Vec::new(),
+        };
+        Judged { held, evidence }
     }
 
-    #[allow(clippy::too_many_arguments)]
-    fn check(
-        &self,
-        checks: &mut Checks,
-        rule: u32,
-        row: usize,
-        subject: Subject,
-        value: f64,
-        comparison: Comparison,
-        threshold: f64,
-        held: f64,
-    ) {
-        // What is compared with something that is not known cannot be told as a comparison.
-        if !threshold.is_finite() {
-            return;
-        }
-        let fact = match subject {
+    /// The position of what a check is about, among all facts.
+    pub(crate) fn fact(&self, subject: Subject) -> u32 {
+        let position = match subject {
             Subject::Column(column) => column,
             Subject::Context(context) => self.columns + context,
             Subject::Derived(derived) => self.columns + self.contexts + derived,
-        } as u32;
-        checks[row].push(Check { row: row as u32, rule, fact, value, comparison, threshold, met: held == 1.0 });
+        };
+        position as u32
+    }
+
+    /// The checks of one ad that say why a condition holds of it, or what it lacks: where it holds all of them are met,
+    /// and where it does not, meeting them would be enough. Of several ways that which holds is told, or else that
+    /// which lacks least.
+    pub(crate) fn checks(&self, judged: &Judged, row: usize, rule: u32) -> Vec<Check> {
+        let mut checks = Vec::new();
+        let mut tell = |subject: Subject, value: f64, comparison: Comparison, threshold: f64, held: f64| {
+            let (row, fact, met) = (row as u32, self.fact(subject), held > 0.5);
+            checks.push(Check { row, rule, fact, value, comparison, threshold, met });
+        };
+        let held = judged.held[row];
+        match &judged.evidence {
+            // What is compared with something that is not known lacks that it is.
+            Evidence::Compared { right, known: Some(known), .. } if right[row].is_nan() => {
+                tell(*known, 0.0, Comparison::AtLeast, 1.0, held);
+            }
+            Evidence::Compared { subject, left, relation, right, .. } => {
+                let comparison = shown(*relation, left[row], right[row]);
+                tell(*subject, left[row], comparison, right[row], held);
+            }
+            Evidence::Answered { subject, values, wanted } => {
+                let (comparison, threshold) =
+                    if *wanted { (Comparison::AtLeast, 1.0) } else { (Comparison::AtMost, 0.0) };
+                tell(*subject, values[row], comparison, threshold, held);
+            }
+            Evidence::All(parts) => {
+                parts.iter().for_each(|part| checks.extend(self.checks(part, row, rule)));
+            }
+            Evidence::Any(parts) => {
+                let lacks = |checks: &Vec<Check>| checks.iter().filter(|check| !check.met).count();
+                let ways = parts.iter().map(|part| self.checks(part, row, rule));
+                checks.extend(ways.min_by_key(lacks).unwrap_or_default());
+            }
+            Evidence::If(parts) => match parts[0].held[row] {
+                condition if condition.is_nan() => checks.extend(self.checks(&parts[0], row, rule)),
+                condition if condition > 0.5 => {
+                    checks.extend(self.checks(&parts[0], row, rule));
+                    checks.extend(self.checks(&parts[1], row, rule));
+                }
+                _ => checks.extend(self.checks(&parts[2], row, rule)),
+            },
+        }
+        checks
+    }
+}
+
+/// A condition judged for every ad, with what it was judged by.
+pub(crate) struct Judged {
+    pub held: Vec<f64>,
+    evidence: Evidence,
+}
+
+enum Evidence {
+    Compared {
+        subject: Subject,
+        left: Vec<f64>,
+        relation: Relation,
+        right: Vec<f64>,
+        known: Option<Subject>,
+    },
+    /// A question with yes (1) or no (0) for an answer.
+    Answered {
+        subject: Subject,
+        values: Vec<f64>,
+        wanted: bool,
+    },
+    All(Vec<Judged>),
+    Any(Vec<Judged>),
+    If(Box<[Judged; 3]>),
+}
+
+impl Judged {
+    fn answered(subject: Subject, values: Vec<f64>, wanted: bool) -> Self {
+        let held = values.iter().map(|value| if wanted { *value } else { 1.0 - *value }).collect();
+        Judged { held, evidence: Evidence::Answered { subject, values, wanted } }
     }
 }
 
@@ -219,14 +252,12 @@ fn shown(relation: Relation, a: f64, b: f64) -> Comparison {
     }
 }
 
-fn and(a: f64, b: f64) -> f64 {
-    if a == 0.0 || b == 0.0 {
-        0.0
-    } else if a.is_nan() || b.is_nan() {
-        f64::NAN
-    } else {
-        1.0
-    }
+/// Whether all hold: one that does not settles it, whatever is not known of the others.
+fn all(parts: impl Iterator<Item = f64>) -> f64 {
+    parts.fold(1.0, |all, held| match (all, held) {
+        (all, held) if all == 0.0 || held == 0.0 => 0.0,
+        (all, held) => all * held,
+    })
 }
 
 fn chosen(condition: &[f64], then: &[f64], other: &[f64]) -> Vec<f64> {

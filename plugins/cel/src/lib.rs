@@ -24,11 +24,12 @@ pub use names::CONTEXT;
 
 use alloc::{format, string::String, string::ToString, vec, vec::Vec};
 use dean_policy_sdk::bindings::types::{
-    AdDecision, Answer, BudgetDecision, Cohort, Kind, Manifest, Param, Plan, Problem, Setting, Verb,
+    AdDecision, Answer, BudgetDecision, Check, Cohort, Comparison, Kind, Manifest, Param, Plan, Problem, Setting, Verb,
 };
 use dean_policy_sdk::table::UNKNOWN;
-use eval::{Checks, Sight};
-use rules::{Action, PAUSED_BY_DEAN, Rule, Rules, STATUS};
+use eval::Sight;
+use rules::{AMOUNT_KNOWN, Action, LEFT, MAY_ACT, PAUSED_BY_DEAN, Rule, Rules, STATUS};
+use tree::Subject;
 
 /// Who the policy is.
 #[must_use]
@@ -121,37 +122,38 @@ impl Deciding<'_> {
 
     fn rule(&mut self, position: u32, rule: &Rule, answer: &mut Answer) {
         let rows = self.sight.rows;
-        let held = self.sight.bool(&rule.when, None);
+        let judged = self.sight.judge(&rule.when);
         let (amount, confidence) = (self.sight.num(&rule.amount), self.sight.num(&rule.confidence));
-        let mut fires: Vec<usize> = (0..rows).filter(|&row| held[row] > 0.5 && self.may(rule, row)).collect();
-        // An amount that is not known is none to act with.
-        fires.retain(|&row| !amount[row].is_nan());
-        match rule.action {
-            Action::Budget => fires.retain(|&row| !self.budgets[self.group(row)]),
-            Action::Ad(_) => fires.retain(|&row| !self.decided[row]),
-        }
+        let taken: Vec<bool> = match rule.action {
+            Action::Budget => (0..rows).map(|row| self.budgets[self.group(row)]).collect(),
+            Action::Ad(_) => self.decided.clone(),
+        };
+        // What keeps the rule from an ad of which its condition holds. An amount that is not known is none to act with.
+        let obstacle = |row: usize| {
+            let obstacles = [(MAY_ACT, !self.may(rule, row)), (LEFT, taken[row]), (AMOUNT_KNOWN, amount[row].is_nan())];
+            obstacles.iter().find(|(_, stands)| *stands).map(|(fact, _)| *fact)
+        };
+        let obstacles: Vec<Option<usize>> = (0..rows).map(obstacle).collect();
+        let mut fires: Vec<usize> =
+            (0..rows).filter(|&row| judged.held[row] > 0.5 && obstacles[row].is_none()).collect();
         if let Some(first) = &rule.first {
             let order = self.sight.num(first);
             let known = |row: usize| if order[row].is_nan() { f64::NEG_INFINITY } else { order[row] };
             fires.sort_by(|&a, &b| known(b).total_cmp(&known(a)));
         }
-        let mut checks: Checks = vec![Vec::new(); rows];
-        if self.sight.cohort.trace || !fires.is_empty() {
-            self.sight.bool(&rule.when, Some((&mut checks, position)));
+        if rule.action == Action::Budget {
+            // One decision an owner.
+            let mut seen = self.budgets.clone();
+            fires.retain(|&row| !core::mem::replace(&mut seen[self.group(row)], true));
         }
-        let mut acts = 0;
+        let passed = fires.split_off(rule.most.min(fires.len()));
         for &row in &fires {
-            if acts == rule.most {
-                break;
-            }
             let amount = amount[row].clamp(rule.amount_min, rule.amount_max);
             let confidence = if confidence[row].is_nan() { 0.0 } else { confidence[row].clamp(0.0, 1.0) };
             match rule.action {
                 Action::Budget => {
                     let group = self.group(row);
-                    if core::mem::replace(&mut self.budgets[group], true) {
-                        continue;
-                    }
+                    self.budgets[group] = true;
                     let (group, rule) = (group as u32, position);
                     answer.budgets.push(BudgetDecision { group, amount, rule, confidence });
                 }
@@ -161,13 +163,20 @@ impl Deciding<'_> {
                     answer.ads.push(AdDecision { row: row as u32, verb, amount, rule: position, confidence });
                 }
             }
-            acts += 1;
-            if !self.sight.cohort.trace {
-                answer.checks.extend(checks[row].iter().filter(|check| check.met));
-            }
         }
-        if self.sight.cohort.trace {
-            answer.checks.extend(checks.into_iter().flatten());
+        let told: Vec<usize> = if self.sight.cohort.trace { (0..rows).collect() } else { fires };
+        for row in told {
+            answer.checks.extend(self.sight.checks(&judged, row, position));
+            let place = passed.iter().position(|&other| other == row).map(|place| (rule.most + place + 1) as f64);
+            let lacks = match (obstacles[row], place) {
+                (Some(derived), _) => (derived, 0.0, Comparison::AtLeast, 1.0),
+                (None, Some(place)) => (rule.place, place, Comparison::AtMost, rule.most as f64),
+                (None, None) => continue,
+            };
+            let (derived, value, comparison, threshold) = lacks;
+            let fact = self.sight.fact(Subject::Derived(derived));
+            let (row, rule, met) = (row as u32, position, false);
+            answer.checks.push(Check { row, rule, fact, value, comparison, threshold, met });
         }
     }
 

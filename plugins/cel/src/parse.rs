@@ -229,12 +229,16 @@ impl<'a> Parser<'a> {
         let plain = |num: &Num| matches!(num, Num::Column(_));
         let constant = |num: &Num| matches!(num, Num::Const(_) | Num::Context(_));
         let swap = (constant(&left) && !constant(&right)) || (!plain(&left) && plain(&right) && !constant(&right));
-        let (left, relation, right, (start, end)) = match swap {
-            true => (right, relation.mirrored(), left, spans[1]),
-            false => (left, relation, right, spans[0]),
+        let (left, relation, right, [(start, end), other]) = match swap {
+            true => (right, relation.mirrored(), left, [spans[1], spans[0]]),
+            false => (left, relation, right, spans),
         };
         let subject = self.subject(&left, start, end);
-        Ok(Bool::Compare { subject, left, relation, right })
+        let known = (!matches!(right, Num::Const(_))).then(|| {
+            let text = format!("known({})", self.text[other.0..other.1].trim());
+            Subject::Derived(self.names.derived(&text))
+        });
+        Ok(Bool::Compare { subject, left, relation, right, known })
     }
 
     fn subject(&mut self, num: &Num, start: usize, end: usize) -> Subject {
@@ -275,7 +279,7 @@ impl<'a> Parser<'a> {
         let mut any = Vec::new();
         for (piece, at) in items {
             let right = self.num(Part { piece, start: at, end: at })?;
-            any.push(Bool::Compare { subject, left: left.clone(), relation: Relation::Equal, right });
+            any.push(Bool::Compare { subject, left: left.clone(), relation: Relation::Equal, right, known: None });
         }
         Ok(Part { piece: Piece::Bool(Bool::Any(any)), start, end })
     }
@@ -361,7 +365,9 @@ impl<'a> Parser<'a> {
     fn named(&mut self, first: String, start: usize, mut end: usize) -> Parsed<Part> {
         let mut name = first;
         if matches!(name.as_str(), "true" | "false") {
-            return Ok(Part { piece: Piece::Bool(Bool::Const(name == "true")), start, end });
+            let subject = Subject::Derived(self.names.derived(&name));
+            let piece = Piece::Bool(Bool::Const { subject, value: name == "true" });
+            return Ok(Part { piece, start, end });
         }
         while self.takes(".") {
             let Placed { token, start: at, end: after } = self.next();

@@ -35,6 +35,8 @@ pub(crate) struct Rule {
     pub most: usize,
     /// Whom it acts on first where more would: the highest.
     pub first: Option<Num>,
+    /// What is told of an ad of which the condition holds, and that the rule passes by: its place behind `most` others.
+    pub place: usize,
 }
 
 /// Rules with the names that they use.
@@ -48,6 +50,13 @@ pub(crate) struct Rules {
 pub(crate) const STATUS: usize = 0;
 /// The column that says whether Dean paused an ad.
 pub(crate) const PAUSED_BY_DEAN: usize = 0;
+/// Derived facts that say why a rule passes an ad by of which its condition holds.
+pub(crate) const PASSED_BY: [&str; 3] =
+    ["active, or paused by Dean where it is to come back", "left by the rules before", "known amount"];
+/// Their positions among derived facts.
+pub(crate) const MAY_ACT: usize = 0;
+pub(crate) const LEFT: usize = 1;
+pub(crate) const AMOUNT_KNOWN: usize = 2;
 
 const KEYS: [&str; 11] =
     ["id", "title", "doc", "when", "then", "amount", "amount_min", "amount_max", "confidence", "most", "first"];
@@ -98,6 +107,9 @@ pub(crate) fn read(settings: &[Setting]) -> Result<Rules, Vec<Problem>> {
     let mut names = Names::default();
     names.text("status");
     names.column("paused_by_dean");
+    for fact in PASSED_BY {
+        names.derived(fact);
+    }
     let mut rules: Vec<Rule> = Vec::new();
     for (index, table) in &tables {
         let mut reader = Reader { index: *index, table, params: &params, names: &mut names, problems: Vec::new() };
@@ -189,12 +201,11 @@ impl Reader<'_> {
         let when = match &written {
             None => {
                 self.problem("when", "is missing".into(), "when = \"spend_7d > 100 && purchases_7d == 0\"");
-                Bool::Const(false)
+                None
             }
-            Some(text) => parse::condition(text, self.params, self.names).unwrap_or_else(|error| {
-                self.wrong("when", error);
-                Bool::Const(false)
-            }),
+            Some(text) => {
+                parse::condition(text, self.params, self.names).map_err(|error| self.wrong("when", error)).ok()
+            }
         };
         let then = self.text("then").unwrap_or_default();
         let action = VERBS.iter().find(|(verb, _)| *verb == then).map(|(_, action)| action.clone());
@@ -225,13 +236,15 @@ impl Reader<'_> {
         let confidence = self.number("confidence").unwrap_or(Num::Const(1.0));
         let most = self.limit("most", 1e9);
         let first = self.number("first");
+        let place = format!("place among those of {id}");
         let title = self.text("title").unwrap_or_else(|| id.replace('-', " "));
         let doc = self.text("doc").or(written).unwrap_or_default();
         Rule {
             id,
             title,
             doc,
-            when,
+            // A rule with a problem is never asked.
+            when: when.unwrap_or(Bool::All(Vec::new())),
             action,
             amount: amount.unwrap_or(Num::Const(0.0)),
             amount_min,
@@ -239,6 +252,7 @@ impl Reader<'_> {
             confidence,
             most: most as usize,
             first,
+            place: self.names.derived(&place),
         }
     }
 }

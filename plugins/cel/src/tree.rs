@@ -98,12 +98,18 @@ pub(crate) enum Question {
 /// Something that holds of an ad, does not, or is not known. There is no "not": it is worked into what it is about.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Bool {
-    Const(bool),
+    /// What is written as true or false.
+    Const {
+        subject: Subject,
+        value: bool,
+    },
+    /// `known` says whether the right side is, where that is not sure.
     Compare {
         subject: Subject,
         left: Num,
         relation: Relation,
         right: Num,
+        known: Option<Subject>,
     },
     /// Whether a number is known; always known itself.
     Known {
@@ -127,9 +133,9 @@ impl Bool {
     /// What holds where this does not; what is not known stays so.
     pub(crate) fn negated(self) -> Self {
         match self {
-            Bool::Const(value) => Bool::Const(!value),
-            Bool::Compare { subject, left, relation, right } => {
-                Bool::Compare { subject, left, relation: relation.opposite(), right }
+            Bool::Const { subject, value } => Bool::Const { subject, value: !value },
+            Bool::Compare { subject, left, relation, right, known } => {
+                Bool::Compare { subject, left, relation: relation.opposite(), right, known }
             }
             Bool::Known { subject, of, wanted } => Bool::Known { subject, of, wanted: !wanted },
             Bool::Asks { subject, column, question, wanted } => {

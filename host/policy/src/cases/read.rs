@@ -258,8 +258,8 @@ impl Scene {
         self.ads[0].group
     }
 
-    /// A name that the plan does not have, with its line where that is known.
-    pub(super) fn stranger(&self, plan: &Plan) -> Option<(usize, String)> {
+    /// A name that the plan does not have.
+    pub(super) fn stranger(&self, plan: &Plan) -> Option<String> {
         let nearest = |name: &str, known: &[String]| {
             let near = known.iter().min_by_key(|known| strsim::osa_distance(name, known));
             near.map(|near| format!("; the nearest that it reads is {near}")).unwrap_or_default()
@@ -267,16 +267,16 @@ impl Scene {
         for ad in &self.ads {
             if let Some(name) = ad.numbers.keys().find(|name| !plan.columns.contains(name)) {
                 let near = nearest(name, &plan.columns);
-                return Some((ad.line, format!("{name} is no column that the policy reads{near}")));
+                return Some(format!("{name} is no column that the policy reads{near}"));
             }
             if let Some(name) = ad.texts.keys().find(|name| !plan.text_columns.contains(name)) {
                 let near = nearest(name, &plan.text_columns);
-                return Some((ad.line, format!("{name} is no text column that the policy reads{near}")));
+                return Some(format!("{name} is no text column that the policy reads{near}"));
             }
         }
         let name = self.context.keys().find(|name| !plan.context.contains(name))?;
         let near = nearest(name, &plan.context);
-        Some((0, format!("{name} is no context that the policy reads{near}")))
+        Some(format!("{name} is no context that the policy reads{near}"))
     }
 
     /// The cohort in the shape of a plan.

@@ -2,7 +2,7 @@
 
 use super::read::{Case, When};
 use crate::runtime::{Policy, PrepareError};
-use crate::types::{ANY_STAGE, Answer, Check, Comparison, Plan};
+use crate::types::{Answer, Check, Comparison, Plan, stage_to_ask};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -169,7 +169,7 @@ impl<'a> Asked<'a> {
     fn stage(&self, case: &Case) -> Result<String, String> {
         match (&case.stage, self.policy.manifest().stages.as_slice()) {
             (Some(stage), _) => Ok(stage.clone()),
-            (None, [only]) => Ok(known_stage(only)),
+            (None, [only]) => Ok(stage_to_ask(only).into()),
             (None, several) => Err(format!("the case names no stage; the policy decides for {}", several.join(", "))),
         }
     }
@@ -218,7 +218,7 @@ impl<'a> Asked<'a> {
     }
 
     fn decide(&self, stage: &str, when: &When, plan: &Plan, trace: bool) -> Result<Answer, Failed> {
-        if let Some((_, message)) = when.scene.stranger(&self.names) {
+        if let Some(message) = when.scene.stranger(&self.names) {
             return Err(Failed::Case(message));
         }
         let settings = self.policy.settings(&when.scene.settings());
@@ -248,7 +248,7 @@ impl<'a> Asked<'a> {
 
     fn coverage(&mut self) -> Vec<RuleCoverage> {
         let mut rules = Vec::new();
-        for stage in self.policy.manifest().stages.iter().map(|stage| known_stage(stage)) {
+        for stage in self.policy.manifest().stages.iter().map(|stage| stage_to_ask(stage).to_string()) {
             let known = self.policy.prepare(&stage, &self.policy.settings(&[])).map(|plan| plan.rules);
             for rule in known.unwrap_or_default() {
                 self.fired.entry((stage.clone(), rule.id.clone())).or_default();
@@ -263,11 +263,6 @@ impl<'a> Asked<'a> {
         };
         rules.into_iter().chain(more).map(counted).collect()
     }
-}
-
-/// The stage that a policy is asked for where it says nothing else: one that decides for any is asked for the first.
-fn known_stage(stage: &str) -> String {
-    if stage == ANY_STAGE { "testing".into() } else { stage.into() }
 }
 
 /// A check that did not hold, in words.

@@ -4,7 +4,7 @@ use super::super::output::{self, Usage};
 use super::super::{Ended, Global};
 use crate::policies;
 use clap::Args;
-use dean_policy::{Artifact, Package, Policy, PrepareError, build, text};
+use dean_policy::{Artifact, Package, build};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -28,7 +28,7 @@ pub(super) fn build(global: &Global, args: &BuildArgs) -> anyhow::Result<Ended> 
     let artifact = Artifact::new(args.folder.display().to_string(), built.component);
     // A component that does not load is not written: nobody should find out later.
     let policy = super::registry(global)?.load(&artifact)?;
-    check_text(&args.folder, &policy)?;
+    policies::check_text(&args.folder, &policy)?;
     let name = policy.manifest().name.clone();
     let out = args.out.clone().unwrap_or_else(|| PathBuf::from(format!("{name}.wasm")));
     let write = |path: &Path, bytes: &[u8]| {
@@ -91,28 +91,6 @@ pub(super) fn pack(global: &Global, args: &PackArgs) -> anyhow::Result<Ended> {
         output::line(&format!("{} ({cases} inside, sha256 {})", out.display(), packed.digest()));
     }
     Ok(Ended::Done)
-}
-
-/// Whether rules as text make sense, and ask for what there is.
-pub(super) fn check_text(folder: &Path, policy: &Policy) -> anyhow::Result<()> {
-    if !folder.join(text::FILE).is_file() {
-        return Ok(());
-    }
-    let rules = text::read(folder)?;
-    let settings = policy.settings(&[]);
-    let problems = match policy.prepare("testing", &settings) {
-        Err(PrepareError::Settings(problems)) => problems,
-        Err(error) => return Err(error.into()),
-        Ok(plan) => match policies::check_plan(&policy.manifest().name, &plan, crate::scoring::shipped_columns()) {
-            Ok(()) => Vec::new(),
-            Err(unknown) => match unknown.in_text(&settings) {
-                Some(problem) => vec![problem],
-                None => return Err(unknown.into()),
-            },
-        },
-    };
-    let told: Vec<String> = problems.iter().map(|problem| rules.located(problem).to_string()).collect();
-    if told.is_empty() { Ok(()) } else { Err(Usage(told.join("\n")).into()) }
 }
 
 /// Cargo's output folder for policies.

@@ -5,7 +5,7 @@ use super::super::output;
 use super::super::{Ended, Global};
 use crate::policies::StagePolicy;
 use crate::store::{PolicyRow, PolicySwitchRow, Store};
-use dean_policy::{Policy, shipped};
+use dean_policy::{Artifact, Policy, shipped};
 use serde_json::{Value, json};
 
 /// A policy in the list.
@@ -29,7 +29,9 @@ pub(super) async fn list(global: &Global) -> anyhow::Result<Ended> {
     let (mut installed, mut switches) = (Vec::new(), Vec::new());
     if context.data_dir.join("dean.sqlite").exists() {
         let store = context.store()?;
-        installed = store.policies().await?;
+        for known in store.policies().await? {
+            installed.push((store.artifact(&known.digest).await?, known));
+        }
         switches = store.policy_switches().await?;
     }
     let mut rows = Vec::new();
@@ -37,8 +39,11 @@ pub(super) async fn list(global: &Global) -> anyhow::Result<Ended> {
         let policy = registry.load(&shipped.artifact())?;
         rows.push(row(&policy, "shipped", &prepared, &switches));
     }
-    for known in &installed {
-        rows.push(of_store(&context, &registry, known, &prepared, &switches).await?);
+    for (artifact, known) in installed {
+        let artifact = artifact.map(|row| Artifact::new(known.origin.clone(), row.bytes));
+        // A list is no place to fail in: what cannot be loaded says so where it is used.
+        let policy = artifact.and_then(|artifact| registry.load(&artifact).ok());
+        rows.push(of_store(known, policy.as_ref(), &prepared, &switches));
     }
     for ready in prepared.iter().filter_map(StagePolicy::ready) {
         if !rows.iter().any(|row| row.sha256 == ready.policy.digest().to_string()) {
@@ -110,26 +115,16 @@ fn activated(sha256: &str, switches: &[PolicySwitchRow]) -> Vec<Value> {
     of_it.map(|s| json!({"client": client(s), "stage": s.stage, "since": s.switched_at})).collect()
 }
 
-async fn of_store(
-    context: &Context,
-    registry: &dean_policy::Registry,
-    known: &PolicyRow,
-    prepared: &[StagePolicy],
-    switches: &[PolicySwitchRow],
-) -> anyhow::Result<Row> {
-    let bytes = context.store()?.artifact(&known.digest).await?.map(|artifact| artifact.bytes);
-    let artifact = bytes.map(|bytes| dean_policy::Artifact::new(known.origin.clone(), bytes));
-    // A list is no place to fail in: what cannot be loaded says so where it is used.
-    let policy = artifact.and_then(|artifact| registry.load(&artifact).ok());
-    Ok(Row {
-        name: known.name.clone(),
-        version: known.version.clone(),
-        sha256: known.digest.clone(),
-        from: "installed",
-        origin: known.origin.clone(),
+fn of_store(known: PolicyRow, policy: Option<&Policy>, prepared: &[StagePolicy], switches: &[PolicySwitchRow]) -> Row {
+    Row {
         stages: policy.map(|policy| policy.manifest().stages.clone()).unwrap_or_default(),
-        serial: known.serial,
         used_by: used_by(&known.digest, prepared),
         activated: activated(&known.digest, switches),
-    })
+        name: known.name,
+        version: known.version,
+        sha256: known.digest,
+        from: "installed",
+        origin: known.origin,
+        serial: known.serial,
+    }
 }

@@ -4,7 +4,7 @@ use super::super::output;
 use super::super::{Ended, Global};
 use crate::policies;
 use clap::Args;
-use dean_policy::types::{ANY_STAGE, Kind, Param};
+use dean_policy::types::{Kind, Param, stage_to_ask};
 use dean_policy::{Policy, PrepareError};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
@@ -30,9 +30,7 @@ pub(super) fn check(global: &Global, args: &CheckArgs) -> anyhow::Result<Ended> 
 fn stages(policy: &Policy) -> anyhow::Result<Map<String, Value>> {
     let mut stages = Map::new();
     for stage in &policy.manifest().stages {
-        // Whichever stage it is asked for, one that decides for any answers the same.
-        let asked = if stage == ANY_STAGE { "testing" } else { stage };
-        let plan = match policy.prepare(asked, &policy.settings(&[])) {
+        let plan = match policy.prepare(stage_to_ask(stage), &policy.settings(&[])) {
             Ok(plan) => plan,
             Err(PrepareError::Settings(problems)) => {
                 stages.insert(stage.clone(), json!({"columns": [], "rules": [], "wants": problems}));

@@ -2,6 +2,7 @@
 
 use super::super::output::{self, Usage};
 use super::super::{Ended, Global};
+use crate::policies;
 use clap::Args;
 use dean_policy::cases::{self, Case, Report};
 use dean_policy::{Artifact, Policy, build};
@@ -30,7 +31,7 @@ pub(super) fn test(global: &Global, args: &TestArgs) -> anyhow::Result<Ended> {
             let built = build::build(&args.policy, &super::build::target_dir(args.target_dir.as_deref()))?;
             let artifact = Artifact::new(args.policy.display().to_string(), built.component);
             let policy = super::registry(global)?.load(&artifact)?;
-            super::build::check_text(&args.policy, &policy)?;
+            policies::check_text(&args.policy, &policy)?;
             policy
         }
         false => super::load(global, &args.policy)?,

@@ -13,9 +13,10 @@ mod runs;
 mod tables;
 
 use super::policies::{PolicyRow, PolicySwitchRow, PolicyUseRow};
+use super::queue::QueueRow;
 use super::rows::{
     ActionRow, ApprovalRow, ArtifactRow, GhostIntentRow, JournalRow, LifecycleRow, ModelRow, OrderRow, PlanRow,
-    PolicyFaultRow, PromotionRow, QueueRow, RunRow, StageModeRow, SwitchRow,
+    PolicyFaultRow, PromotionRow, RunRow, StageModeRow, SwitchRow,
 };
 use super::tables::{Cell, Table};
 use super::{AccountLock, Store, StoreError};

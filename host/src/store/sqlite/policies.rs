@@ -6,7 +6,10 @@ use rusqlite::{Connection, Row, params};
 
 pub(super) fn save(connection: &Connection, policy: &PolicyRow) -> rusqlite::Result<()> {
     connection
-        .prepare_cached("INSERT INTO policies VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING")?
+        .prepare_cached(
+            "INSERT INTO policies VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (name, version)
+             DO UPDATE SET signature = ?5, serial = coalesce(?6, serial) WHERE digest = ?3 AND ?5 IS NOT NULL",
+        )?
         .execute(params![
             policy.name,
             policy.version,

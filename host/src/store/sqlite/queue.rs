@@ -1,7 +1,7 @@
 //! Statements about creatives that wait to be launched.
 
 use super::read::{moment, word};
-use crate::store::rows::{QueueRow, QueueState};
+use crate::store::queue::{QueueRow, QueueState};
 use rusqlite::{Connection, Row, params};
 
 pub(super) fn save(connection: &Connection, rows: &[QueueRow]) -> rusqlite::Result<()> {
