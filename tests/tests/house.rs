@@ -16,7 +16,7 @@ const ROOMS: [(&str, &[&str]); 18] = [
     ("meta", &["domain"]),
     ("store", &["domain"]),
     ("import", &["domain", "store"]),
-    ("journal", &["domain", "guard"]),
+    ("journal", &["domain", "features", "guard"]),
     ("ledger", &["domain", "meta", "store"]),
     ("mirror", &[]),
     ("scoring", &["features", "store"]),

@@ -3,7 +3,9 @@
 // A test that unwraps says what it expects by failing.
 #![allow(clippy::unwrap_used)]
 
-use dean::journal::{Entry, Outcome, Record, Scores};
+use dean::domain::{Before, Currency, Facts, Lifetime, Money};
+use dean::features::{self, Basis, ContextValues, DAYS, Fields, Frame, LagCurve, Marks, Moment, Row, Totals};
+use dean::journal::{Entry, Measured, MeasuredStage, Outcome, Record, Scores};
 use dean_policy::types::{Cohort, Plan, Rule, Setting, Value};
 use proptest::prelude::*;
 
@@ -74,12 +76,122 @@ fn bits_of_scores(scores: &Scores) -> (Vec<u64>, String) {
     (values, format!("{:?}", Scores { values: vec![], ..scores.clone() }))
 }
 
+const UNKNOWN: f64 = f64::NAN;
+
+/// Not known, or whole seconds as hours, as every span between two moments is.
+fn hours() -> impl Strategy<Value = f64> {
+    prop_oneof![Just(UNKNOWN), (0u32..10_000_000).prop_map(|seconds| f64::from(seconds) / 3600.0)]
+}
+
+fn of_day() -> impl Strategy<Value = Facts> {
+    (0i64..100_000, 0u32..5_000, 0u32..200, 0u32..5, any::<bool>()).prop_map(
+        |(spend, impressions, clicks, purchases, valued)| Facts {
+            spend: Money(spend),
+            impressions: f64::from(impressions),
+            clicks: f64::from(clicks),
+            purchases: f64::from(purchases),
+            revenue: (purchases == 0 || valued).then_some(Money(i64::from(purchases) * 4_999)),
+            add_to_cart: f64::from(purchases) * 2.5,
+            reach: f64::from(impressions / 2),
+            ..Facts::default()
+        },
+    )
+}
+
+prop_compose! {
+    fn row()(
+        age in hours(), in_stage in hours(), changed in hours(), paused in hours(), stage_days in 0..DAYS + 9,
+        budget in 0u32..50_000, name in 0..4, active in any::<bool>(),
+    ) -> Row {
+        Row {
+            age_hours: age,
+            hours_in_stage: in_stage,
+            stage_days,
+            status: if active { "ACTIVE" } else { "PAUSED" }.into(),
+            ad_name: format!("Ad {name}"),
+            budget: if budget == 0 { UNKNOWN } else { f64::from(budget) / 100.0 },
+            hours_since_change: changed,
+            hours_since_pause: paused,
+            paused_by_dean: f64::from(!paused.is_nan()),
+            ..Row::default()
+        }
+    }
+}
+
+prop_compose! {
+    fn frame()(
+        rows in prop::collection::vec((row(), prop::collection::vec(of_day(), 0..DAYS), of_day(), 0..DAYS), 0..6),
+    ) -> Frame {
+        let mut frame = Frame::new(rows.iter().map(|(row, ..)| row.clone()).collect(), &Currency::new("EUR"));
+        for (ad, (_, days, before, born)) in rows.iter().enumerate() {
+            days.iter().enumerate().for_each(|(ago, facts)| frame.set_day(ad, ago, facts));
+            frame.set_before_stage(ad, &Before { life: *before, day: days.first().copied().unwrap_or_default() });
+            frame.set_lifetime(ad, &Lifetime { ad_id: ad.to_string(), before: moment().today, facts: *before });
+            frame.born(ad, *born);
+        }
+        frame
+    }
+}
+
+fn moment() -> Moment {
+    Moment { at: "2026-03-02T13:00:07Z".parse().unwrap(), today: "2026-03-02".parse().unwrap() }
+}
+
+/// Every column of the catalogue, to the bit, and every text.
+fn columns(frame: &Frame) -> Vec<(String, Vec<u64>, Vec<Option<String>>)> {
+    let basis = Basis::fit(
+        &[Totals { spend: 90.0, settled_spend: 90.0, purchases: 2.0, ..Totals::default() }],
+        &LagCurve::default(),
+        0.5,
+    );
+    let marks = Marks { target_cpa: 36.0, breakeven_cpa: 45.0 };
+    let of = |entry: features::Entry| {
+        let values = entry.column.values(frame, &basis, marks).into_iter();
+        let bits = values.map(|value| if value.is_nan() { UNKNOWN } else { value }.to_bits()).collect();
+        let texts = frame.rows().iter().map(|row| entry.column.text(row).map(String::from)).collect();
+        (entry.name, bits, texts)
+    };
+    features::catalogue().into_iter().map(of).collect()
+}
+
+fn measured(frames: &[Frame], first: usize) -> Measured {
+    let fields = Fields::of(&frames.iter().collect::<Vec<_>>(), moment());
+    let stages = frames.iter().enumerate().map(|(i, frame)| MeasuredStage {
+        name: format!("stage{i}"),
+        ads: frame.ads() as u32,
+        context: ContextValues { live_ads: 3.0, ..ContextValues::unknown() },
+    });
+    Measured {
+        today: "2026-03-02".into(),
+        basis: Basis::fit(&[], &LagCurve::default(), 0.5),
+        stages: stages.collect(),
+        ads: (0..frames.iter().map(Frame::ads).sum()).map(|ad| format!("ad{}", ad + first)).collect(),
+        fields,
+    }
+}
+
 proptest! {
+    #[test]
+    fn whatever_was_measured_gives_every_column_again(frames in prop::collection::vec(frame(), 1..4), base in prop::collection::vec(frame(), 1..3), first in 0usize..3) {
+        let (kept, base) = (measured(&frames, 0), measured(&base, first));
+        for bytes in [kept.encode(None), kept.encode(Some(&base))].into_iter().zip([None, Some(base)]) {
+            let back = Measured::decode(&bytes.0, bytes.1).unwrap();
+            prop_assert_eq!(&back.ads, &kept.ads);
+            let mut from = 0;
+            for frame in &frames {
+                let ads = from..from + frame.ads();
+                from = ads.end;
+                let again = back.fields.frame(ads, back.ads.len(), moment(), &Currency::new("EUR"));
+                prop_assert_eq!(columns(&again), columns(frame));
+            }
+        }
+    }
+
     #[test]
     fn a_record_comes_back_alone_and_against_any_other(record in record(), base in record()) {
         let alone = Record::decode(&record.encode(None), None).unwrap();
         prop_assert_eq!(bits(&alone), bits(&record));
-        let against = Record::decode(&record.encode(Some(&base)), Some(&base)).unwrap();
+        let against = Record::decode(&record.encode(Some(&base)), Some(base)).unwrap();
         prop_assert_eq!(bits(&against), bits(&record));
     }
 
@@ -87,7 +199,7 @@ proptest! {
     fn what_models_read_comes_back_alone_and_against_any_other(scores in scores(), base in scores()) {
         let alone = Scores::decode(&scores.encode(None), None).unwrap();
         prop_assert_eq!(bits_of_scores(&alone), bits_of_scores(&scores));
-        let against = Scores::decode(&scores.encode(Some(&base)), Some(&base)).unwrap();
+        let against = Scores::decode(&scores.encode(Some(&base)), Some(base)).unwrap();
         prop_assert_eq!(bits_of_scores(&against), bits_of_scores(&scores));
     }
 

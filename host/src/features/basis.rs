@@ -4,6 +4,7 @@
 use super::lag::LagCurve;
 use super::posterior::{Beta, Gamma};
 use super::{DAYS, prior};
+use serde::{Deserialize, Serialize};
 
 /// What one ad did in the complete days from which priors are fitted, in major units.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -25,7 +26,7 @@ pub struct Totals {
 }
 
 /// What is known of the account.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Basis {
     purchases: Option<Gamma>,
     carts: Option<Gamma>,

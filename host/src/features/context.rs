@@ -1,6 +1,6 @@
 //! Numbers of the account and of a stage, by name.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A line of the catalogue of context.
 #[derive(Clone, Copy, Debug, Serialize)]
@@ -18,7 +18,7 @@ pub struct ContextEntry {
 }
 
 /// The values for one stage at one moment; NaN means not known.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ContextValues {
     /// Spend of the account today, major units.
     pub account_spend_today: f64,
@@ -180,6 +180,31 @@ pub const STAGE_CONTEXT: &[ContextEntry] = &[
 ];
 
 impl ContextValues {
+    /// Nothing is known.
+    #[must_use]
+    pub const fn unknown() -> Self {
+        let unknown = f64::NAN;
+        ContextValues {
+            account_spend_today: unknown,
+            stage_spend_today: unknown,
+            stage_cap: unknown,
+            live_ads: unknown,
+            freed_budget: unknown,
+            hour: unknown,
+            weekday: unknown,
+            hours_left_today: unknown,
+            target_cpa: unknown,
+            breakeven_cpa: unknown,
+            account_ctr: unknown,
+            account_cpm: unknown,
+            account_atc_rate: unknown,
+            account_aov: unknown,
+            account_roas: unknown,
+            purchase_prior_shape: unknown,
+            purchase_prior_rate: unknown,
+        }
+    }
+
     /// The value of a name, if there is such a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<f64> {

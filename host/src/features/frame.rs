@@ -36,7 +36,7 @@ pub enum Metric {
     WatchTime,
 }
 
-const METRICS: usize = 11;
+pub(super) const METRICS: usize = 11;
 
 /// What is known of one ad beside its days.
 #[derive(Clone, Debug)]
@@ -94,8 +94,6 @@ pub struct Row {
     pub inherited_purchases: f64,
     /// The spend that they took, major units.
     pub inherited_spend: f64,
-    /// What it had done in other stages before it entered this one.
-    pub before_stage: Before,
 }
 
 /// What is equal but for the rounding of a sum over some weeks of days.
@@ -137,7 +135,6 @@ impl Default for Row {
             reach_7d: f64::NAN,
             inherited_purchases: 0.0,
             inherited_spend: 0.0,
-            before_stage: Before::default(),
         }
     }
 }
@@ -156,13 +153,17 @@ impl Row {
 pub struct Frame {
     ads: usize,
     units: f64,
-    days: Vec<f64>,
-    reach: Vec<f64>,
-    exists: Vec<bool>,
-    before: Vec<[f64; METRICS]>,
-    before_known: Vec<bool>,
-    reach_lifetime: Vec<f64>,
-    rows: Vec<Row>,
+    pub(super) days: Vec<f64>,
+    pub(super) reach: Vec<f64>,
+    /// The oldest day on which each ad existed.
+    pub(super) born: Vec<usize>,
+    /// What the ads did before the days that are kept.
+    pub(super) before: Vec<[f64; METRICS]>,
+    pub(super) reach_lifetime: Vec<f64>,
+    /// What they had done when they entered their stage, and on that day.
+    pub(super) before_stage: Vec<[f64; METRICS]>,
+    pub(super) before_stage_day: Vec<[f64; METRICS]>,
+    pub(super) rows: Vec<Row>,
     scores: BTreeMap<String, Vec<f64>>,
 }
 
@@ -176,10 +177,11 @@ impl Frame {
             units: currency.minor_units() as f64,
             days: vec![0.0; METRICS * DAYS * ads],
             reach: vec![f64::NAN; DAYS * ads],
-            exists: vec![true; DAYS * ads],
+            born: vec![DAYS - 1; ads],
             before: vec![[0.0; METRICS]; ads],
-            before_known: vec![false; ads],
             reach_lifetime: vec![f64::NAN; ads],
+            before_stage: vec![[0.0; METRICS]; ads],
+            before_stage_day: vec![[0.0; METRICS]; ads],
             rows,
             scores: BTreeMap::new(),
         }
@@ -218,16 +220,19 @@ impl Frame {
 
     /// Says that an ad did not exist on the days before one: they are not known rather than empty.
     pub fn born(&mut self, ad: usize, day: usize) {
-        for earlier in day + 1..DAYS {
-            self.exists[earlier * self.ads + ad] = false;
-        }
+        self.born[ad] = day;
     }
 
     /// Sets what an ad did before the days that are kept.
     pub fn set_lifetime(&mut self, ad: usize, lifetime: &Lifetime) {
         self.before[ad] = self.values(&lifetime.facts);
-        self.before_known[ad] = true;
         self.reach_lifetime[ad] = if lifetime.facts.reach > 0.0 { lifetime.facts.reach } else { f64::NAN };
+    }
+
+    /// Sets what an ad had done in other stages before it entered this one.
+    pub fn set_before_stage(&mut self, ad: usize, before: &Before) {
+        self.before_stage[ad] = self.values(&before.life);
+        self.before_stage_day[ad] = self.values(&before.day);
     }
 
     fn values(&self, facts: &Facts) -> [f64; METRICS] {
@@ -252,8 +257,7 @@ impl Frame {
     pub fn day(&self, metric: Metric, day: usize) -> Vec<f64> {
         let at = (metric as usize * DAYS + day) * self.ads;
         let values = &self.days[at..at + self.ads];
-        let exists = &self.exists[day * self.ads..(day + 1) * self.ads];
-        values.iter().zip(exists).map(|(v, e)| if *e { *v } else { f64::NAN }).collect()
+        values.iter().zip(&self.born).map(|(v, born)| if day <= *born { *v } else { f64::NAN }).collect()
     }
 
     /// The sum of a metric over days `from..=to` for every ad; days before an ad existed add nothing.
@@ -283,8 +287,8 @@ impl Frame {
     #[must_use]
     pub fn in_stage(&self, metric: Metric) -> Vec<f64> {
         let mut sums = self.lifetime(metric);
-        for (sum, row) in sums.iter_mut().zip(&self.rows) {
-            let rest = *sum - self.values(&row.before_stage.life)[metric as usize];
+        for (sum, before) in sums.iter_mut().zip(&self.before_stage) {
+            let rest = *sum - before[metric as usize];
             // What rounding leaves of a sum is nothing. Not `max`, which would make nothing known into zero.
             *sum = if rest < *sum * ROUNDING { 0.0 } else { rest };
         }
@@ -295,10 +299,10 @@ impl Frame {
     #[must_use]
     pub fn day_in_stage(&self, metric: Metric, day: usize) -> Vec<f64> {
         let mut values = self.day(metric, day);
-        for (value, row) in values.iter_mut().zip(&self.rows) {
+        for (ad, (value, row)) in values.iter_mut().zip(&self.rows).enumerate() {
             match day.cmp(&row.stage_days) {
                 Ordering::Less => {}
-                Ordering::Equal => *value -= self.values(&row.before_stage.day)[metric as usize],
+                Ordering::Equal => *value -= self.before_stage_day[ad][metric as usize],
                 Ordering::Greater => *value = 0.0,
             }
         }

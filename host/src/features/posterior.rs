@@ -6,13 +6,14 @@
 //! binomial with a Beta prior, so their posterior is Beta(alpha + clicks, beta + the rest).
 
 use super::special::{incomplete_beta, incomplete_gamma};
+use serde::{Deserialize, Serialize};
 
 /// The prior's shape where the account cannot say yet: what purchases per spend of a recorded account
 /// of 1,143 ads fit best (Gamma of shape 1.4).
 pub const DEFAULT_SHAPE: f64 = 1.4;
 
 /// A Gamma distribution of events per major unit of spend.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Gamma {
     /// The shape: events, as it were.
     pub shape: f64,
@@ -59,7 +60,7 @@ impl Gamma {
 }
 
 /// A Beta distribution of a share.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Beta {
     /// Successes, as it were.
     pub alpha: f64,

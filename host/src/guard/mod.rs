@@ -5,8 +5,10 @@
 
 mod budgets;
 mod rules;
+mod standing;
 
 pub use rules::{judge, may_grow};
+pub use standing::{AdStanding, OwnerStanding, StageStanding};
 
 use crate::domain::{Currency, Money, Verb};
 use serde::{Deserialize, Serialize};

@@ -2,8 +2,11 @@
 //! every check in an explanation, with another policy in a backtest.
 
 mod codec;
+mod measured;
 
-use crate::guard::{Proposals, Situation, Verdicts};
+pub use measured::{Measured, MeasuredStage};
+
+use crate::guard::{Proposals, Situation, StageStanding, Verdicts};
 use dean_policy::types::{AdDecision, Answer, BudgetDecision, Cohort, Plan, Setting};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -14,6 +17,9 @@ pub const GUARD: &str = "@guard";
 
 /// The name under which what models read in a run is kept; no stage can be called so.
 pub const SCORES: &str = "@scores";
+
+/// The name under which what was measured in a run is kept; no stage can be called so.
+pub const MEASURED: &str = "@measured";
 
 /// A record runs of columns against that many others at most before one stands alone: what an
 /// explanation has to decode.
@@ -43,7 +49,7 @@ pub trait Entry: Sized {
     ///
     /// # Errors
     /// When the bytes are damaged or newer, or the base is not the one they were written against.
-    fn decode(bytes: &[u8], base: Option<&Self>) -> Result<Self, JournalError>;
+    fn decode(bytes: &[u8], base: Option<Self>) -> Result<Self, JournalError>;
 }
 
 /// What the models of a run read: enough to score the same ads again.
@@ -131,6 +137,8 @@ impl Outcome {
 pub struct GuardRecord {
     /// How things stood.
     pub situation: Situation,
+    /// How every ad and budget stood, by stage.
+    pub standings: Vec<StageStanding>,
     /// What was proposed.
     pub proposals: Proposals,
     /// What became of it.

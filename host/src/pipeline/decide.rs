@@ -1,21 +1,12 @@
-//! Decide: each stage's policy is asked; what it proposes goes before the guard.
+//! Decide: each stage's policy is asked.
 
 use super::account::AccountNumbers;
-use super::approve;
 use super::measure::{StageCohort, cohort};
 use super::observe::Observation;
-use super::situation::Case;
-use crate::domain::{Ad, Currency, Money, Verb, hours};
-use crate::guard::{AdProposal, BudgetProposal, Promotion, Proposals};
-use crate::journal::{Outcome, Record};
+use crate::features::{Fields, Frame, Moment};
+use crate::journal::{Measured, MeasuredStage, Outcome, Record};
 use crate::policies::StagePolicy;
-use crate::store::{CopyKind, PromotionRow, PromotionState};
 use dean_policy::types::{Answer, Cohort};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// An ad whose promotion failed is not promoted again for so long: a copy that Meta rejects is
-/// rejected again, and rejected ads count against the account.
-const FAILED_PROMOTION_DAYS: f64 = 14.0;
 
 /// A stage with what its policy answered.
 #[derive(Debug)]
@@ -99,102 +90,26 @@ pub(super) fn record(observation: &Observation, policy: &StagePolicy, decided: &
     })
 }
 
-/// What all policies proposed, in the order of stages and answers.
+/// What was measured of everything that was decided on.
 #[must_use]
-pub(super) fn proposals(case: Case<'_>, decided: &[Decided]) -> Proposals {
-    let Case { observation, policies, history, promotions, ghosts, approvals, joined, .. } = case;
-    let currency = &observation.account.currency;
-    let promotion_of = |ad: &str, verb: Verb| {
-        let of_ad = || promotions.iter().filter(|p| p.source_ad_id == ad);
-        let copies = matches!(verb, Verb::Promote | Verb::Duplicate);
-        // A copy that will stand beside its source keeps nobody from pausing the source.
-        if of_ad().any(|p| p.state.is_open() && (copies || p.kind == CopyKind::Promote)) {
-            return Promotion::UnderWay;
-        }
-        let recent = |p: &&PromotionRow| hours(p.step_at, observation.at) < FAILED_PROMOTION_DAYS * 24.0;
-        match of_ad().filter(recent).find(|p| p.state == PromotionState::Failed) {
-            Some(failed) if verb != Verb::Pause => Promotion::Failed(failed.reason.clone().unwrap_or_default()),
-            _ if of_ad().any(|p| p.state == PromotionState::Done && p.kind == CopyKind::Promote) => Promotion::Done,
-            _ => Promotion::None,
-        }
+pub(super) fn measured(
+    observation: &Observation,
+    policies: &[StagePolicy],
+    decided: &[Decided],
+    numbers: &AccountNumbers,
+) -> Measured {
+    let frames: Vec<&Frame> = decided.iter().map(|d| &d.stage.frame).collect();
+    let stage = |(policy, d): (&StagePolicy, &Decided)| MeasuredStage {
+        name: policy.view.name.clone(),
+        ads: d.stage.ads.len() as u32,
+        context: d.stage.context.clone(),
     };
-    let approved = |target: &str, kind: &str| {
-        let of_it = approvals.iter().find(|a| a.target_id == target && a.kind == kind);
-        of_it.and_then(|a| a.approved(observation.at)).unwrap_or(Money::ZERO)
-    };
-    let spending: BTreeSet<String> = observation
-        .ads
-        .iter()
-        .filter(|ad| ad.effective_status.may_spend())
-        .filter_map(|ad| ad.budget_owner().map(|owner| owner.id))
-        .collect();
-    let idle_budget = |ad: &Ad| {
-        let owner = ad.budget_owner().filter(|owner| !spending.contains(&owner.id));
-        owner.and_then(|owner| owner.daily).unwrap_or(Money::ZERO)
-    };
-    let mut out = Proposals::default();
-    let mut owner_stages: BTreeMap<&str, BTreeSet<usize>> = BTreeMap::new();
-    for (i, d) in decided.iter().enumerate() {
-        for owner in &d.stage.owners {
-            owner_stages.entry(owner.id.as_str()).or_default().insert(i);
-        }
+    let ads = decided.iter().flat_map(|d| &d.stage.ads).map(|&i| observation.ads[i].id.clone());
+    Measured {
+        today: observation.today.to_string(),
+        basis: numbers.basis.clone(),
+        stages: policies.iter().zip(decided).map(stage).collect(),
+        ads: ads.collect(),
+        fields: Fields::of(&frames, Moment { at: observation.at, today: observation.today }),
     }
-    for (policy, d) in policies.iter().zip(decided) {
-        let spend_7d = d.stage.frame.sum(crate::features::Metric::Spend, 1, 7);
-        let spend_today = d.stage.frame.sum(crate::features::Metric::Spend, 0, 0);
-        for decision in &d.answer.ads {
-            let row = decision.row as usize;
-            let ad = &observation.ads[d.stage.ads[row]];
-            out.ads.push(AdProposal {
-                ad_id: ad.id.clone(),
-                stage: policy.view.name.clone(),
-                verb: decision.verb,
-                amount: amount(currency, decision.verb, decision.amount).unwrap_or(Money::ZERO),
-                confidence: decision.confidence,
-                live: ad.effective_status.is_active(),
-                daily_spend: (spend_7d[row] / 7.0).max(spend_today[row]),
-                hours_since_change: history.hours_since_change(&ad.id, observation.at),
-                promotion: promotion_of(&ad.id, decision.verb),
-                copyable: ad.creative.is_some(),
-                in_shared_campaign: ad.in_shared_campaign(),
-                lifetime_budget: ad.has_lifetime_adset(),
-                resumed: history.of(&ad.id).is_some_and(|c| c.resumes > 0),
-                idle_budget: idle_budget(ad),
-                hours_since_refresh: history.last_refresh(&ad.id).map_or(f64::NAN, |at| hours(at, observation.at)),
-                approved: approved(&ad.id, decision.verb.as_str()),
-                intended: ghosts.intended(&ad.id, decision.verb.as_str()),
-            });
-        }
-        for decision in &d.answer.budgets {
-            let owner = &d.stage.owners[decision.group as usize];
-            let learning = d.stage.ads.iter().zip(&d.stage.group_of).any(|(i, group)| {
-                *group == decision.group && observation.ads[*i].adset.as_ref().and_then(|a| a.learning) == Some(true)
-            });
-            out.budgets.push(BudgetProposal {
-                owner_id: owner.id.clone(),
-                stage: policy.view.name.clone(),
-                from: owner.daily,
-                to: currency.from_major(decision.amount).unwrap_or(Money::ZERO),
-                day_start: observation.morning_budgets.get(&owner.id).copied(),
-                hours_since_change: history.hours_since_change(&owner.id, observation.at),
-                changes_1h: history.changes_within(&owner.id, 1.0, observation.at) as u32,
-                learning,
-                joined: joined.get(&owner.id).copied().unwrap_or(Money::ZERO),
-                kill: d
-                    .answer
-                    .ads
-                    .iter()
-                    .any(|ad| ad.verb == Verb::Pause && d.stage.group_of[ad.row as usize] == decision.group),
-                shared: owner_stages.get(owner.id.as_str()).is_some_and(|stages| stages.len() > 1),
-                approved: approved(&owner.id, approve::BUDGET),
-            });
-        }
-    }
-    out
-}
-
-/// The amount of a verb that has one.
-#[must_use]
-pub(super) fn amount(currency: &Currency, verb: Verb, major: f64) -> Option<Money> {
-    matches!(verb, Verb::Promote | Verb::Duplicate).then(|| currency.from_major(major)).flatten()
 }

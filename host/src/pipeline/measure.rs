@@ -227,10 +227,6 @@ pub(super) fn measure(
             reach_7d: observation.reach_7d.get(&ad.id).copied().unwrap_or(f64::NAN),
             inherited_purchases: 0.0,
             inherited_spend: 0.0,
-            before_stage: life
-                .and_then(|row| row.before.as_deref())
-                .and_then(|json| serde_json::from_str(json).ok())
-                .unwrap_or_default(),
         };
         if let Some(source) = background.source_of(life) {
             row.inherit(source.purchases, currency.to_major(source.spend));
@@ -242,6 +238,10 @@ pub(super) fn measure(
     let positions: HashMap<&str, usize> =
         members.iter().enumerate().map(|(row, &i)| (observation.ads[i].id.as_str(), row)).collect();
     for (row, &i) in members.iter().enumerate() {
+        let before = entered.get(observation.ads[i].id.as_str()).and_then(|life| life.before.as_deref());
+        if let Some(before) = before.and_then(|json| serde_json::from_str::<Before>(json).ok()) {
+            frame.set_before_stage(row, &before);
+        }
         if let Some(created) = observation.ads[i].created {
             let born = created.to_zoned(observation.account.zone.clone()).date();
             let ago = observation.days_ago(born);

@@ -20,6 +20,7 @@ mod patterns;
 mod plan;
 mod predictions;
 mod promote;
+mod propose;
 mod quality;
 mod remember;
 mod replay;
@@ -210,10 +211,11 @@ impl Runner<'_> {
             approvals: &approvals,
             joined: &background.joined,
         };
-        let (situation, proposals) = (situation::situation(case), decide::proposals(case, &decided));
+        let situation = situation::situation(case);
+        let (standings, proposals) = propose::of_run(case, &decided);
         let verdicts = guard::judge(&situation, &proposals);
-        let record = GuardRecord { situation, proposals, verdicts: verdicts.clone() };
-        self.journal(&run_id, &observation, &decided, &reading, &record).await?;
+        let record = GuardRecord { situation, standings, proposals, verdicts: verdicts.clone() };
+        self.journal(&run_id, &observation, &decided, &numbers, &reading, &record).await?;
         timings.lap("guard");
 
         self.phase("act");

@@ -1,10 +1,11 @@
 //! What a run keeps of what it decided on: one record a stage and one of what models read, each written against
 //! the newest one that there is, before anything is done.
 
+use super::account::AccountNumbers;
 use super::decide::{self, Decided};
 use super::observe::Observation;
 use super::{Runner, replay, score};
-use crate::journal::{self, Entry, GuardRecord, Record, Scores};
+use crate::journal::{self, Entry, GuardRecord, Measured, Record, Scores};
 use crate::policies;
 use crate::scoring::Reading;
 use crate::store::{JournalRow, PolicyUseRow};
@@ -16,6 +17,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub struct Recent {
     records: Newest<Record>,
     scores: Newest<Scores>,
+    measured: Newest<Measured>,
     /// Digests of models that the store has.
     models: Mutex<BTreeSet<String>>,
 }
@@ -63,6 +65,7 @@ impl Runner<'_> {
         run_id: &str,
         observation: &Observation,
         decided: &[Decided],
+        numbers: &AccountNumbers,
         reading: &Reading,
         guard: &GuardRecord,
     ) -> anyhow::Result<()> {
@@ -79,6 +82,9 @@ impl Runner<'_> {
             rows.push(row);
             records.push(link);
         }
+        let measured = decide::measured(observation, self.policies, decided, numbers);
+        let (row, measured) = self.written(&self.recent.measured, run_id, account, journal::MEASURED, measured).await?;
+        rows.push(row);
         let mut scores = None;
         if let Some(record) = score::record(self.models, reading) {
             self.keep_models(&record).await?;
@@ -95,6 +101,7 @@ impl Runner<'_> {
         self.store.save_journal(&rows).await?;
         // Only what is kept may be written against.
         records.into_iter().for_each(|link| self.recent.records.put(link));
+        self.recent.measured.put(measured);
         scores.into_iter().for_each(|link| self.recent.scores.put(link));
         Ok(())
     }

@@ -111,7 +111,7 @@ pub(super) async fn load<E: Entry>(store: &dyn Store, run: &str, stage: &str) ->
     let length = chain.len();
     let mut entry: Option<E> = None;
     for row in chain.into_iter().rev() {
-        entry = Some(E::decode(&row.bytes, entry.as_ref())?);
+        entry = Some(E::decode(&row.bytes, entry)?);
     }
     let entry = entry.context("a chain has at least one entry")?;
     Ok((entry, length))
@@ -141,7 +141,7 @@ pub async fn replay(
             guard_equal = postcard::to_stdvec(&again).ok() == postcard::to_stdvec(&record.verdicts).ok();
             continue;
         }
-        if stage == journal::SCORES {
+        if stage == journal::SCORES || stage == journal::MEASURED {
             continue;
         }
         let (record, _) = load::<Record>(store, &run.run_id, &stage).await?;
