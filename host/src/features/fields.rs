@@ -77,7 +77,21 @@ const SINCE: [Number; 8] = [
     ("refreshed", |row| &mut row.hours_since_refresh),
 ];
 
-const TEXTS: [(&str, fn(&mut Row) -> &mut String); 4] = [
+type Matrix = Vec<[f64; METRICS]>;
+
+/// What is kept by metric and ad, but not by day: its name, and how it is read and written.
+type Kept = (&'static str, fn(&Frame) -> &Matrix, fn(&mut Frame) -> &mut Matrix);
+
+const MATRICES: [Kept; 3] = [
+    ("before", |frame| &frame.before, |frame| &mut frame.before),
+    ("before_stage", |frame| &frame.before_stage, |frame| &mut frame.before_stage),
+    ("day_before_stage", |frame| &frame.before_stage_day, |frame| &mut frame.before_stage_day),
+];
+
+/// A text of a row, by name.
+type Text = (&'static str, fn(&mut Row) -> &mut String);
+
+const TEXTS: [Text; 4] = [
     ("status", |row| &mut row.status),
     ("ad_name", |row| &mut row.ad_name),
     ("adset_name", |row| &mut row.adset_name),
@@ -123,7 +137,7 @@ impl Fields {
                     fields.values.extend(&frame.days[at..at + frame.ads()]);
                 }
             }
-            for (when, of) in matrices() {
+            for (when, of, _) in MATRICES {
                 fields.names.push(format!("{name}@{when}"));
                 fields.values.extend(frames.iter().flat_map(|frame| of(frame).iter().map(|ad| ad[metric])));
             }
@@ -194,7 +208,7 @@ impl Fields {
             }
         }
         for (metric, name) in METRIC_NAMES.iter().enumerate() {
-            for ((when, _), to) in matrices().into_iter().zip(matrices_mut()) {
+            for (when, _, to) in MATRICES {
                 let values = column(&format!("{name}@{when}")).unwrap_or_default();
                 to(&mut frame).iter_mut().zip(values).for_each(|(ad, value)| ad[metric] = *value);
             }
@@ -224,19 +238,4 @@ impl Fields {
         }
         frame
     }
-}
-
-type Matrix = Vec<[f64; METRICS]>;
-
-/// What is kept by metric and ad, but not by day.
-fn matrices() -> [(&'static str, fn(&Frame) -> &Matrix); 3] {
-    [
-        ("before", |frame| &frame.before),
-        ("before_stage", |frame| &frame.before_stage),
-        ("day_before_stage", |frame| &frame.before_stage_day),
-    ]
-}
-
-fn matrices_mut() -> [fn(&mut Frame) -> &mut Matrix; 3] {
-    [|frame| &mut frame.before, |frame| &mut frame.before_stage, |frame| &mut frame.before_stage_day]
 }

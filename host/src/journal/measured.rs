@@ -51,7 +51,7 @@ impl Measured {
 impl Entry for Measured {
     fn encode(&self, base: Option<&Self>) -> Vec<u8> {
         let unless = |list: fn(&Self) -> &Vec<String>| {
-            (!base.is_some_and(|base| list(base) == list(self))).then(|| list(self).clone())
+            base.is_none_or(|base| list(base) != list(self)).then(|| list(self).clone())
         };
         let head = Head {
             today: self.today.clone(),
