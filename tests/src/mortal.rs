@@ -5,7 +5,7 @@ use async_trait::async_trait;
 use dean::domain::{ApiLimit, DayFacts, DayLook, Lifetime, Money, Unusable, Vitals};
 use dean::meta::{Call, Method, Reply, Transport, TransportError};
 use dean::store::{
-    AccountLock, ActionRow, ApprovalRow, ArtifactRow, Cell, GhostIntentRow, JournalRow, LifecycleRow, ModelRow,
+    AccountLock, ActionRow, ApprovalRow, ArtifactRow, Cell, GhostIntentRow, JournalRow, JournalledRun, LifecycleRow, ModelRow,
     OrderRow, PlanRow, PolicyFaultRow, PolicyRow, PolicySwitchRow, PolicyUseRow, PromotionRow, QueueRow, RunRow,
     SqliteStore, StageModeRow, Store, StoreError, SwitchRow, Table,
 };
@@ -154,6 +154,8 @@ store! {
         fn models() -> Vec<ModelRow>;
         fn model_switches() -> Vec<SwitchRow>;
         fn journal(run: &str, stage: &str) -> Option<JournalRow>;
+        fn journalled_runs(account: &str, since: Timestamp, until: Timestamp) -> Vec<JournalledRun>;
+        fn journal_of(run: &str) -> Vec<JournalRow>;
         fn journal_stages(run: &str) -> Vec<String>;
     }
     writes {

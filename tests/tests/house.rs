@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may know. What stands in the last line composes.
-const ROOMS: [(&str, &[&str]); 18] = [
+const ROOMS: [(&str, &[&str]); 19] = [
     ("domain", &[]),
     ("config", &["domain"]),
     ("features", &["domain"]),
@@ -28,12 +28,13 @@ const ROOMS: [(&str, &[&str]); 18] = [
             "store",
         ],
     ),
+    ("compare", &["domain", "features", "guard", "journal", "pipeline", "policies", "store"]),
     ("demo", &["config", "domain", "guard", "ledger", "meta", "pipeline", "policies", "scoring", "store"]),
     ("learn", &["config", "demo", "domain", "features", "pipeline", "policies", "scoring", "store"]),
     (
         "cli",
         &[
-            "config", "demo", "domain", "features", "health", "import", "learn", "meta", "mirror", "pipeline",
+            "compare", "config", "demo", "domain", "features", "health", "import", "learn", "meta", "mirror", "pipeline",
             "policies", "scoring", "store",
         ],
     ),

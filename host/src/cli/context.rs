@@ -155,6 +155,15 @@ impl Context {
         Ok(Frame { currency: account.currency, zone: account.zone })
     }
 
+    /// The account whose runs are looked at: the configured one, or the only one that the store knows.
+    pub(super) async fn account_with_runs(&self, store: &dyn Store) -> anyhow::Result<String> {
+        match (self.stored_account(), store.accounts().await?.as_slice()) {
+            (Ok(account), _) => Ok(account),
+            (Err(_), [only]) => Ok(only.clone()),
+            (Err(error), _) => Err(error),
+        }
+    }
+
     /// The account of stored runs: the configured one with `act_`.
     pub(super) fn stored_account(&self) -> anyhow::Result<String> {
         let id = self.effective.account_id()?;

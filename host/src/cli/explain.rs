@@ -5,7 +5,6 @@ use super::output::{self, Usage};
 use super::{Ended, Global};
 use crate::domain::Currency;
 use crate::pipeline::{self, Explanation, beside, number, plain_name};
-use crate::store::Store;
 use clap::Args;
 use dean_policy::types::Comparison;
 
@@ -24,14 +23,7 @@ pub(super) struct ExplainArgs {
 pub(super) async fn explain(global: &Global, args: ExplainArgs) -> anyhow::Result<Ended> {
     let context = Context::load(global)?;
     let store = context.store()?;
-    let account = match context.stored_account() {
-        Ok(account) => account,
-        // A run that is named, or the only account that the store knows, needs no configuration.
-        Err(error) => match store.accounts().await?.as_slice() {
-            [only] => only.clone(),
-            _ => return Err(error),
-        },
-    };
+    let account = context.account_with_runs(&store).await?;
     let registry = context.registry()?;
     let mut explanation = pipeline::explain(&store, &registry, &account, &args.ad, args.run.as_deref()).await?;
     if let Some(rule) = &args.rule {

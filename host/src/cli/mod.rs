@@ -6,6 +6,7 @@
 mod apply;
 mod approve;
 mod background;
+mod backtest;
 mod config;
 mod context;
 mod demo;
@@ -86,6 +87,8 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Make the decisions of a run again and compare them byte for byte
     Replay(replay::ReplayArgs),
+    /// Try another policy or other settings over the runs of the past
+    Backtest(backtest::BacktestArgs),
     /// Creatives that wait to be launched: add, list, drop
     #[command(subcommand)]
     Queue(queue::QueueCommand),
@@ -145,6 +148,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
             Command::Record(args) => record::record(&global, args).await,
             Command::Explain(args) => explain::explain(&global, args).await,
             Command::Replay(args) => replay::replay(&global, args).await,
+            Command::Backtest(args) => backtest::backtest(&global, args).await,
             Command::Queue(command) => queue::queue(&global, command).await,
             Command::Policy(command) => policy::policy(&global, command).await,
             Command::Config(command) => config::config(&global, command).await,

@@ -78,6 +78,12 @@ impl Basis {
         self.purchases.or_else(|| Gamma::of_mean(1.0 / target))
     }
 
+    /// Whether the account itself says how purchases follow spend.
+    #[must_use]
+    pub fn has_purchase_prior(&self) -> bool {
+        self.purchases.is_some()
+    }
+
     /// The prior on add-to-carts per spend, with the cost of an add-to-cart at which purchases cost
     /// `target`: the account's purchases for each add-to-cart make the one of the other.
     #[must_use]

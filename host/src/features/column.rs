@@ -200,6 +200,20 @@ impl Column {
         }
     }
 
+    /// Whether its values change with the cost per purchase that is aimed at.
+    #[must_use]
+    pub fn rests_on_target(self, basis: &Basis) -> bool {
+        match self {
+            Column::PerformanceScore => true,
+            Column::Posterior(Posterior::CostAboveTarget(_) | Posterior::CostAboveTargetByCarts) => true,
+            // The target stands in for a prior that the account cannot say yet.
+            Column::Posterior(
+                Posterior::PurchaseShape(_) | Posterior::PurchaseRate(_) | Posterior::CostAboveBreakeven(_),
+            ) => !basis.has_purchase_prior(),
+            _ => false,
+        }
+    }
+
     /// Whether it is a text column.
     #[must_use]
     pub fn is_text(self) -> bool {

@@ -184,6 +184,14 @@ impl Fields {
         self.values.extend(values.map(|value| if value.is_nan() { f64::NAN } else { value }));
     }
 
+    /// A text of one ad, by its name; `all` is how many ads there are.
+    #[must_use]
+    pub fn text(&self, name: &str, ad: usize, all: usize) -> Option<&str> {
+        let place = self.names.iter().position(|known| known == name)?;
+        let code = self.values.get(place * all + ad)?;
+        self.words.get(*code as usize).map(String::as_str)
+    }
+
     /// The frame of some of the ads; `all` is how many there are. What is not among the names is not known.
     #[must_use]
     pub fn frame(&self, ads: Range<usize>, all: usize, moment: Moment, currency: &Currency) -> Frame {

@@ -319,21 +319,7 @@ pub(super) fn cohort(
         let canonical = |value: f64| if value.is_nan() { f64::NAN } else { value };
         values.extend(column.unwrap_or_else(|| vec![f64::NAN; frame.ads()]).into_iter().map(canonical));
     }
-    let mut words: Vec<String> = Vec::new();
-    let mut known: HashMap<&str, u32> = HashMap::new();
-    let mut codes = Vec::with_capacity(frame.ads() * ready.plan.text_columns.len());
-    for name in &ready.plan.text_columns {
-        let column = features::find(name);
-        for row in frame.rows() {
-            codes.push(match column.and_then(|column| column.text(row)) {
-                None => UNKNOWN_TEXT,
-                Some(text) => *known.entry(text).or_insert_with(|| {
-                    words.push(text.to_string());
-                    words.len() as u32 - 1
-                }),
-            });
-        }
-    }
+    let (words, codes) = texts(frame, &ready.plan.text_columns);
     Cohort {
         now: observation.at.as_second() as f64,
         seed,
@@ -347,6 +333,27 @@ pub(super) fn cohort(
         context: ready.plan.context.iter().map(|n| stage.context.get(n).unwrap_or(f64::NAN)).collect(),
         group_of: stage.group_of.clone(),
     }
+}
+
+/// The texts of a frame's ads, column after column: words, and which of them each ad has.
+#[must_use]
+pub(crate) fn texts(frame: &Frame, columns: &[String]) -> (Vec<String>, Vec<u32>) {
+    let mut words: Vec<String> = Vec::new();
+    let mut known: HashMap<&str, u32> = HashMap::new();
+    let mut codes = Vec::with_capacity(frame.ads() * columns.len());
+    for name in columns {
+        let column = features::find(name);
+        for row in frame.rows() {
+            codes.push(match column.and_then(|column| column.text(row)) {
+                None => UNKNOWN_TEXT,
+                Some(text) => *known.entry(text).or_insert_with(|| {
+                    words.push(text.to_string());
+                    words.len() as u32 - 1
+                }),
+            });
+        }
+    }
+    (words, codes)
 }
 
 /// The ads of each stage, those that are skipped among them.

@@ -46,6 +46,9 @@ pub use replay::{Replay, ScoreReplay, ScoresReplay, StageReplay, last_decided, r
 pub use report::{
     Action, Budget, Decision, Evidence, Final, ModelReport, Owner, Promotion, RuleCheck, RunReport, Skip, StageReport,
 };
+pub(crate) use measure::texts;
+pub(crate) use propose::{Subjects, of_answer as propose};
+pub(crate) use replay::load;
 pub use words::{beside, number, plain_name};
 
 use crate::config::Effective;

@@ -18,7 +18,7 @@ const FAILED_PROMOTION_DAYS: f64 = 14.0;
 
 /// The ads and budgets of one stage by name, with how they stand.
 #[derive(Clone, Copy)]
-pub(super) struct Subjects<'a> {
+pub(crate) struct Subjects<'a> {
     /// By row.
     pub ads: &'a [String],
     /// By group.
@@ -30,7 +30,7 @@ pub(super) struct Subjects<'a> {
 }
 
 /// What an answer proposes.
-pub(super) fn of_answer(subjects: Subjects<'_>, answer: &Answer, currency: &Currency, out: &mut Proposals) {
+pub(crate) fn of_answer(subjects: Subjects<'_>, answer: &Answer, currency: &Currency, out: &mut Proposals) {
     let Subjects { ads, owners, group_of, standing } = subjects;
     for decision in &answer.ads {
         let row = decision.row as usize;

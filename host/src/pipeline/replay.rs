@@ -96,7 +96,7 @@ pub(super) async fn find(store: &dyn Store, account: Option<&str>, run: &str) ->
 }
 
 /// Decodes an entry with the chain that it is written against, and says how long that is.
-pub(super) async fn load<E: Entry>(store: &dyn Store, run: &str, stage: &str) -> anyhow::Result<(E, usize)> {
+pub(crate) async fn load<E: Entry>(store: &dyn Store, run: &str, stage: &str) -> anyhow::Result<(E, usize)> {
     let mut chain = Vec::new();
     let mut at = Some(run.to_string());
     while let Some(run) = at {

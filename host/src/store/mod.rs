@@ -12,7 +12,7 @@ pub mod tables;
 pub use policies::{PolicyRow, PolicySwitchRow, PolicyUseRow};
 pub use queue::{QueueRow, QueueState};
 pub use rows::{
-    ActionRow, ActionState, ApprovalRow, ArtifactRow, CopyKind, GhostIntentRow, JournalRow, LifecycleRow, ModelRow,
+    ActionRow, ActionState, ApprovalRow, ArtifactRow, CopyKind, GhostIntentRow, JournalRow, JournalledRun, LifecycleRow, ModelRow,
     OrderRow, PlanRow, PolicyFaultRow, PromotionRow, PromotionState, RunRow, StageModeRow, SwitchRow,
 };
 pub use sqlite::SqliteStore;
@@ -313,6 +313,17 @@ pub trait Store: Send + Sync {
 
     /// What one stage of a run saw.
     async fn journal(&self, run: &str, stage: &str) -> Result<Option<JournalRow>, StoreError>;
+
+    /// The runs of an account between two moments that journalled something, oldest first.
+    async fn journalled_runs(
+        &self,
+        account: &str,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<JournalledRun>, StoreError>;
+
+    /// Everything that a run journalled.
+    async fn journal_of(&self, run: &str) -> Result<Vec<JournalRow>, StoreError>;
 
     /// The stages that a run journalled, in order.
     async fn journal_stages(&self, run: &str) -> Result<Vec<String>, StoreError>;

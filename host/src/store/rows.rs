@@ -396,6 +396,15 @@ pub struct JournalRow {
     pub bytes: Vec<u8>,
 }
 
+/// A run that journalled something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalledRun {
+    /// The run.
+    pub run_id: String,
+    /// The moment that it decided for.
+    pub as_of: Timestamp,
+}
+
 /// How a stage's policy failed when it was last asked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PolicyFaultRow {

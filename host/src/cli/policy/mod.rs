@@ -80,7 +80,7 @@ fn load(global: &Global, file: &Path) -> anyhow::Result<Policy> {
 }
 
 /// The policy of a name, NAME@VERSION or a path.
-async fn named(global: &Global, name: &str) -> anyhow::Result<Policy> {
+pub(super) async fn named(global: &Global, name: &str) -> anyhow::Result<Policy> {
     if let Some((name, version)) = name.split_once('@').filter(|_| !name.contains('/')) {
         let context = Context::load(global)?;
         let artifact = policies::find(&context.store()?, name, version).await?;

@@ -15,7 +15,7 @@ mod tables;
 use super::policies::{PolicyRow, PolicySwitchRow, PolicyUseRow};
 use super::queue::QueueRow;
 use super::rows::{
-    ActionRow, ApprovalRow, ArtifactRow, GhostIntentRow, JournalRow, LifecycleRow, ModelRow, OrderRow, PlanRow,
+    ActionRow, ApprovalRow, ArtifactRow, GhostIntentRow, JournalRow, JournalledRun, LifecycleRow, ModelRow, OrderRow, PlanRow,
     PolicyFaultRow, PromotionRow, RunRow, StageModeRow, SwitchRow,
 };
 use super::tables::{Cell, Table};
@@ -466,6 +466,21 @@ impl Store for SqliteStore {
 
     async fn journal(&self, run: &str, stage: &str) -> Result<Option<JournalRow>, StoreError> {
         self.read("reading the journal", |connection| runs::journal(connection, run, stage))
+    }
+
+    async fn journalled_runs(
+        &self,
+        account: &str,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> Result<Vec<JournalledRun>, StoreError> {
+        self.read("reading what was journalled", |connection| {
+            runs::journalled_runs(connection, account, since, until)
+        })
+    }
+
+    async fn journal_of(&self, run: &str) -> Result<Vec<JournalRow>, StoreError> {
+        self.read("reading the journal of a run", |connection| runs::journal_of(connection, run))
     }
 
     async fn journal_stages(&self, run: &str) -> Result<Vec<String>, StoreError> {

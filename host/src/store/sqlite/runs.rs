@@ -2,7 +2,7 @@
 //! what they saw.
 
 use super::read::{RUN, moment, run_row};
-use crate::store::rows::{ArtifactRow, JournalRow, PlanRow, PolicyFaultRow, RunRow};
+use crate::store::rows::{ArtifactRow, JournalRow, JournalledRun, PlanRow, PolicyFaultRow, RunRow};
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
@@ -88,13 +88,34 @@ pub(super) fn save_journal(connection: &Connection, rows: &[JournalRow]) -> rusq
     Ok(())
 }
 
+fn journal_row(row: &Row<'_>) -> rusqlite::Result<JournalRow> {
+    Ok(JournalRow { run_id: row.get(0)?, stage: row.get(1)?, base_run_id: row.get(2)?, bytes: row.get(3)? })
+}
+
+pub(super) fn journalled_runs(
+    connection: &Connection,
+    account: &str,
+    since: Timestamp,
+    until: Timestamp,
+) -> rusqlite::Result<Vec<JournalledRun>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT run_id, as_of FROM runs WHERE account_id = ?1 AND as_of >= ?2 AND as_of < ?3
+         AND EXISTS (SELECT 1 FROM journal WHERE journal.run_id = runs.run_id) ORDER BY as_of, started_at, run_id",
+    )?;
+    let row = |row: &Row<'_>| Ok(JournalledRun { run_id: row.get(0)?, as_of: moment(row, 1)? });
+    statement.query_map(rusqlite::params![account, since.as_second(), until.as_second()], row)?.collect()
+}
+
+pub(super) fn journal_of(connection: &Connection, run: &str) -> rusqlite::Result<Vec<JournalRow>> {
+    let mut statement = connection
+        .prepare_cached("SELECT run_id, stage, base_run_id, bytes FROM journal WHERE run_id = ?1 ORDER BY stage")?;
+    statement.query_map([run], journal_row)?.collect()
+}
+
 pub(super) fn journal(connection: &Connection, run: &str, stage: &str) -> rusqlite::Result<Option<JournalRow>> {
-    let row = |row: &Row<'_>| {
-        Ok(JournalRow { run_id: row.get(0)?, stage: row.get(1)?, base_run_id: row.get(2)?, bytes: row.get(3)? })
-    };
     connection
         .prepare_cached("SELECT run_id, stage, base_run_id, bytes FROM journal WHERE run_id = ?1 AND stage = ?2")?
-        .query_row([run, stage], row)
+        .query_row([run, stage], journal_row)
         .optional()
 }
 

@@ -1,0 +1,122 @@
+//! Runs as the journal has them, oldest first: each is decoded once, against the one before it.
+
+use crate::features::Moment;
+use crate::guard::StageStanding;
+use crate::journal::{self, Entry, GuardRecord, JournalError, Measured, Record};
+use crate::pipeline;
+use crate::store::{JournalRow, JournalledRun, Store};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+
+/// What one run saw.
+pub(super) struct Hour<'a> {
+    pub run: &'a JournalledRun,
+    pub today: Date,
+    pub measured: &'a Measured,
+    pub guard: &'a GuardRecord,
+    /// By stage, what its policy saw and answered.
+    pub records: BTreeMap<&'a str, &'a Record>,
+}
+
+impl Hour<'_> {
+    pub(super) fn moment(&self) -> Moment {
+        Moment { at: self.run.as_of, today: self.today }
+    }
+
+    /// The ads of a stage among those that were measured.
+    pub(super) fn rows(&self, stage: &str) -> Option<(Range<usize>, &journal::MeasuredStage)> {
+        let mut from = 0;
+        for of in &self.measured.stages {
+            let rows = from..from + of.ads as usize;
+            from = rows.end;
+            if of.name == stage {
+                return Some((rows, of));
+            }
+        }
+        None
+    }
+
+    pub(super) fn standing(&self, stage: &str) -> Option<&StageStanding> {
+        self.guard.standings.iter().find(|standing| standing.stage == stage)
+    }
+}
+
+/// Reads runs one after the other.
+pub(super) struct Reader<'a> {
+    store: &'a dyn Store,
+    records: HashMap<String, Read<Record>>,
+    measured: Option<Read<Measured>>,
+    guard: Option<GuardRecord>,
+}
+
+/// What was decoded last, and of which run.
+struct Read<E> {
+    run: String,
+    entry: E,
+}
+
+impl<'a> Reader<'a> {
+    pub(super) fn new(store: &'a dyn Store) -> Self {
+        Reader { store, records: HashMap::new(), measured: None, guard: None }
+    }
+
+    /// The runs of an account between two moments.
+    pub(super) async fn runs(
+        &self,
+        account: &str,
+        since: Timestamp,
+        until: Timestamp,
+    ) -> anyhow::Result<Vec<JournalledRun>> {
+        Ok(self.store.journalled_runs(account, since, until).await?)
+    }
+
+    /// Decodes a run; nothing where it decided nothing.
+    pub(super) async fn read<'r>(&'r mut self, run: &'r JournalledRun) -> anyhow::Result<Option<Hour<'r>>> {
+        self.guard = None;
+        for row in self.store.journal_of(&run.run_id).await? {
+            match row.stage.as_str() {
+                journal::GUARD => self.guard = Some(GuardRecord::decode(&row.bytes)?),
+                journal::MEASURED => {
+                    let base = self.measured.take();
+                    self.measured = Some(decoded(self.store, row, base).await?);
+                }
+                stage if stage.starts_with('@') => {}
+                stage => {
+                    let stage = stage.to_string();
+                    let base = self.records.remove(&stage);
+                    let read = decoded(self.store, row, base).await?;
+                    self.records.insert(stage, read);
+                }
+            }
+        }
+        let of_run = |measured: &&Read<Measured>| measured.run == run.run_id;
+        let (Some(measured), Some(guard)) = (self.measured.as_ref().filter(of_run), &self.guard) else {
+            return Ok(None);
+        };
+        let records = self.records.iter().filter(|(_, read)| read.run == run.run_id);
+        let today = measured.entry.today.parse();
+        let today = today.map_err(|_| JournalError::Damaged(format!("{} is no day", measured.entry.today)))?;
+        Ok(Some(Hour {
+            run,
+            today,
+            measured: &measured.entry,
+            guard,
+            records: records.map(|(stage, read)| (stage.as_str(), &read.entry)).collect(),
+        }))
+    }
+}
+
+/// A row decoded against what was decoded before it, or else with the whole chain that it ends.
+async fn decoded<E: Entry>(store: &dyn Store, row: JournalRow, last: Option<Read<E>>) -> anyhow::Result<Read<E>> {
+    let base = match (&row.base_run_id, last) {
+        (None, _) => None,
+        (Some(base), Some(last)) if last.run == *base => Some(last.entry),
+        _ => {
+            let (entry, _) = pipeline::load::<E>(store, &row.run_id, &row.stage).await?;
+            return Ok(Read { run: row.run_id, entry });
+        }
+    };
+    Ok(Read { entry: E::decode(&row.bytes, base)?, run: row.run_id })
+}

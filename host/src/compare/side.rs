@@ -1,0 +1,281 @@
+//! One side of a comparison: what it would have done, run by run, under the limits as they stood. What it did and the
+//! account did not is remembered, so that an ad is paused once and not every hour again.
+
+use super::history::Hour;
+use crate::domain::{Money, Verb, hours};
+use crate::guard::{self, Proposals, Situation};
+use crate::pipeline::{self, Subjects};
+use dean_policy::types::{Answer, Cohort, Plan};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use std::collections::{HashMap, HashSet};
+
+/// Something that a side would have done, after the guard.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Event {
+    /// The position of the run.
+    pub run: usize,
+    pub at: Timestamp,
+    pub day: Date,
+    pub stage: String,
+    /// The ad, or the owner of the budget.
+    pub target: String,
+    pub does: Does,
+    pub rule: String,
+}
+
+/// What is done.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Does {
+    /// To an ad, with what a copy begins with.
+    Ad(Verb, Money),
+    /// To a daily budget.
+    Budget { from: Money, to: Money },
+}
+
+impl Does {
+    pub(super) fn word(self) -> &'static str {
+        match self {
+            Does::Ad(verb, _) => verb.as_str(),
+            Does::Budget { .. } => "budget",
+        }
+    }
+}
+
+/// What a stage's policy answered in a run, and the names of its rules.
+pub(super) struct Answered<'a> {
+    pub stage: &'a str,
+    pub answer: &'a Answer,
+    pub plan: &'a Plan,
+}
+
+/// What a side did that the account need not have done.
+#[derive(Debug, Default)]
+pub(super) struct World {
+    /// Ads that it paused or replaced.
+    left: HashMap<String, Left>,
+    /// When it last changed an ad or a budget, and lowered a budget.
+    changed: HashMap<String, Timestamp>,
+    fell: HashMap<String, Timestamp>,
+    copied: HashMap<String, Vec<(Timestamp, Date)>>,
+    refreshed: HashMap<String, Timestamp>,
+}
+
+#[derive(Debug)]
+struct Left {
+    day: Date,
+    daily_spend: f64,
+}
+
+impl World {
+    /// Says in a cohort what the side did itself.
+    pub(super) fn overlay(&self, hour: &Hour<'_>, stage: &str, columns: &[String], cohort: &mut Cohort) {
+        let Some(record) = hour.records.get(stage) else { return };
+        let now = hour.run.as_of;
+        let since = |map: &HashMap<String, Timestamp>, key: &str| map.get(key).map(|at| hours(*at, now));
+        let owner = |row: usize| record.owners[record.cohort.group_of[row] as usize].as_str();
+        for (place, name) in columns.iter().enumerate() {
+            let earlier = |row: usize, ad: &str| match name.as_str() {
+                "hours_since_change" => since(&self.changed, ad),
+                "hours_since_budget_change" => since(&self.changed, owner(row)),
+                "hours_since_budget_fall" => since(&self.fell, owner(row)),
+                "hours_since_refresh" => since(&self.refreshed, ad),
+                "hours_since_copy" => Some(hours(self.copied.get(ad)?.last()?.0, now)),
+                _ => None,
+            };
+            let own_copies = |ad: &str| {
+                let copies = self.copied.get(ad)?.iter();
+                Some(copies.filter(|(_, day)| *day == hour.today).count() as f64)
+            };
+            let values = &mut cohort.values[place * record.ads.len()..(place + 1) * record.ads.len()];
+            for (row, (value, ad)) in values.iter_mut().zip(&record.ads).enumerate() {
+                if name == "copies_today" {
+                    *value = value.max(own_copies(ad).unwrap_or(0.0));
+                } else if let Some(own) = earlier(row, ad) {
+                    // `min` takes the number where the other is not known.
+                    *value = value.min(own);
+                }
+            }
+        }
+    }
+}
+
+/// Which ads are out in the account itself: paused by Dean, or on their way to be replaced by a copy.
+#[derive(Debug, Default)]
+pub(super) struct Account {
+    out: HashSet<String>,
+    seen: HashSet<String>,
+    ads: HashMap<String, Vec<String>>,
+    /// Since the last look, and whether the ad was never seen before.
+    went_out: Vec<(String, bool)>,
+    came_back: Vec<String>,
+}
+
+impl Account {
+    pub(super) fn look(&mut self, hour: &Hour<'_>) {
+        self.went_out.clear();
+        self.came_back.clear();
+        for standing in &hour.guard.standings {
+            let Some(record) = hour.records.get(standing.stage.as_str()) else { continue };
+            for (ad, standing) in record.ads.iter().zip(&standing.ads) {
+                if standing.promoting || standing.promoted || standing.paused_by_dean {
+                    if self.out.insert(ad.clone()) {
+                        self.went_out.push((ad.clone(), !self.seen.contains(ad)));
+                    }
+                } else if self.out.remove(ad) {
+                    self.came_back.push(ad.clone());
+                }
+            }
+            let known = self.ads.entry(standing.stage.clone()).or_default();
+            if *known != record.ads {
+                known.clone_from(&record.ads);
+                self.seen.extend(record.ads.iter().cloned());
+            }
+        }
+    }
+
+    /// How many ads were seen.
+    pub(super) fn ads(&self) -> usize {
+        self.seen.len()
+    }
+}
+
+/// One side.
+#[derive(Debug, Default)]
+pub(super) struct Side {
+    /// Whether its answers are those that the account was run by.
+    pub is_journal: bool,
+    pub world: World,
+    pub events: Vec<Event>,
+    /// Decisions about ads that the account had paused or replaced and this side had not: what they would have been
+    /// cannot be known.
+    pub blind: usize,
+}
+
+impl Side {
+    /// Puts what the policies answered before the guard as it stood, and notes what would have been done.
+    pub(super) fn judge(&mut self, hour: &Hour<'_>, account: &Account, position: usize, answered: &[Answered<'_>]) {
+        self.follow(account);
+        let situation = self.situation(hour);
+        let mut proposals = Proposals::default();
+        let mut rules: (Vec<&str>, Vec<&str>) = Default::default();
+        for Answered { stage, answer, plan } in answered {
+            let (Some(record), Some(standing)) = (hour.records.get(stage), hour.standing(stage)) else { continue };
+            let subjects = Subjects {
+                ads: &record.ads,
+                owners: &record.owners,
+                group_of: &record.cohort.group_of,
+                standing,
+            };
+            pipeline::propose(subjects, answer, &situation.currency, &mut proposals);
+            let name = |rule: u32| plan.rules.get(rule as usize).map_or("", |rule| rule.id.as_str());
+            rules.0.extend(answer.ads.iter().map(|decision| name(decision.rule)));
+            rules.1.extend(answer.budgets.iter().map(|decision| name(decision.rule)));
+        }
+        self.adjust(hour, account, &mut proposals, &mut rules.0);
+        let verdicts = guard::judge(&situation, &proposals);
+        let (at, day) = (hour.run.as_of, hour.today);
+        for ((proposal, verdict), rule) in proposals.ads.iter().zip(&verdicts.ads).zip(rules.0) {
+            if verdict.verb == Verb::Hold {
+                continue;
+            }
+            let target = proposal.ad_id.clone();
+            match verdict.verb {
+                Verb::Pause | Verb::Promote => {
+                    self.world.left.insert(target.clone(), Left { day, daily_spend: proposal.daily_spend });
+                }
+                Verb::Resume => drop(self.world.left.remove(&target)),
+                Verb::Duplicate => self.world.copied.entry(target.clone()).or_default().push((at, day)),
+                Verb::Refresh => drop(self.world.refreshed.insert(target.clone(), at)),
+                Verb::Hold => {}
+            }
+            if matches!(verdict.verb, Verb::Pause | Verb::Resume | Verb::Promote) {
+                self.world.changed.insert(target.clone(), at);
+            }
+            let does = Does::Ad(verdict.verb, verdict.amount);
+            let (stage, rule) = (proposal.stage.clone(), rule.to_string());
+            self.events.push(Event { run: position, at, day, stage, target, does, rule });
+        }
+        for ((proposal, verdict), rule) in proposals.budgets.iter().zip(&verdicts.budgets).zip(rules.1) {
+            let (Some(from), Some(to)) = (proposal.from, verdict.to) else { continue };
+            let target = proposal.owner_id.clone();
+            self.world.changed.insert(target.clone(), at);
+            if to < from {
+                self.world.fell.insert(target.clone(), at);
+            }
+            let does = Does::Budget { from, to };
+            let (stage, rule) = (proposal.stage.clone(), rule.to_string());
+            self.events.push(Event { run: position, at, day, stage, target, does, rule });
+        }
+    }
+
+    /// The limits as they stood, for a stage that acts, and with what this side stopped itself.
+    fn situation(&self, hour: &Hour<'_>) -> Situation {
+        let mut situation = hour.guard.situation.clone();
+        let mut paused = 0.0;
+        for standing in &hour.guard.standings {
+            let Some(record) = hour.records.get(standing.stage.as_str()) else { continue };
+            let Some(stage) = situation.stages.get_mut(&standing.stage) else { continue };
+            // Two policies are compared, not who lets them act.
+            stage.ghost = false;
+            if self.world.left.is_empty() {
+                continue;
+            }
+            for (ad, standing) in record.ads.iter().zip(&standing.ads) {
+                if let Some(left) = self.world.left.get(ad).filter(|_| standing.live) {
+                    stage.live_ads = stage.live_ads.saturating_sub(1);
+                    paused += if left.day == hour.today { left.daily_spend } else { 0.0 };
+                }
+            }
+        }
+        situation.paused_today += paused;
+        situation
+    }
+
+    /// Takes over what happened in the account without this side: an ad that was out when it was first seen is out here
+    /// too, one that came back is back, and whoever ran the account knows all of it.
+    fn follow(&mut self, account: &Account) {
+        let theirs = account.went_out.iter().filter(|(_, at_first)| *at_first || self.is_journal);
+        for (ad, _) in theirs {
+            self.world.left.entry(ad.clone()).or_insert(Left { day: Date::ZERO, daily_spend: 0.0 });
+        }
+        account.came_back.iter().for_each(|ad| drop(self.world.left.remove(ad)));
+    }
+
+    /// Leaves out what is about ads that this side has let go or cannot know, and tells the guard of its own changes.
+    fn adjust(&mut self, hour: &Hour<'_>, account: &Account, proposals: &mut Proposals, rules: &mut Vec<&str>) {
+        let now = hour.run.as_of;
+        let since = |at: Option<&Timestamp>| at.map_or(f64::NAN, |at| hours(*at, now));
+        // What a person approved then holds for whoever proposes the same.
+        let approved = &hour.guard.proposals;
+        let ads_approved: Vec<_> = approved.ads.iter().filter(|p| p.approved > Money::ZERO).collect();
+        let budgets_approved: Vec<_> = approved.budgets.iter().filter(|p| p.approved > Money::ZERO).collect();
+        let mut kept = Vec::with_capacity(rules.len());
+        let mut ads = Vec::with_capacity(proposals.ads.len());
+        for (mut p, rule) in proposals.ads.drain(..).zip(rules.drain(..)) {
+            match (self.world.left.contains_key(&p.ad_id), account.out.contains(&p.ad_id)) {
+                (true, false) => continue,
+                (false, true) => {
+                    self.blind += 1;
+                    continue;
+                }
+                (true, true) | (false, false) => {}
+            }
+            p.hours_since_change = p.hours_since_change.min(since(self.world.changed.get(&p.ad_id)));
+            p.hours_since_refresh = p.hours_since_refresh.min(since(self.world.refreshed.get(&p.ad_id)));
+            let same = ads_approved.iter().find(|a| a.ad_id == p.ad_id && a.verb == p.verb);
+            p.approved = same.map_or(Money::ZERO, |same| same.approved);
+            ads.push(p);
+            kept.push(rule);
+        }
+        proposals.ads = ads;
+        *rules = kept;
+        for p in &mut proposals.budgets {
+            let own = since(self.world.changed.get(&p.owner_id));
+            p.hours_since_change = p.hours_since_change.min(own);
+            p.changes_1h = p.changes_1h.max(u32::from(own < 1.0));
+            let same = budgets_approved.iter().find(|a| a.owner_id == p.owner_id);
+            p.approved = same.map_or(Money::ZERO, |same| same.approved);
+        }
+    }
+}

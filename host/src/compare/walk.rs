@@ -1,0 +1,377 @@
+//! Both sides, walked through the runs, and what is told of them in the end.
+
+use super::Question;
+use super::ask::Asked;
+use super::differ::{Change, Pair, pairs};
+use super::history::Hour;
+use super::outcome::Days;
+use super::report::{Comparison, Difference, Done, Kills, Moved, PauseDay, RuleLine, Sides, StageSides};
+use super::side::{Account, Answered, Does, Event, Side};
+use crate::domain::{Currency, Verb, hours};
+use crate::journal::{Outcome, Record};
+use crate::policies::StagePolicy;
+use crate::store::JournalledRun;
+use dean_policy::types::{Answer, Plan};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+pub(super) struct Walk<'a> {
+    tried: Vec<Asked<'a>>,
+    against: Option<Vec<Asked<'a>>>,
+    account: Account,
+    before: Side,
+    after: Side,
+    /// Who decided for each compared stage, by the journal.
+    deciders: BTreeMap<String, BTreeSet<String>>,
+    /// Names of ads, as they were last seen.
+    names: HashMap<String, String>,
+    pub first: Option<Timestamp>,
+    last: Option<Timestamp>,
+    pub currency: Option<Currency>,
+    compared: usize,
+    decisions: usize,
+    /// Runs of which nothing is there that can be asked again.
+    pub without: usize,
+    /// Runs in which nothing might be written.
+    stopped: usize,
+}
+
+fn asked(stages: &[StagePolicy]) -> Vec<Asked<'_>> {
+    stages.iter().filter_map(|stage| Some(Asked::new(&stage.view.name, stage.ready()?))).collect()
+}
+
+/// A record's answer without what only says that nothing is done.
+fn of_journal(record: &Record) -> Answer {
+    match &record.outcome {
+        Outcome::Answered { ads, budgets, .. } => Answer {
+            ads: ads.iter().filter(|ad| ad.verb != Verb::Hold).cloned().collect(),
+            budgets: budgets.clone(),
+            checks: Vec::new(),
+        },
+        Outcome::Failed(_) => Answer::default(),
+    }
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(question: &Question<'a>) -> Self {
+        Walk {
+            tried: asked(question.tried),
+            against: question.against.map(asked),
+            account: Account::default(),
+            before: Side { is_journal: question.against.is_none(), ..Side::default() },
+            after: Side::default(),
+            deciders: BTreeMap::new(),
+            names: HashMap::new(),
+            first: None,
+            last: None,
+            currency: None,
+            compared: 0,
+            decisions: 0,
+            without: 0,
+            stopped: 0,
+        }
+    }
+
+    /// One run.
+    pub(super) fn step(&mut self, position: usize, hour: &Hour<'_>) {
+        self.first.get_or_insert(hour.run.as_of);
+        self.last = Some(hour.run.as_of);
+        self.compared += 1;
+        self.stopped += usize::from(hour.guard.situation.stopped.is_some());
+        self.currency.get_or_insert_with(|| hour.guard.situation.currency.clone());
+        self.account.look(hour);
+        for asked in &self.tried {
+            if let Some(record) = hour.records.get(asked.stage) {
+                self.decisions += record.ads.len();
+                let deciders = self.deciders.entry(asked.stage.into()).or_default();
+                if !deciders.contains(&record.policy_name) {
+                    deciders.insert(record.policy_name.clone());
+                }
+            }
+        }
+        // What the other stages decided then uses up limits that all share.
+        let journalled: BTreeMap<&str, Answer> =
+            hour.records.iter().map(|(stage, record)| (*stage, of_journal(record))).collect();
+        let against = self.against.as_deref_mut().unwrap_or_default();
+        judge(&mut self.before, &self.account, against, hour, position, &journalled);
+        judge(&mut self.after, &self.account, &mut self.tried, hour, position, &journalled);
+        let of_run = |side: &'_ Side| side.events.iter().rev().take_while(|e| e.run == position).cloned().collect::<Vec<_>>();
+        for event in of_run(&self.before).into_iter().chain(of_run(&self.after)) {
+            let ads = &hour.measured.ads;
+            if let Some(ad) = ads.iter().position(|ad| *ad == event.target)
+                && let Some(name) = hour.measured.fields.text("ad_name", ad, ads.len())
+            {
+                self.names.insert(event.target, name.to_string());
+            }
+        }
+    }
+
+    /// What was found.
+    pub(super) fn report(
+        self,
+        question: &Question<'_>,
+        runs: &[JournalledRun],
+        days: &Days<'_>,
+        currency: &Currency,
+    ) -> Comparison {
+        let unknown = self.unknown();
+        let compared = |event: &&Event| self.tried.iter().any(|asked| asked.stage == event.stage);
+        let of = |events: &[Event]| events.iter().filter(compared).cloned().collect::<Vec<_>>();
+        let (before, after) = (of(&self.before.events), of(&self.after.events));
+        let pairs = pairs(&before, &after);
+        let mut report = Comparison {
+            account: question.account.into(),
+            client: question.client.into(),
+            currency: currency.code().into(),
+            since: self.first.map(|at| at.to_string()),
+            until: self.last.map(|at| at.to_string()),
+            runs: self.compared,
+            ads: self.account.ads(),
+            decisions: self.decisions,
+            stages: self.tried.iter().map(|asked| self.sides(asked)).collect(),
+            changed: pairs.iter().filter(|pair| pair.change() != Change::Same).count(),
+            rules: rules(&pairs, currency),
+            budget: Sides { before: moved(&before, currency), after: moved(&after, currency) },
+            kills: Kills::default(),
+            pauses: pauses(&before, &after),
+            differences: Vec::new(),
+            unknown,
+            ms: 0.0,
+        };
+        for pair in pairs {
+            let difference = self.difference(pair, runs, days, currency);
+            if pair.first().does.word() == Verb::Pause.as_str() {
+                count(&mut report.kills, pair.change(), &difference);
+            }
+            if pair.change() != Change::Same {
+                report.differences.push(difference);
+            }
+        }
+        report
+    }
+
+    fn sides(&self, asked: &Asked<'_>) -> StageSides {
+        let manifest = asked.ready.policy.manifest();
+        let against = self.against.as_ref().and_then(|against| against.iter().find(|of| of.stage == asked.stage));
+        let before = match against {
+            Some(against) => {
+                let manifest = against.ready.policy.manifest();
+                vec![format!("{}@{}", manifest.name, manifest.version)]
+            }
+            None => self.deciders.get(asked.stage).into_iter().flatten().cloned().collect(),
+        };
+        StageSides {
+            stage: asked.stage.into(),
+            before,
+            after: format!("{}@{}", manifest.name, manifest.version),
+            after_sha256: asked.ready.policy.digest().to_string(),
+        }
+    }
+
+    fn difference(
+        &self,
+        pair: Pair<'_>,
+        runs: &[JournalledRun],
+        days: &Days<'_>,
+        currency: &Currency,
+    ) -> Difference {
+        let first = pair.first();
+        let change = pair.change();
+        let is_ad = matches!(first.does, Does::Ad(..));
+        let lets_go = matches!(first.does, Does::Ad(Verb::Pause | Verb::Promote, _));
+        // Until the account did the same, it is known what the ad did.
+        let until = pair.before().filter(|_| change == Change::Earlier).map(|before| before.day);
+        let tried = matches!(change, Change::New | Change::Earlier) && lets_go;
+        let done = |event: &Event| {
+            let (amount, from) = match event.does {
+                Does::Ad(verb, amount) => (matches!(verb, Verb::Promote | Verb::Duplicate).then_some(amount), None),
+                Does::Budget { from, to } => (Some(to), Some(from)),
+            };
+            let major = |money| currency.to_major(money);
+            Done { rule: event.rule.clone(), amount: amount.map(major), from: from.map(major) }
+        };
+        Difference {
+            at: first.at.to_string(),
+            run_id: runs.get(first.run).map(|run| run.run_id.clone()).unwrap_or_default(),
+            stage: first.stage.clone(),
+            ad_id: is_ad.then(|| first.target.clone()),
+            ad_name: self.names.get(&first.target).cloned(),
+            owner_id: (!is_ad).then(|| first.target.clone()),
+            does: first.does.word().into(),
+            change: change.word().into(),
+            hours: pair.before().zip(pair.after()).map(|(before, after)| hours(before.at, after.at)),
+            before: pair.before().map(done),
+            after: pair.after().map(done),
+            outcome: if tried { days.after(&first.target, first.day, until) } else { None },
+        }
+    }
+
+    /// What cannot be known from all this.
+    fn unknown(&self) -> Vec<String> {
+        let mut unknown = vec![
+            "What an ad would have done after a decision that the account did not take is not in the history: each hour \
+             is asked about the account as it was, and effects do not add up over time."
+                .to_string(),
+            "What the market would have paid for a budget that was not spent, and what other ads would have done with \
+             it, cannot be known."
+                .into(),
+        ];
+        let mut say = |count: usize, text: String| {
+            if count > 0 {
+                unknown.push(text);
+            }
+        };
+        say(
+            self.after.blind,
+            format!(
+                "{} decisions were about ads that the account had paused or replaced by then and the tried side had not: \
+                 they are left out.",
+                self.after.blind
+            ),
+        );
+        say(
+            self.before.blind,
+            format!("{} decisions of the side that it is compared against were left out likewise.", self.before.blind),
+        );
+        say(self.without, format!("{} runs were journalled without what is needed, and are left out.", self.without));
+        say(self.stopped, format!("In {} runs nothing might be written, so neither side does anything.", self.stopped));
+        for asked in self.tried.iter().chain(self.against.iter().flatten()) {
+            let manifest = asked.ready.policy.manifest();
+            let name = format!("{}@{}, stage {}", manifest.name, manifest.version, asked.stage);
+            let missing: Vec<&str> = asked.missing.iter().map(String::as_str).collect();
+            say(
+                missing.len(),
+                format!("{name} reads {}, which was not journalled: it was told that they are unknown.", missing.join(", ")),
+            );
+            let failure = asked.failure.as_deref().unwrap_or_default();
+            say(asked.failed, format!("{name} failed in {} runs, which then decide nothing: {failure}", asked.failed));
+        }
+        unknown
+    }
+}
+
+/// Lets the policies answer that are asked, the journal for the other stages, and a side judge that.
+fn judge(
+    side: &mut Side,
+    account: &Account,
+    asked: &mut [Asked<'_>],
+    hour: &Hour<'_>,
+    position: usize,
+    journalled: &BTreeMap<&str, Answer>,
+) {
+    let mut own: Vec<(usize, Answer)> = Vec::new();
+    for (place, asked) in asked.iter_mut().enumerate() {
+        let mut answer = asked.answer(hour, &side.world).unwrap_or_default();
+        answer.ads.retain(|ad| ad.verb != Verb::Hold);
+        own.push((place, answer));
+    }
+    let plan_of = |stage: &str| -> Option<&Plan> { hour.records.get(stage).map(|record| &record.plan) };
+    let mut answered: Vec<Answered<'_>> = Vec::new();
+    for (stage, answer) in journalled {
+        let Some(plan) = plan_of(stage) else { continue };
+        match own.iter().find(|(place, _)| asked[*place].stage == *stage) {
+            Some((place, answer)) => {
+                answered.push(Answered { stage, answer, plan: &asked[*place].ready.plan });
+            }
+            None => answered.push(Answered { stage, answer, plan }),
+        }
+    }
+    side.judge(hour, account, position, &answered);
+}
+
+fn rules(pairs: &[Pair<'_>], currency: &Currency) -> Vec<RuleLine> {
+    let mut lines: BTreeMap<(String, String, &str), RuleLine> = BTreeMap::new();
+    let mut line = |event: &Event, add: &mut dyn FnMut(&mut RuleLine)| {
+        let does = event.does.word();
+        let key = (event.stage.clone(), event.rule.clone(), does);
+        add(lines.entry(key).or_insert_with(|| RuleLine {
+            stage: event.stage.clone(),
+            rule: event.rule.clone(),
+            does: does.into(),
+            before: 0,
+            after: 0,
+            same: 0,
+            earlier: 0,
+            later: 0,
+            amount: 0,
+            gone: 0,
+            new: 0,
+            budget: Sides::default(),
+        }));
+    };
+    let moves = |event: &Event| match event.does {
+        Does::Ad(..) => 0.0,
+        Does::Budget { from, to } => currency.to_major(to - from).abs(),
+    };
+    for pair in pairs {
+        let change = pair.change();
+        if let Some(before) = pair.before() {
+            line(before, &mut |line| {
+                line.before += 1;
+                line.gone += usize::from(change == Change::Gone);
+                line.budget.before += moves(before);
+            });
+        }
+        if let Some(after) = pair.after() {
+            line(after, &mut |line| {
+                line.after += 1;
+                line.budget.after += moves(after);
+                match change {
+                    Change::Same => line.same += 1,
+                    Change::Earlier => line.earlier += 1,
+                    Change::Later => line.later += 1,
+                    Change::Amount => line.amount += 1,
+                    Change::New => line.new += 1,
+                    Change::Gone => {}
+                }
+            });
+        }
+    }
+    lines.into_values().collect()
+}
+
+fn pauses(before: &[Event], after: &[Event]) -> Vec<PauseDay> {
+    let mut days: BTreeMap<String, Sides<usize>> = BTreeMap::new();
+    let paused = |event: &&Event| matches!(event.does, Does::Ad(Verb::Pause, _));
+    for event in before.iter().filter(paused) {
+        days.entry(event.day.to_string()).or_default().before += 1;
+    }
+    for event in after.iter().filter(paused) {
+        days.entry(event.day.to_string()).or_default().after += 1;
+    }
+    days.into_iter().map(|(date, kills)| PauseDay { date, kills }).collect()
+}
+
+fn moved(events: &[Event], currency: &Currency) -> Moved {
+    let mut moved = Moved::default();
+    for event in events {
+        if let Does::Budget { from, to } = event.does {
+            let by = currency.to_major(to - from);
+            moved.changes += 1;
+            moved.raised += by.max(0.0);
+            moved.lowered += (-by).max(0.0);
+        }
+    }
+    moved
+}
+
+fn count(kills: &mut Kills, change: Change, difference: &Difference) {
+    kills.before += usize::from(difference.before.is_some());
+    kills.after += usize::from(difference.after.is_some());
+    match change {
+        Change::Same | Change::Amount => kills.same += 1,
+        Change::Earlier => kills.earlier += 1,
+        Change::Later => kills.later += 1,
+        Change::Gone => kills.gone += 1,
+        Change::New => kills.new += 1,
+    }
+    if let Some(outcome) = &difference.outcome {
+        kills.known += 1;
+        kills.sold_after += usize::from(outcome.sold);
+        kills.earned_after += usize::from(outcome.profit.is_some_and(|profit| profit > 0.0));
+        kills.spend_after += outcome.spend;
+        kills.purchases_after += outcome.purchases;
+        kills.profit_after += outcome.profit.unwrap_or(0.0);
+        kills.open += usize::from(!outcome.settled);
+    }
+}
