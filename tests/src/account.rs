@@ -126,6 +126,8 @@ pub struct TestAccount {
     pub clock: Clock,
     /// The configuration.
     pub effective: Effective,
+    /// Where the configuration comes from.
+    pub sources: Sources,
     /// The policies.
     pub policies: Vec<StagePolicy>,
     /// The models; the shipped ones.
@@ -135,6 +137,10 @@ pub struct TestAccount {
     recent: Recent,
     died: Arc<tokio::sync::Notify>,
     serving: tokio::task::JoinHandle<std::io::Result<()>>,
+}
+
+fn prepared(effective: &Effective) -> anyhow::Result<Vec<StagePolicy>> {
+    Ok(policies::prepare(effective, registry(), &Shelf::default(), Path::new("."), &models().columns())?)
 }
 
 impl Drop for TestAccount {
@@ -167,8 +173,7 @@ impl TestAccount {
             ..Sources::default()
         };
         let effective = config::load(&sources)?;
-        let policies =
-            policies::prepare(&effective, registry(), &Shelf::default(), Path::new("."), &models().columns())?;
+        let policies = prepared(&effective)?;
         let credentials = dean_sim::Credentials { token: TOKEN.into(), app_secret: SECRET.into() };
         let mut graph = Graph::new(world, "v26.0", credentials);
         let time = clock.clone();
@@ -182,7 +187,30 @@ impl TestAccount {
         let recent = Recent::default();
         let died = Arc::default();
         let models = models().clone();
-        Ok(TestAccount { server, client, store, clock, effective, policies, models, folder, recent, died, serving })
+        Ok(TestAccount {
+            server,
+            client,
+            store,
+            clock,
+            effective,
+            sources,
+            policies,
+            models,
+            folder,
+            recent,
+            died,
+            serving,
+        })
+    }
+
+    /// The policies under other settings.
+    ///
+    /// # Errors
+    /// When they do not accept them.
+    pub fn policies_with(&self, settings: &[(&str, Value)]) -> anyhow::Result<Vec<StagePolicy>> {
+        let mut sources = self.sources.clone();
+        sources.flags.extend(settings.iter().map(|(key, value)| (key.to_string(), value.clone(), "test")));
+        prepared(&config::load(&sources)?)
     }
 
     /// One run.

@@ -5,9 +5,9 @@ use async_trait::async_trait;
 use dean::domain::{ApiLimit, DayFacts, DayLook, Lifetime, Money, Unusable, Vitals};
 use dean::meta::{Call, Method, Reply, Transport, TransportError};
 use dean::store::{
-    AccountLock, ActionRow, ApprovalRow, ArtifactRow, Cell, GhostIntentRow, JournalRow, JournalledRun, LifecycleRow, ModelRow,
-    OrderRow, PlanRow, PolicyFaultRow, PolicyRow, PolicySwitchRow, PolicyUseRow, PromotionRow, QueueRow, RunRow,
-    SqliteStore, StageModeRow, Store, StoreError, SwitchRow, Table,
+    AccountLock, ActionRow, ApprovalRow, ArtifactRow, Cell, GhostIntentRow, JournalRow, JournalledRun, LifecycleRow,
+    ModelRow, OrderRow, PlanRow, PolicyFaultRow, PolicyRow, PolicySwitchRow, PolicyUseRow, PromotionRow, QueueRow,
+    RunRow, SqliteStore, StageModeRow, Store, StoreError, SwitchRow, Table,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;

@@ -34,8 +34,8 @@ const ROOMS: [(&str, &[&str]); 19] = [
     (
         "cli",
         &[
-            "compare", "config", "demo", "domain", "features", "health", "import", "learn", "meta", "mirror", "pipeline",
-            "policies", "scoring", "store",
+            "compare", "config", "demo", "domain", "features", "health", "import", "learn", "meta", "mirror",
+            "pipeline", "policies", "scoring", "store",
         ],
     ),
     ("main.rs", &["cli"]),

@@ -177,11 +177,13 @@ proptest! {
         for bytes in [kept.encode(None), kept.encode(Some(&base))].into_iter().zip([None, Some(base)]) {
             let back = Measured::decode(&bytes.0, bytes.1).unwrap();
             prop_assert_eq!(&back.ads, &kept.ads);
+            let places = back.fields.places(moment());
             let mut from = 0;
             for frame in &frames {
                 let ads = from..from + frame.ads();
                 from = ads.end;
-                let again = back.fields.frame(ads, back.ads.len(), moment(), &Currency::new("EUR"));
+                let mut again = back.fields.frame(&places, ads.clone(), back.ads.len(), moment(), &Currency::new("EUR"));
+                back.fields.set_texts(&mut again, &places, ads, back.ads.len());
                 prop_assert_eq!(columns(&again), columns(frame));
             }
         }

@@ -105,7 +105,9 @@ pub(super) async fn backtest(global: &Global, args: BacktestArgs) -> anyhow::Res
 /// Since when, counted back from the newest run.
 fn since(text: &str, newest: Timestamp) -> Result<Timestamp, Usage> {
     let wrong = || {
-        Usage(format!("--since {text} is no span and no moment\n  hint: write 90d, 48h, 2026-06-01 or 2026-06-01T12:00:00Z"))
+        Usage(format!(
+            "--since {text} is no span and no moment\n  hint: write 90d, 48h, 2026-06-01 or 2026-06-01T12:00:00Z"
+        ))
     };
     let span = |unit: char| text.strip_suffix(unit).and_then(|count| count.parse::<u32>().ok());
     if let Some(hours) = span('d').map(|days| i64::from(days) * 24).or(span('h').map(i64::from)) {
@@ -135,8 +137,7 @@ impl Trying<'_> {
         if let Some(stage) = self.stage.filter(|stage| !stages.iter().any(|known| known == stage)) {
             return Err(Usage(format!("there is no stage {stage}\n  hint: there are {}", stages.join(", "))).into());
         }
-        let settings =
-            settings.iter().map(|text| Setting::read(text, &stages)).collect::<Result<Vec<_>, Usage>>()?;
+        let settings = settings.iter().map(|text| Setting::read(text, &stages)).collect::<Result<Vec<_>, Usage>>()?;
         let chosen: Vec<String> = match (policy, self.stage) {
             (_, Some(stage)) => vec![stage.into()],
             (Some(policy), None) => self.stages_of(policy, stages).await?,
@@ -179,6 +180,16 @@ impl Trying<'_> {
             }
         }
         prepared.retain(|stage| stage.ready().is_some());
+        if policy.is_none() {
+            let present = policies::prepare(&self.context.effective, self.registry, &shelf, folder, &scores)?;
+            prepared.retain(|stage| {
+                let is_same = |now: &&StagePolicy| now.view.name == stage.view.name && same_settings(now, stage);
+                !present.iter().any(|now| is_same(&now))
+            });
+            if prepared.is_empty() {
+                return Err(Usage("these settings hold already: nothing would differ".into()).into());
+            }
+        }
         Ok(prepared)
     }
 
@@ -193,6 +204,10 @@ impl Trying<'_> {
         }
         Ok(named)
     }
+}
+
+fn same_settings(a: &StagePolicy, b: &StagePolicy) -> bool {
+    a.ready().map(|ready| &ready.settings) == b.ready().map(|ready| &ready.settings)
 }
 
 /// A setting of the command line.
@@ -225,7 +240,18 @@ fn print(report: &Comparison) {
     report.headline().iter().for_each(|line| output::line(line));
     if !report.rules.is_empty() {
         let mut table = output::table(&[
-            "Stage", "Rule", "Does", "Before", "After", "Same", "Earlier", "Later", "Amount", "Gone", "New", "Budget moved",
+            "Stage",
+            "Rule",
+            "Does",
+            "Before",
+            "After",
+            "Same",
+            "Earlier",
+            "Later",
+            "Amount",
+            "Gone",
+            "New",
+            "Budget moved",
         ]);
         for line in &report.rules {
             let moved = |amount: f64| format!("{amount:.0}");
@@ -244,7 +270,10 @@ fn print(report: &Comparison) {
     }
     if !report.differences.is_empty() {
         let shown = report.differences.len().min(LISTED);
-        output::line(&format!("\nWhere they differ ({shown} of {}, oldest first; --json has all):", report.differences.len()));
+        output::line(&format!(
+            "\nWhere they differ ({shown} of {}, oldest first; --json has all):",
+            report.differences.len()
+        ));
     }
     for d in report.differences.iter().take(LISTED) {
         let by = d.hours.filter(|hours| *hours != 0.0).map(|hours| format!(" by {:.0} h", hours.abs()));

@@ -55,12 +55,8 @@ impl<'a> Asked<'a> {
             context.purchase_prior_rate = prior.map_or(f64::NAN, |prior| prior.rate);
         }
         let measured = OnceCell::new();
-        let frame = || -> &Frame {
-            measured.get_or_init(|| {
-                let all = hour.measured.ads.len();
-                hour.measured.fields.frame(rows.clone(), all, hour.moment(), &hour.guard.situation.currency)
-            })
-        };
+        let reads_texts = plan.text_columns != record.plan.text_columns;
+        let frame = || -> &Frame { measured.get_or_init(|| hour.frame(rows.clone(), reads_texts)) };
         let count = rows.len();
         let mut values = Vec::with_capacity(count * plan.columns.len());
         for name in &plan.columns {
@@ -80,9 +76,9 @@ impl<'a> Asked<'a> {
                 }
             }
         }
-        let (words, codes) = match plan.text_columns.as_slice() {
-            [] => Default::default(),
-            columns => pipeline::texts(frame(), columns),
+        let (words, codes) = match reads_texts {
+            true => pipeline::texts(frame(), &plan.text_columns),
+            false => (record.cohort.words.clone(), record.cohort.codes.clone()),
         };
         Some(Cohort {
             now: record.cohort.now,

@@ -77,7 +77,13 @@ impl<'a> Pair<'a> {
     /// The earlier of the two.
     pub(super) fn first(self) -> &'a Event {
         match self {
-            Pair::Both(before, after) => if after.run < before.run { after } else { before },
+            Pair::Both(before, after) => {
+                if after.run < before.run {
+                    after
+                } else {
+                    before
+                }
+            }
             Pair::Before(event) | Pair::After(event) => event,
         }
     }

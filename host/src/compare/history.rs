@@ -1,12 +1,13 @@
 //! Runs as the journal has them, oldest first: each is decoded once, against the one before it.
 
-use crate::features::Moment;
+use crate::features::{Frame, Moment, Places};
 use crate::guard::StageStanding;
 use crate::journal::{self, Entry, GuardRecord, JournalError, Measured, Record};
 use crate::pipeline;
 use crate::store::{JournalRow, JournalledRun, Store};
 use jiff::Timestamp;
 use jiff::civil::Date;
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 
@@ -16,6 +17,8 @@ pub(super) struct Hour<'a> {
     pub today: Date,
     pub measured: &'a Measured,
     pub guard: &'a GuardRecord,
+    /// Where what was measured lies, once somebody asks.
+    places: &'a OnceCell<Places>,
     /// By stage, what its policy saw and answered.
     pub records: BTreeMap<&'a str, &'a Record>,
 }
@@ -23,6 +26,18 @@ pub(super) struct Hour<'a> {
 impl Hour<'_> {
     pub(super) fn moment(&self) -> Moment {
         Moment { at: self.run.as_of, today: self.today }
+    }
+
+    /// The frame of some of the ads that were measured, without their texts where nobody reads them.
+    pub(super) fn frame(&self, rows: Range<usize>, texts: bool) -> Frame {
+        let (fields, moment) = (&self.measured.fields, self.moment());
+        let places = self.places.get_or_init(|| fields.places(moment));
+        let currency = &self.guard.situation.currency;
+        let mut frame = fields.frame(places, rows.clone(), self.measured.ads.len(), moment, currency);
+        if texts {
+            fields.set_texts(&mut frame, places, rows, self.measured.ads.len());
+        }
+        frame
     }
 
     /// The ads of a stage among those that were measured.
@@ -49,6 +64,8 @@ pub(super) struct Reader<'a> {
     records: HashMap<String, Read<Record>>,
     measured: Option<Read<Measured>>,
     guard: Option<GuardRecord>,
+    /// For the names of the last run.
+    places: OnceCell<Places>,
 }
 
 /// What was decoded last, and of which run.
@@ -59,7 +76,7 @@ struct Read<E> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(store: &'a dyn Store) -> Self {
-        Reader { store, records: HashMap::new(), measured: None, guard: None }
+        Reader { store, records: HashMap::new(), measured: None, guard: None, places: OnceCell::new() }
     }
 
     /// The runs of an account between two moments.
@@ -80,7 +97,14 @@ impl<'a> Reader<'a> {
                 journal::GUARD => self.guard = Some(GuardRecord::decode(&row.bytes)?),
                 journal::MEASURED => {
                     let base = self.measured.take();
-                    self.measured = Some(decoded(self.store, row, base).await?);
+                    let day = base.as_ref().map(|base| base.entry.today.clone());
+                    let names = base.as_ref().map(|base| base.entry.fields.names.len());
+                    let read: Read<Measured> = decoded(self.store, row, base).await?;
+                    // Names are days: they are the same until the next one begins.
+                    if day.as_ref() != Some(&read.entry.today) || names != Some(read.entry.fields.names.len()) {
+                        self.places = OnceCell::new();
+                    }
+                    self.measured = Some(read);
                 }
                 stage if stage.starts_with('@') => {}
                 stage => {
@@ -103,6 +127,7 @@ impl<'a> Reader<'a> {
             today,
             measured: &measured.entry,
             guard,
+            places: &self.places,
             records: records.map(|(stage, read)| (stage.as_str(), &read.entry)).collect(),
         }))
     }

@@ -161,9 +161,11 @@ impl Difference {
             Some(profit) => format!(", {profit:+.0} {currency} of profit"),
             None => String::new(),
         };
-        format!(
-            "{:.0} purchases for {:.0} {currency}{earned}{open} ({} to {})",
-            outcome.purchases, outcome.spend, outcome.from, outcome.to
-        )
+        let sold = match outcome.purchases {
+            1.0 => "1 purchase".to_string(),
+            purchases => format!("{purchases:.0} purchases"),
+        };
+        let (spend, from, to) = (outcome.spend, &outcome.from, &outcome.to);
+        format!("{sold} for {spend:.0} {currency}{earned}{open} ({from} to {to})")
     }
 }

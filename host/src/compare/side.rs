@@ -57,7 +57,9 @@ pub(super) struct World {
     /// When it last changed an ad or a budget, and lowered a budget.
     changed: HashMap<String, Timestamp>,
     fell: HashMap<String, Timestamp>,
-    copied: HashMap<String, Vec<(Timestamp, Date)>>,
+    copied: HashMap<String, Timestamp>,
+    /// Copies of an ad on the last day that it was copied on.
+    copies: HashMap<String, (Date, f64)>,
     refreshed: HashMap<String, Timestamp>,
 }
 
@@ -72,30 +74,37 @@ impl World {
     pub(super) fn overlay(&self, hour: &Hour<'_>, stage: &str, columns: &[String], cohort: &mut Cohort) {
         let Some(record) = hour.records.get(stage) else { return };
         let now = hour.run.as_of;
-        let since = |map: &HashMap<String, Timestamp>, key: &str| map.get(key).map(|at| hours(*at, now));
-        let owner = |row: usize| record.owners[record.cohort.group_of[row] as usize].as_str();
+        let ads = |row: usize| record.ads[row].as_str();
+        let owners = |row: usize| record.owners[record.cohort.group_of[row] as usize].as_str();
         for (place, name) in columns.iter().enumerate() {
-            let earlier = |row: usize, ad: &str| match name.as_str() {
-                "hours_since_change" => since(&self.changed, ad),
-                "hours_since_budget_change" => since(&self.changed, owner(row)),
-                "hours_since_budget_fall" => since(&self.fell, owner(row)),
-                "hours_since_refresh" => since(&self.refreshed, ad),
-                "hours_since_copy" => Some(hours(self.copied.get(ad)?.last()?.0, now)),
-                _ => None,
-            };
-            let own_copies = |ad: &str| {
-                let copies = self.copied.get(ad)?.iter();
-                Some(copies.filter(|(_, day)| *day == hour.today).count() as f64)
-            };
             let values = &mut cohort.values[place * record.ads.len()..(place + 1) * record.ads.len()];
-            for (row, (value, ad)) in values.iter_mut().zip(&record.ads).enumerate() {
-                if name == "copies_today" {
-                    *value = value.max(own_copies(ad).unwrap_or(0.0));
-                } else if let Some(own) = earlier(row, ad) {
-                    // `min` takes the number where the other is not known.
-                    *value = value.min(own);
+            match name.as_str() {
+                "hours_since_change" => lower(values, &self.changed, now, ads),
+                "hours_since_budget_change" => lower(values, &self.changed, now, owners),
+                "hours_since_budget_fall" => lower(values, &self.fell, now, owners),
+                "hours_since_refresh" => lower(values, &self.refreshed, now, ads),
+                "hours_since_copy" => lower(values, &self.copied, now, ads),
+                "copies_today" => {
+                    for (row, value) in values.iter_mut().enumerate() {
+                        let own = self.copies.get(ads(row)).filter(|(day, _)| *day == hour.today);
+                        *value = value.max(own.map_or(0.0, |(_, copies)| *copies));
+                    }
                 }
+                _ => {}
             }
+        }
+    }
+}
+
+/// Hours since something that was done at some moments, where that is less than what a column says.
+fn lower<'k>(values: &mut [f64], done: &HashMap<String, Timestamp>, now: Timestamp, key: impl Fn(usize) -> &'k str) {
+    if done.is_empty() {
+        return;
+    }
+    for (row, value) in values.iter_mut().enumerate() {
+        if let Some(at) = done.get(key(row)) {
+            // `min` takes the number where the other is not known.
+            *value = value.min(hours(*at, now));
         }
     }
 }
@@ -161,12 +170,8 @@ impl Side {
         let mut rules: (Vec<&str>, Vec<&str>) = Default::default();
         for Answered { stage, answer, plan } in answered {
             let (Some(record), Some(standing)) = (hour.records.get(stage), hour.standing(stage)) else { continue };
-            let subjects = Subjects {
-                ads: &record.ads,
-                owners: &record.owners,
-                group_of: &record.cohort.group_of,
-                standing,
-            };
+            let subjects =
+                Subjects { ads: &record.ads, owners: &record.owners, group_of: &record.cohort.group_of, standing };
             pipeline::propose(subjects, answer, &situation.currency, &mut proposals);
             let name = |rule: u32| plan.rules.get(rule as usize).map_or("", |rule| rule.id.as_str());
             rules.0.extend(answer.ads.iter().map(|decision| name(decision.rule)));
@@ -184,9 +189,17 @@ impl Side {
                 Verb::Pause | Verb::Promote => {
                     self.world.left.insert(target.clone(), Left { day, daily_spend: proposal.daily_spend });
                 }
-                Verb::Resume => drop(self.world.left.remove(&target)),
-                Verb::Duplicate => self.world.copied.entry(target.clone()).or_default().push((at, day)),
-                Verb::Refresh => drop(self.world.refreshed.insert(target.clone(), at)),
+                Verb::Resume => {
+                    self.world.left.remove(&target);
+                }
+                Verb::Duplicate => {
+                    self.world.copied.insert(target.clone(), at);
+                    let copies = self.world.copies.entry(target.clone()).or_insert((day, 0.0));
+                    *copies = (day, if copies.0 == day { copies.1 + 1.0 } else { 1.0 });
+                }
+                Verb::Refresh => {
+                    self.world.refreshed.insert(target.clone(), at);
+                }
                 Verb::Hold => {}
             }
             if matches!(verdict.verb, Verb::Pause | Verb::Resume | Verb::Promote) {
@@ -239,7 +252,7 @@ impl Side {
         for (ad, _) in theirs {
             self.world.left.entry(ad.clone()).or_insert(Left { day: Date::ZERO, daily_spend: 0.0 });
         }
-        account.came_back.iter().for_each(|ad| drop(self.world.left.remove(ad)));
+        self.world.left.retain(|ad, _| !account.came_back.contains(ad));
     }
 
     /// Leaves out what is about ads that this side has let go or cannot know, and tells the guard of its own changes.

@@ -95,7 +95,8 @@ impl<'a> Walk<'a> {
         let against = self.against.as_deref_mut().unwrap_or_default();
         judge(&mut self.before, &self.account, against, hour, position, &journalled);
         judge(&mut self.after, &self.account, &mut self.tried, hour, position, &journalled);
-        let of_run = |side: &'_ Side| side.events.iter().rev().take_while(|e| e.run == position).cloned().collect::<Vec<_>>();
+        let of_run =
+            |side: &'_ Side| side.events.iter().rev().take_while(|e| e.run == position).cloned().collect::<Vec<_>>();
         for event in of_run(&self.before).into_iter().chain(of_run(&self.after)) {
             let ads = &hour.measured.ads;
             if let Some(ad) = ads.iter().position(|ad| *ad == event.target)
@@ -168,13 +169,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    fn difference(
-        &self,
-        pair: Pair<'_>,
-        runs: &[JournalledRun],
-        days: &Days<'_>,
-        currency: &Currency,
-    ) -> Difference {
+    fn difference(&self, pair: Pair<'_>, runs: &[JournalledRun], days: &Days<'_>, currency: &Currency) -> Difference {
         let first = pair.first();
         let change = pair.change();
         let is_ad = matches!(first.does, Does::Ad(..));
@@ -241,7 +236,10 @@ impl<'a> Walk<'a> {
             let missing: Vec<&str> = asked.missing.iter().map(String::as_str).collect();
             say(
                 missing.len(),
-                format!("{name} reads {}, which was not journalled: it was told that they are unknown.", missing.join(", ")),
+                format!(
+                    "{name} reads {}, which was not journalled: it was told that they are unknown.",
+                    missing.join(", ")
+                ),
             );
             let failure = asked.failure.as_deref().unwrap_or_default();
             say(asked.failed, format!("{name} failed in {} runs, which then decide nothing: {failure}", asked.failed));

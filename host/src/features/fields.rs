@@ -192,58 +192,88 @@ impl Fields {
         self.words.get(*code as usize).map(String::as_str)
     }
 
-    /// The frame of some of the ads; `all` is how many there are. What is not among the names is not known.
+    /// Where everything lies, for frames of a moment.
     #[must_use]
-    pub fn frame(&self, ads: Range<usize>, all: usize, moment: Moment, currency: &Currency) -> Frame {
-        let places: HashMap<&str, usize> =
+    pub fn places(&self, moment: Moment) -> Places {
+        let known: HashMap<&str, usize> =
             self.names.iter().enumerate().map(|(place, name)| (name.as_str(), place)).collect();
-        let column = |name: &str| {
-            let place = places.get(name)?;
-            self.values.get(place * all + ads.start..place * all + ads.end)
-        };
+        let place = |name: &str| known.get(name).copied();
+        let dates: Vec<String> = (0..DAYS).map(|ago| moment.date(ago)).collect();
+        let days = |name: &str| dates.iter().map(|date| place(&format!("{name}@{date}"))).collect();
+        Places {
+            days: METRIC_NAMES.iter().map(|name| days(name)).collect(),
+            reach: days("reach"),
+            matrices: MATRICES.map(|(when, ..)| METRIC_NAMES.map(|name| place(&format!("{name}@{when}")))),
+            reach_before: place("reach@before"),
+            born: place("born_day"),
+            entered: place("entered_day"),
+            numbers: NUMBERS.map(|(name, _)| place(name)),
+            since: SINCE.map(|(name, _)| place(name)),
+            texts: TEXTS.map(|(name, _)| place(name)),
+        }
+    }
+
+    /// The frame of some of the ads, without their texts; `all` is how many there are. What is not among the names is
+    /// not known.
+    #[must_use]
+    pub fn frame(&self, places: &Places, ads: Range<usize>, all: usize, moment: Moment, currency: &Currency) -> Frame {
         let count = ads.len();
+        let column = |place: Option<usize>| -> &[f64] {
+            place.and_then(|place| self.values.get(place * all + ads.start..place * all + ads.end)).unwrap_or_default()
+        };
         let mut frame = Frame::new(vec![Row::default(); count], currency);
-        for day in 0..DAYS {
-            let date = moment.date(day);
-            for (metric, name) in METRIC_NAMES.iter().enumerate() {
-                if let Some(values) = column(&format!("{name}@{date}")) {
-                    let at = (metric * DAYS + day) * count;
-                    frame.days[at..at + count].copy_from_slice(values);
-                }
-            }
-            if let Some(values) = column(&format!("reach@{date}")) {
-                frame.reach[day * count..(day + 1) * count].copy_from_slice(values);
-            }
+        let of_metrics = places.days.iter().flatten();
+        for (to, place) in frame.days.chunks_mut(count.max(1)).zip(of_metrics) {
+            to.iter_mut().zip(column(*place)).for_each(|(to, value)| *to = *value);
         }
-        for (metric, name) in METRIC_NAMES.iter().enumerate() {
-            for (when, _, to) in MATRICES {
-                let values = column(&format!("{name}@{when}")).unwrap_or_default();
-                to(&mut frame).iter_mut().zip(values).for_each(|(ad, value)| ad[metric] = *value);
+        for (to, place) in frame.reach.chunks_mut(count.max(1)).zip(&places.reach) {
+            to.iter_mut().zip(column(*place)).for_each(|(to, value)| *to = *value);
+        }
+        for ((_, _, matrix), places) in MATRICES.iter().zip(&places.matrices) {
+            for (metric, place) in places.iter().enumerate() {
+                matrix(&mut frame).iter_mut().zip(column(*place)).for_each(|(ad, value)| ad[metric] = *value);
             }
         }
-        if let Some(values) = column("reach@before") {
-            frame.reach_lifetime.copy_from_slice(values);
-        }
+        frame.reach_lifetime.iter_mut().zip(column(places.reach_before)).for_each(|(to, value)| *to = *value);
         let ago = |day: f64| (moment.day(0) - day).max(0.0) as usize;
-        for (born, day) in frame.born.iter_mut().zip(column("born_day").unwrap_or_default()) {
+        for (born, day) in frame.born.iter_mut().zip(column(places.born)) {
             *born = if day.is_nan() { DAYS - 1 } else { ago(*day) };
         }
-        for (row, day) in frame.rows.iter_mut().zip(column("entered_day").unwrap_or_default()) {
+        for (row, day) in frame.rows.iter_mut().zip(column(places.entered)) {
             row.stage_days = if day.is_nan() { DAYS } else { ago(*day) };
         }
-        for (name, to) in NUMBERS {
-            let values = column(name).unwrap_or_default();
-            frame.rows.iter_mut().zip(values).for_each(|(row, value)| *to(row) = *value);
+        for ((_, to), place) in NUMBERS.iter().zip(places.numbers) {
+            frame.rows.iter_mut().zip(column(place)).for_each(|(row, value)| *to(row) = *value);
         }
-        for (name, to) in SINCE {
-            let values = column(name).unwrap_or_default();
+        for ((_, to), place) in SINCE.iter().zip(places.since) {
+            let values = column(place);
             frame.rows.iter_mut().zip(values).for_each(|(row, second)| *to(row) = moment.hours_since(*second));
-        }
-        for (name, to) in TEXTS {
-            for (row, code) in frame.rows.iter_mut().zip(column(name).unwrap_or_default()) {
-                *to(row) = self.words.get(*code as usize).cloned().unwrap_or_default();
-            }
         }
         frame
     }
+
+    /// Gives a frame of some of the ads their texts.
+    pub fn set_texts(&self, frame: &mut Frame, places: &Places, ads: Range<usize>, all: usize) {
+        for ((_, to), place) in TEXTS.iter().zip(places.texts) {
+            let codes = place.and_then(|place| self.values.get(place * all + ads.start..place * all + ads.end));
+            for (row, code) in frame.rows.iter_mut().zip(codes.unwrap_or_default()) {
+                *to(row) = self.words.get(*code as usize).cloned().unwrap_or_default();
+            }
+        }
+    }
+}
+
+/// Where the fields of a frame lie among the names: worked out once for all frames of the same names and day.
+#[derive(Clone, Debug)]
+pub struct Places {
+    /// By metric and day.
+    days: Vec<Vec<Option<usize>>>,
+    reach: Vec<Option<usize>>,
+    matrices: [[Option<usize>; METRICS]; MATRICES.len()],
+    reach_before: Option<usize>,
+    born: Option<usize>,
+    entered: Option<usize>,
+    numbers: [Option<usize>; NUMBERS.len()],
+    since: [Option<usize>; SINCE.len()],
+    texts: [Option<usize>; TEXTS.len()],
 }

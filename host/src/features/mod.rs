@@ -22,7 +22,7 @@ pub use basis::{Basis, Totals};
 pub use catalogue::{Entry, catalogue, find, nearest, unit};
 pub use column::{Column, Marks};
 pub use context::{ContextEntry, ContextValues, STAGE_CONTEXT, nearest_context};
-pub use fields::{Fields, Moment};
+pub use fields::{Fields, Moment, Places};
 pub use frame::{DAYS, Frame, Metric, Row};
 pub use input::{INPUTS, Input, UnknownInput, input_unit};
 pub use lag::{AGES, DayAtAge, LagCurve};

@@ -10,6 +10,7 @@ use dean_policy::types::{Cohort, Plan, Setting};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 /// 5: columns that did not change are left out, and the guard's record knows how every ad and budget stands.
@@ -43,6 +44,18 @@ struct Frame {
     ads: Vec<String>,
     owners: Vec<String>,
     group_of: Vec<u32>,
+}
+
+impl From<Record> for Frame {
+    fn from(record: Record) -> Self {
+        Frame {
+            settings: record.settings,
+            plan: record.plan,
+            ads: record.ads,
+            owners: record.owners,
+            group_of: record.cohort.group_of,
+        }
+    }
 }
 
 impl Frame {
@@ -219,7 +232,7 @@ pub(super) fn of_planes(
     }
     let mut values = match base {
         // Nothing has to move: what did not change stays where it is.
-        Some((of, by, values)) if of == columns && by == ads => values,
+        Some((of, by, values)) if same(of, columns) && same(by, ads) => values,
         Some((of, by, values)) => Table::of(of, by, &values).carried(columns, ads).into_owned(),
         None => vec![0.0; columns.len() * rows],
     };
@@ -230,6 +243,11 @@ pub(super) fn of_planes(
         }
     }
     Ok(values)
+}
+
+/// Whether two lists of names are equal, at once where they are one.
+fn same(a: &[String], b: &[String]) -> bool {
+    std::ptr::eq(a, b) || a == b
 }
 
 /// Numbers by column and ad.
@@ -279,6 +297,12 @@ pub(super) fn pack(plain: &[u8]) -> Vec<u8> {
     bytes
 }
 
+thread_local! {
+    /// One for all records of a thread: beginning anew costs more than a small record itself.
+    static DECOMPRESSOR: RefCell<Option<zstd::bulk::Decompressor<'static>>> =
+        RefCell::new(zstd::bulk::Decompressor::new().ok());
+}
+
 pub(super) fn unpack(bytes: &[u8]) -> Result<Vec<u8>, JournalError> {
     match bytes.split_first() {
         None => Err(damaged("it is empty")),
@@ -288,7 +312,12 @@ pub(super) fn unpack(bytes: &[u8]) -> Result<Vec<u8>, JournalError> {
             if size > LARGEST {
                 return Err(damaged("it claims more than a gibibyte"));
             }
-            zstd::bulk::decompress(packed, size).map_err(|error| JournalError::Damaged(error.to_string()))
+            let unpacked = DECOMPRESSOR.with_borrow_mut(|decompressor| match decompressor {
+                Some(decompressor) => decompressor.decompress(packed, size),
+                // Where memory for one that stays is missing, another try says so.
+                None => zstd::bulk::decompress(packed, size),
+            });
+            unpacked.map_err(|error| JournalError::Damaged(error.to_string()))
         }
         Some((version, _)) => Err(JournalError::Version(*version)),
     }

@@ -38,17 +38,17 @@ pub use apply::Applied;
 pub use explain::{Explanation, RuleWhy, explain};
 pub use ghost::{Economy, GHOST_DAYS, GhostOutcome, GhostReport, Since, ghost_report};
 pub use launch::{Known, launch_order};
+pub(crate) use measure::texts;
 pub use observe::{Observation, ObserveError};
 pub use plan::{Plan, PlanError};
+pub(crate) use propose::{Subjects, of_answer as propose};
 pub use quality::DataQuality;
 pub use remember::Recent;
+pub(crate) use replay::load;
 pub use replay::{Replay, ScoreReplay, ScoresReplay, StageReplay, last_decided, replay};
 pub use report::{
     Action, Budget, Decision, Evidence, Final, ModelReport, Owner, Promotion, RuleCheck, RunReport, Skip, StageReport,
 };
-pub(crate) use measure::texts;
-pub(crate) use propose::{Subjects, of_answer as propose};
-pub(crate) use replay::load;
 pub use words::{beside, number, plain_name};
 
 use crate::config::Effective;

@@ -12,8 +12,9 @@ pub mod tables;
 pub use policies::{PolicyRow, PolicySwitchRow, PolicyUseRow};
 pub use queue::{QueueRow, QueueState};
 pub use rows::{
-    ActionRow, ActionState, ApprovalRow, ArtifactRow, CopyKind, GhostIntentRow, JournalRow, JournalledRun, LifecycleRow, ModelRow,
-    OrderRow, PlanRow, PolicyFaultRow, PromotionRow, PromotionState, RunRow, StageModeRow, SwitchRow,
+    ActionRow, ActionState, ApprovalRow, ArtifactRow, CopyKind, GhostIntentRow, JournalRow, JournalledRun,
+    LifecycleRow, ModelRow, OrderRow, PlanRow, PolicyFaultRow, PromotionRow, PromotionState, RunRow, StageModeRow,
+    SwitchRow,
 };
 pub use sqlite::SqliteStore;
 pub use tables::{Cell, Table};

@@ -15,8 +15,8 @@ mod tables;
 use super::policies::{PolicyRow, PolicySwitchRow, PolicyUseRow};
 use super::queue::QueueRow;
 use super::rows::{
-    ActionRow, ApprovalRow, ArtifactRow, GhostIntentRow, JournalRow, JournalledRun, LifecycleRow, ModelRow, OrderRow, PlanRow,
-    PolicyFaultRow, PromotionRow, RunRow, StageModeRow, SwitchRow,
+    ActionRow, ApprovalRow, ArtifactRow, GhostIntentRow, JournalRow, JournalledRun, LifecycleRow, ModelRow, OrderRow,
+    PlanRow, PolicyFaultRow, PromotionRow, RunRow, StageModeRow, SwitchRow,
 };
 use super::tables::{Cell, Table};
 use super::{AccountLock, Store, StoreError};
@@ -474,9 +474,7 @@ impl Store for SqliteStore {
         since: Timestamp,
         until: Timestamp,
     ) -> Result<Vec<JournalledRun>, StoreError> {
-        self.read("reading what was journalled", |connection| {
-            runs::journalled_runs(connection, account, since, until)
-        })
+        self.read("reading what was journalled", |connection| runs::journalled_runs(connection, account, since, until))
     }
 
     async fn journal_of(&self, run: &str) -> Result<Vec<JournalRow>, StoreError> {

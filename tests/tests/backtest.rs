@@ -1,0 +1,154 @@
+//! A backtest asks another policy about the runs of the past: the same one differs in nothing, another one where it says,
+//! and what became of the ads in between is what the account's own days say.
+
+// A test that unwraps says what it expects by failing.
+#![allow(clippy::unwrap_used)]
+
+use dean::compare::{Comparison, Question, compare, page};
+use dean::pipeline::Options;
+use dean::policies::StagePolicy;
+use dean::store::Store;
+use dean_sim::Params;
+use dean_tests::account::TestAccount;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+const COGS: f64 = 15.0;
+
+async fn lived(hours: u32, step: u32, options: &Options) -> TestAccount {
+    let settings = [("economics.cogs_per_purchase", json!(COGS))];
+    let account = TestAccount::new(5, Params { ads: 40, ..Params::default() }, &settings).await.unwrap();
+    for _ in (0..hours).step_by(step as usize) {
+        account.run(options).await.unwrap();
+        account.advance(step);
+    }
+    account
+}
+
+async fn asked(account: &TestAccount, tried: &[StagePolicy], against: Option<&[StagePolicy]>) -> Comparison {
+    let question = Question {
+        account: account.client.account_id(),
+        client: "default",
+        since: Timestamp::MIN,
+        until: Timestamp::MAX,
+        tried,
+        against,
+        attribution: &account.effective.config.attribution.to_string(),
+        cogs_per_purchase: COGS,
+        progress: &|_, _| {},
+    };
+    compare(&account.store, question).await.unwrap()
+}
+
+fn of_stage(stage: &str, account: &TestAccount, settings: &[(&str, Value)]) -> Vec<StagePolicy> {
+    let mut stages = account.policies_with(settings).unwrap();
+    stages.retain(|of| of.view.name == stage);
+    stages
+}
+
+/// Whatever is counted adds up.
+fn adds_up(report: &Comparison) {
+    for line in &report.rules {
+        assert_eq!(line.after, line.same + line.earlier + line.later + line.amount + line.new, "{line:?}");
+    }
+    let kills = &report.kills;
+    assert_eq!(kills.before, kills.same + kills.earlier + kills.later + kills.gone, "{kills:?}");
+    assert_eq!(kills.after, kills.same + kills.earlier + kills.later + kills.new, "{kills:?}");
+    assert_eq!(report.differences.len(), report.changed);
+    let days = |side: fn(&dean::compare::PauseDay) -> usize| report.pauses.iter().map(side).sum::<usize>();
+    assert_eq!((days(|day| day.kills.before), days(|day| day.kills.after)), (kills.before, kills.after));
+}
+
+#[tokio::test]
+async fn the_same_policies_over_their_own_runs_differ_in_nothing() {
+    let account = lived(10 * 24, 2, &Options::default()).await;
+    let report = asked(&account, &account.policies, None).await;
+    assert_eq!((report.changed, report.runs), (0, 120), "{:#?}", report.differences);
+    assert!(report.kills.before > 3 && report.budget.before.changes > 0, "{report:#?}");
+    assert_eq!(report.budget.before, report.budget.after);
+    adds_up(&report);
+    // Nor do they where both sides are asked again.
+    let report = asked(&account, &account.policies, Some(&account.policies)).await;
+    assert_eq!(report.changed, 0, "{:#?}", report.differences);
+    // What was paused is what the account was told to pause.
+    let actions = account.store.actions_since(account.client.account_id(), Timestamp::MIN).await.unwrap();
+    let paused: BTreeSet<&str> =
+        actions.iter().filter(|a| a.kind == "pause" && a.rule != "promoted").map(|a| a.target_id.as_str()).collect();
+    assert!(report.kills.before <= paused.len(), "{} of {paused:?}", report.kills.before);
+}
+
+#[tokio::test]
+async fn a_stricter_policy_pauses_more_and_what_became_of_the_ads_is_told() {
+    let account = lived(12 * 24, 3, &Options::default()).await;
+    let strict = [
+        ("rules.testing.tiers.poor", json!(20.0)),
+        ("rules.testing.tiers.decent_ctr", json!(25.0)),
+        ("rules.testing.tiers.good_ctr", json!(30.0)),
+        ("rules.testing.fairness.spend", json!(15.0)),
+    ];
+    let report = asked(&account, &of_stage("testing", &account, &strict), None).await;
+    adds_up(&report);
+    let kills = &report.kills;
+    assert!(kills.new + kills.earlier > 0 && kills.after >= kills.before, "{kills:?}");
+    assert!(report.rules.iter().all(|line| line.stage == "testing"));
+
+    let key = account.effective.config.attribution.to_string();
+    let days = account.store.days_since(account.client.account_id(), &key, Date::MIN).await.unwrap();
+    let mut known = 0;
+    for difference in report.differences.iter().filter(|d| d.does == "pause") {
+        let Some(outcome) = &difference.outcome else { continue };
+        let (from, to): (Date, Date) = (outcome.from.parse().unwrap(), outcome.to.parse().unwrap());
+        let of_ad =
+            |d: &&dean::domain::DayFacts| Some(&d.ad_id) == difference.ad_id.as_ref() && (from..=to).contains(&d.date);
+        let spend: i64 = days.iter().filter(of_ad).map(|day| day.facts.spend.0).sum();
+        let purchases: f64 = days.iter().filter(of_ad).map(|day| day.facts.purchases).sum();
+        assert!((outcome.spend * 100.0 - spend as f64).abs() < 0.5 && outcome.purchases == purchases, "{difference:?}");
+        assert_eq!(outcome.profit, outcome.revenue.map(|r| r - COGS * purchases - outcome.spend));
+        assert_eq!(outcome.sold, purchases > 0.0);
+        assert!(difference.ad_name.as_ref().is_some_and(|name| name.starts_with("Ad ")), "{difference:?}");
+        known += 1;
+    }
+    assert_eq!(known, kills.known);
+    assert!(known > 0, "{:#?}", report.differences);
+    // A person sees the same on a page.
+    let page = page(&report);
+    assert!(page.contains("<svg") && page.contains("What this cannot say"), "{page}");
+}
+
+#[tokio::test]
+async fn rules_that_read_what_nobody_asked_for_then_see_what_was_measured_then() {
+    let account = lived(5 * 24, 6, &Options { observes: true, ..Options::default() }).await;
+    // No shipped policy of the stage reads yesterday's video views or the ad's name.
+    let rule = json!([{
+        "id": "seen", "when": "video_3s_d1 > 300.0 && ad_name.startsWith('Ad 0')", "then": "pause", "confidence": 0.95
+    }]);
+    let settings = [("stages.testing.policy", json!("cel")), ("rules.testing", json!({ "rules": rule }))];
+    let report = asked(&account, &of_stage("testing", &account, &settings), None).await;
+    adds_up(&report);
+    let key = account.effective.config.attribution.to_string();
+    let days = account.store.days_since(account.client.account_id(), &key, Date::MIN).await.unwrap();
+    let paused: Vec<_> = report.differences.iter().filter(|d| d.after.is_some()).collect();
+    assert!(!paused.is_empty(), "{report:#?}");
+    for difference in paused {
+        assert_eq!((difference.does.as_str(), difference.change.as_str()), ("pause", "new"));
+        let zone = jiff::tz::TimeZone::get("Europe/Berlin").unwrap();
+        let today = difference.at.parse::<Timestamp>().unwrap().to_zoned(zone).date();
+        let yesterday = today.yesterday().unwrap();
+        let of_ad = days.iter().filter(|day| Some(&day.ad_id) == difference.ad_id.as_ref());
+        let seen: f64 = of_ad.filter(|day| day.date == yesterday).map(|day| day.facts.video_3s).sum();
+        assert!(seen > 300.0, "{seen} of {difference:?}");
+    }
+    assert!(!report.unknown.iter().any(|line| line.contains("not journalled")), "{:?}", report.unknown);
+}
+
+#[tokio::test]
+async fn an_ad_is_paused_once_and_not_again_every_hour() {
+    // Whoever only observes leaves an ad running that the policy wants paused in each run.
+    let account = lived(4 * 24, 2, &Options { observes: true, ..Options::default() }).await;
+    let report = asked(&account, &account.policies, None).await;
+    assert_eq!(report.changed, 0, "{:#?}", report.differences);
+    assert!(report.kills.before > 0, "{report:#?}");
+    assert!(report.kills.before <= report.ads, "{report:#?}");
+}
