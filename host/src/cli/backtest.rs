@@ -133,6 +133,8 @@ impl Trying<'_> {
         settings: &[String],
     ) -> anyhow::Result<Vec<StagePolicy>> {
         let Context { effective, sources, folder, .. } = self.context;
+        let policy = policy.map(|name| super::policy::built(&self.context.data_dir, name)).transpose()?;
+        let policy = policy.as_deref();
         let stages: Vec<String> = effective.config.stages().into_iter().map(|stage| stage.name).collect();
         if let Some(stage) = self.stage.filter(|stage| !stages.iter().any(|known| known == stage)) {
             return Err(Usage(format!("there is no stage {stage}\n  hint: there are {}", stages.join(", "))).into());

@@ -166,6 +166,11 @@ impl Difference {
             purchases => format!("{purchases:.0} purchases"),
         };
         let (spend, from, to) = (outcome.spend, &outcome.from, &outcome.to);
-        format!("{sold} for {spend:.0} {currency}{earned}{open} ({from} to {to})")
+        let copies = match outcome.copies {
+            0 => String::new(),
+            1 => ", its copy among it".into(),
+            copies => format!(", its {copies} copies among it"),
+        };
+        format!("{sold} for {spend:.0} {currency}{earned}{open} ({from} to {to}{copies})")
     }
 }

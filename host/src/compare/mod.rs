@@ -73,7 +73,8 @@ pub async fn compare(store: &dyn Store, question: Question<'_>) -> anyhow::Resul
         None => Vec::new(),
     };
     let currency = walk.currency.clone().unwrap_or_else(|| Currency::new("USD"));
-    let days = Days::new(&days, &currency, question.cogs_per_purchase);
+    let lives = store.lifecycle(question.account).await?;
+    let days = Days::new(&days, &lives, &currency, question.cogs_per_purchase);
     let mut report = walk.report(&question, &runs, &days, &currency);
     report.ms = started.elapsed().as_secs_f64() * 1e3;
     Ok(report)

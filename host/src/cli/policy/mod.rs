@@ -79,6 +79,23 @@ fn load(global: &Global, file: &Path) -> anyhow::Result<Policy> {
     Ok(registry(global)?.load(&artifact)?)
 }
 
+/// A policy as it was named on the command line, a folder built first: what lies here is meant, also where its name is
+/// only a word.
+pub(super) fn built(data_dir: &Path, name: &str) -> anyhow::Result<String> {
+    let path = Path::new(name);
+    if path.is_dir() {
+        let component = dean_policy::build::build(path, &build::target_dir(None))?.component;
+        let artifact = Artifact::new(name, component);
+        let cache = data_dir.join("cache");
+        std::fs::create_dir_all(&cache)?;
+        let file = cache.join(format!("built-{}.wasm", artifact.digest()));
+        std::fs::write(&file, artifact.bytes())?;
+        let file = std::path::absolute(file)?;
+        return Ok(file.display().to_string());
+    }
+    Ok(if !name.contains('/') && path.is_file() { format!("./{name}") } else { name.to_string() })
+}
+
 /// The policy of a name, NAME@VERSION or a path.
 pub(super) async fn named(global: &Global, name: &str) -> anyhow::Result<Policy> {
     if let Some((name, version)) = name.split_once('@').filter(|_| !name.contains('/')) {
