@@ -4,8 +4,8 @@ use super::context::Context;
 use super::output::{self, Usage};
 use super::{Ended, Global};
 use crate::config::VARIABLES;
-use crate::policies::Ready;
-use clap::{Args, Subcommand};
+use crate::policies::{self, Ready};
+use clap::{Args, Subcommand, ValueEnum};
 use serde_json::json;
 
 #[derive(Debug, Subcommand)]
@@ -14,6 +14,21 @@ pub(super) enum ConfigCommand {
     Show(ShowArgs),
     /// Check files, environment and the settings of every policy
     Check,
+    /// JSON Schema for editors, with the settings of the client's policies
+    Schema(SchemaArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SchemaArgs {
+    /// The file that it is for: `settings` (dean.toml, profiles and clients) or `rules` (rules.toml)
+    #[arg(value_enum, default_value_t = SchemaOf::Settings)]
+    of: SchemaOf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum SchemaOf {
+    Settings,
+    Rules,
 }
 
 #[derive(Debug, Args)]
@@ -28,6 +43,7 @@ pub(super) async fn config(global: &Global, command: ConfigCommand) -> anyhow::R
     match command {
         ConfigCommand::Show(args) => show(global, &context, args.all),
         ConfigCommand::Check => check(global, &context).await,
+        ConfigCommand::Schema(args) => schema(&context, args.of).await,
     }
     .map(|()| Ended::Done)
 }
@@ -64,6 +80,15 @@ fn show(global: &Global, context: &Context, all: bool) -> anyhow::Result<()> {
         table.add_row([name, if is_set(name) { "set" } else { "not set" }, "environment"]);
     }
     output::line(&table.to_string());
+    Ok(())
+}
+
+async fn schema(context: &Context, of: SchemaOf) -> anyhow::Result<()> {
+    let stages = context.policies(&context.registry()?, &context.scores().await?).await?;
+    output::json(&match of {
+        SchemaOf::Settings => policies::settings_schema(&stages),
+        SchemaOf::Rules => policies::rules_schema(&stages),
+    });
     Ok(())
 }
 
