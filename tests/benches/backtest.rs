@@ -4,7 +4,7 @@
 //! `cargo bench -p dean-tests --bench backtest` lives through ten days first, on a simulated account that Dean only
 //! observes, so that all ads stay; with `DEAN_BACKTEST_DAYS=90` through ninety, which takes a quarter of an hour.
 
-use dean::compare::{Comparison, Question, compare};
+use dean::compare::{Comparison, Question, Tried, compare};
 use dean::pipeline::Options;
 use dean::policies::StagePolicy;
 use dean::store::Store;
@@ -26,7 +26,7 @@ async fn asked(account: &TestAccount, tried: &[StagePolicy], since: Timestamp) -
         client: "default",
         since,
         until: Timestamp::MAX,
-        tried,
+        tried: Tried::Policies(tried),
         against: None,
         attribution: &account.effective.config.attribution.to_string(),
         cogs_per_purchase: account.effective.config.economics.cogs_per_purchase,

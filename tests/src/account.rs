@@ -6,10 +6,10 @@ use dean::config::{self, Effective, Environment, Sources};
 use dean::domain::{Clock, CreativeSpec};
 use dean::meta::{Call, Client, Credentials, HttpTransport, Method, Reply, Transport, TransportError};
 use dean::pipeline::{Applied, Options, Plan, Recent, RunReport, Runner};
-use dean::policies::{self, Shelf, StagePolicy};
+use dean::policies::{self, Begun, Shelf, StagePolicy, Trying};
 use dean::scoring::Models;
 use dean::store::{QueueRow, SqliteStore, Store};
-use dean_policy::{Limits, Registry, Runtime};
+use dean_policy::{Artifact, Limits, Registry, Runtime};
 use dean_sim::{Graph, Params, Server, Stage, World};
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -211,6 +211,36 @@ impl TestAccount {
         let mut sources = self.sources.clone();
         sources.flags.extend(settings.iter().map(|(key, value)| (key.to_string(), value.clone(), "test")));
         prepared(&config::load(&sources)?)
+    }
+
+    /// Takes a policy into the store.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn install(&self, artifact: &Artifact) -> anyhow::Result<()> {
+        let now = self.clock.now();
+        policies::install(&self.store, registry(), &self.effective, artifact, None, now).await?;
+        Ok(())
+    }
+
+    /// Puts an installed policy on trial in the testing stage.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub async fn put_on_trial(&self, named: (&str, &str), share: f64) -> anyhow::Result<Begun> {
+        let trying = Trying { named, share, client: None, stage: Some("testing"), now: self.clock.now() };
+        policies::put_on_trial(&self.store, registry(), &self.sources, trying).await
+    }
+
+    /// The same account with the policies that the store says, as a process finds them before each run.
+    ///
+    /// # Errors
+    /// When they do not fit the settings.
+    pub async fn with_stored_policies(mut self) -> anyhow::Result<Self> {
+        let shelf = Shelf::load(&self.store, &self.effective, Path::new(".")).await?;
+        let columns = models().columns();
+        self.policies = policies::prepare(&self.effective, registry(), &shelf, Path::new("."), &columns)?;
+        Ok(self)
     }
 
     /// One run.

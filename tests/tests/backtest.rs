@@ -4,7 +4,7 @@
 // A test that unwraps says what it expects by failing.
 #![allow(clippy::unwrap_used)]
 
-use dean::compare::{Comparison, Question, compare, page};
+use dean::compare::{Comparison, Question, Tried, compare, page};
 use dean::pipeline::Options;
 use dean::policies::StagePolicy;
 use dean::store::{LifecycleRow, Store};
@@ -33,7 +33,7 @@ async fn asked(account: &TestAccount, tried: &[StagePolicy], against: Option<&[S
         client: "default",
         since: Timestamp::MIN,
         until: Timestamp::MAX,
-        tried,
+        tried: Tried::Policies(tried),
         against,
         attribution: &account.effective.config.attribution.to_string(),
         cogs_per_purchase: COGS,

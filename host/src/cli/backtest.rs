@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::output::{self, Usage};
 use super::{Ended, Global};
-use crate::compare::{self, Comparison, Question};
+use crate::compare::{self, Comparison, Question, Tried};
 use crate::config;
 use crate::policies::{self, StagePolicy};
 use crate::store::Store;
@@ -82,7 +82,7 @@ pub(super) async fn backtest(global: &Global, args: BacktestArgs) -> anyhow::Res
         client: &context.effective.client,
         since,
         until: Timestamp::MAX,
-        tried: &tried,
+        tried: Tried::Policies(&tried),
         against: against.as_deref(),
         attribution: &config.attribution.to_string(),
         cogs_per_purchase: config.economics.cogs_per_purchase,
@@ -234,7 +234,7 @@ impl<'a> Setting<'a> {
     }
 }
 
-fn print(report: &Comparison) {
+pub(super) fn print(report: &Comparison) {
     for stage in &report.stages {
         let before = if stage.before.is_empty() { "nobody".into() } else { stage.before.join(", ") };
         output::line(&format!("Stage {}: {} in place of {before}", stage.stage, stage.after));

@@ -2,17 +2,19 @@
 
 use super::history::Hour;
 use super::side::World;
-use crate::features::{self, Frame, Marks};
+use crate::features::{self, Frame};
 use crate::pipeline;
-use crate::policies::Ready;
-use dean_policy::types::{Answer, Cohort};
+use crate::policies::{Ready, StagePolicy};
+use crate::store::PolicyTrialRow;
+use dean_policy::types::{Answer, Cohort, Plan};
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 /// A stage with the policy that is asked for it.
 pub(super) struct Asked<'a> {
     pub stage: &'a str,
-    pub ready: &'a Ready,
+    source: Source<'a>,
     /// Columns that it wants and that were neither journalled nor can be computed.
     pub missing: BTreeSet<String>,
     /// Calls that failed, and what the first of them said.
@@ -20,40 +22,84 @@ pub(super) struct Asked<'a> {
     pub failure: Option<String>,
 }
 
+/// Where the answers come from.
+enum Source<'a> {
+    /// It is asked again.
+    Policy(&'a Ready),
+    /// It was on trial then, and asked.
+    Trial(&'a PolicyTrialRow),
+}
+
 impl<'a> Asked<'a> {
-    pub(super) fn new(stage: &'a str, ready: &'a Ready) -> Self {
-        Asked { stage, ready, missing: BTreeSet::new(), failed: 0, failure: None }
+    pub(super) fn of_policies(stages: &'a [StagePolicy]) -> Vec<Self> {
+        let asked = |stage: &'a StagePolicy| Some(Asked::new(&stage.view.name, Source::Policy(stage.ready()?)));
+        stages.iter().filter_map(asked).collect()
     }
 
-    /// What it answers; nothing where the stage decided nothing or the policy fails.
-    pub(super) fn answer(&mut self, hour: &Hour<'_>, world: &World) -> Option<Answer> {
-        let mut cohort = self.cohort(hour)?;
-        world.overlay(hour, self.stage, &self.ready.plan.columns, &mut cohort);
-        match self.ready.policy.decide(self.stage, &self.ready.settings, &self.ready.plan, &mut cohort) {
-            Ok(outcome) => Some(outcome.answer),
+    pub(super) fn of_trials(trials: &'a [PolicyTrialRow]) -> Vec<Self> {
+        trials.iter().map(|row| Asked::new(&row.stage, Source::Trial(row))).collect()
+    }
+
+    fn new(stage: &'a str, source: Source<'a>) -> Self {
+        Asked { stage, source, missing: BTreeSet::new(), failed: 0, failure: None }
+    }
+
+    /// The policy, `name@version`, and its digest.
+    pub(super) fn policy(&self) -> (String, String) {
+        match &self.source {
+            Source::Policy(ready) => {
+                let manifest = ready.policy.manifest();
+                (format!("{}@{}", manifest.name, manifest.version), ready.policy.digest().to_string())
+            }
+            Source::Trial(row) => (format!("{}@{}", row.name, row.version), row.digest.clone()),
+        }
+    }
+
+    /// Whether it can be asked about a run, or was.
+    pub(super) fn is_about(&self, hour: &Hour<'_>) -> bool {
+        match &self.source {
+            Source::Policy(_) => true,
+            Source::Trial(row) => hour.trials.get(self.stage).is_some_and(|trial| trial.record.policy == row.digest),
+        }
+    }
+
+    /// What it answers, and the plan that this is in terms of; nothing where the stage decided nothing or the policy fails.
+    pub(super) fn answer<'h>(&mut self, hour: &'h Hour<'_>, world: &World) -> Option<(Cow<'h, Plan>, Answer)>
+    where
+        'a: 'h,
+    {
+        let said = match self.source {
+            Source::Policy(ready) => {
+                let mut cohort = self.cohort(ready, hour)?;
+                world.overlay(hour, self.stage, &ready.plan.columns, &mut cohort);
+                let said = ready.policy.decide(self.stage, &ready.settings, &ready.plan, &mut cohort);
+                said.map(|said| (Cow::Borrowed(&ready.plan), said.answer)).map_err(|fault| fault.to_string())
+            }
+            Source::Trial(_) if !self.is_about(hour) => return None,
+            Source::Trial(_) => {
+                let record = &hour.trials.get(self.stage)?.record;
+                let said = record.outcome.answer().map_err(String::from);
+                said.map(|answer| (Cow::Borrowed(&record.plan), answer))
+            }
+        };
+        match said {
+            Ok(said) => Some(said),
             Err(fault) => {
                 self.failed += 1;
-                self.failure.get_or_insert_with(|| fault.to_string());
+                self.failure.get_or_insert(fault);
                 None
             }
         }
     }
 
-    fn cohort(&mut self, hour: &Hour<'_>) -> Option<Cohort> {
+    fn cohort(&mut self, ready: &Ready, hour: &Hour<'_>) -> Option<Cohort> {
         let record = *hour.records.get(self.stage)?;
         let (rows, stage) = hour.rows(self.stage)?;
-        let plan = &self.ready.plan;
-        let mut context = stage.context.clone();
-        let seen = Marks { target_cpa: context.target_cpa, breakeven_cpa: context.breakeven_cpa };
-        let marks = Marks { target_cpa: self.ready.target_cpa.unwrap_or(seen.breakeven_cpa), ..seen };
-        let same_target = marks.target_cpa.to_bits() == seen.target_cpa.to_bits();
+        let plan = &ready.plan;
         let basis = &hour.measured.basis;
-        if !same_target {
-            let prior = basis.purchase_prior(marks.target_cpa);
-            context.target_cpa = marks.target_cpa;
-            context.purchase_prior_shape = prior.map_or(f64::NAN, |prior| prior.shape);
-            context.purchase_prior_rate = prior.map_or(f64::NAN, |prior| prior.rate);
-        }
+        let seen = &stage.context;
+        let context = seen.aimed_at(ready.target_cpa.unwrap_or(seen.breakeven_cpa), basis);
+        let (marks, same_target) = (context.marks(), context.target_cpa.to_bits() == seen.target_cpa.to_bits());
         let measured = OnceCell::new();
         let reads_texts = plan.text_columns != record.plan.text_columns;
         let frame = || -> &Frame { measured.get_or_init(|| hour.frame(rows.clone(), reads_texts)) };

@@ -2,7 +2,7 @@
 
 use crate::features::{Frame, Moment, Places};
 use crate::guard::StageStanding;
-use crate::journal::{self, Entry, GuardRecord, JournalError, Measured, Record};
+use crate::journal::{self, Entry, GuardRecord, JournalError, Measured, Record, Trial};
 use crate::pipeline;
 use crate::store::{JournalRow, JournalledRun, Store};
 use jiff::Timestamp;
@@ -21,6 +21,8 @@ pub(super) struct Hour<'a> {
     places: &'a OnceCell<Places>,
     /// By stage, what its policy saw and answered.
     pub records: BTreeMap<&'a str, &'a Record>,
+    /// By stage, what the policy on trial did.
+    pub trials: BTreeMap<&'a str, &'a Trial>,
 }
 
 impl Hour<'_> {
@@ -64,6 +66,8 @@ pub(super) struct Reader<'a> {
     records: HashMap<String, Read<Record>>,
     measured: Option<Read<Measured>>,
     guard: Option<GuardRecord>,
+    /// By stage, of the run that was read last.
+    trials: BTreeMap<String, Trial>,
     /// For the names of the last run.
     places: OnceCell<Places>,
 }
@@ -76,7 +80,7 @@ struct Read<E> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(store: &'a dyn Store) -> Self {
-        Reader { store, records: HashMap::new(), measured: None, guard: None, places: OnceCell::new() }
+        Reader { store, records: HashMap::new(), measured: None, guard: None, trials: BTreeMap::new(), places: OnceCell::new() }
     }
 
     /// The runs of an account between two moments.
@@ -92,6 +96,8 @@ impl<'a> Reader<'a> {
     /// Decodes a run; nothing where it decided nothing.
     pub(super) async fn read<'r>(&'r mut self, run: &'r JournalledRun) -> anyhow::Result<Option<Hour<'r>>> {
         self.guard = None;
+        self.trials.clear();
+        let mut trials = Vec::new();
         for row in self.store.journal_of(&run.run_id).await? {
             match row.stage.as_str() {
                 journal::GUARD => self.guard = Some(GuardRecord::decode(&row.bytes)?),
@@ -106,6 +112,7 @@ impl<'a> Reader<'a> {
                     }
                     self.measured = Some(read);
                 }
+                stage if stage.starts_with(journal::TRIAL) => trials.push(row),
                 stage if stage.starts_with('@') => {}
                 stage => {
                     let stage = stage.to_string();
@@ -114,6 +121,12 @@ impl<'a> Reader<'a> {
                     self.records.insert(stage, read);
                 }
             }
+        }
+        for row in trials {
+            let stage = row.stage.trim_start_matches(journal::TRIAL).to_string();
+            let base = self.records.get(&stage).filter(|read| read.run == run.run_id && row.base_run_id.is_some());
+            let trial = Trial::decode(&row.bytes, base.map(|read| read.entry.clone()))?;
+            self.trials.insert(stage, trial);
         }
         let of_run = |measured: &&Read<Measured>| measured.run == run.run_id;
         let (Some(measured), Some(guard)) = (self.measured.as_ref().filter(of_run), &self.guard) else {
@@ -129,6 +142,7 @@ impl<'a> Reader<'a> {
             guard,
             places: &self.places,
             records: records.map(|(stage, read)| (stage.as_str(), &read.entry)).collect(),
+            trials: self.trials.iter().map(|(stage, trial)| (stage.as_str(), trial)).collect(),
         }))
     }
 }

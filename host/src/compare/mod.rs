@@ -20,7 +20,7 @@ pub use report::{Comparison, Difference, Done, Kills, Moved, PauseDay, RuleLine,
 
 use crate::domain::Currency;
 use crate::policies::StagePolicy;
-use crate::store::Store;
+use crate::store::{PolicyTrialRow, Store};
 use history::Reader;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -40,7 +40,7 @@ pub struct Question<'a> {
     /// Runs before this moment.
     pub until: Timestamp,
     /// What is tried, by stage.
-    pub tried: &'a [StagePolicy],
+    pub tried: Tried<'a>,
     /// What it is compared against; nothing: what decided then.
     pub against: Option<&'a [StagePolicy]>,
     /// The attribution under which days are stored.
@@ -49,6 +49,15 @@ pub struct Question<'a> {
     pub cogs_per_purchase: f64,
     /// Told after each run.
     pub progress: &'a (dyn Fn(usize, usize) + Sync),
+}
+
+/// What is tried.
+#[derive(Clone, Copy)]
+pub enum Tried<'a> {
+    /// Policies with settings, asked about every run again.
+    Policies(&'a [StagePolicy]),
+    /// Policies that were on trial when the runs were made: they were asked then, and only runs in which they were count.
+    Trials(&'a [PolicyTrialRow]),
 }
 
 /// Compares.
@@ -62,7 +71,8 @@ pub async fn compare(store: &dyn Store, question: Question<'_>) -> anyhow::Resul
     let mut walk = Walk::new(&question);
     for (position, run) in runs.iter().enumerate() {
         match reader.read(run).await? {
-            Some(hour) => walk.step(position, &hour),
+            Some(hour) if walk.is_about(&hour) => walk.step(position, &hour),
+            Some(_) => {}
             None => walk.without += 1,
         }
         (question.progress)(position + 1, runs.len());

@@ -1,6 +1,6 @@
 //! Both sides, walked through the runs, and what is told of them in the end.
 
-use super::Question;
+use super::{Question, Tried};
 use super::ask::Asked;
 use super::differ::{Change, Pair, pairs};
 use super::history::Hour;
@@ -8,11 +8,12 @@ use super::outcome::Days;
 use super::report::{Comparison, Difference, Done, Kills, Moved, PauseDay, RuleLine, Sides, StageSides};
 use super::side::{Account, Answered, Does, Event, Side};
 use crate::domain::{Currency, Verb, hours};
-use crate::journal::{Outcome, Record};
-use crate::policies::StagePolicy;
+use crate::journal::Record;
+use crate::pipeline::Share;
 use crate::store::JournalledRun;
 use dean_policy::types::{Answer, Plan};
 use jiff::Timestamp;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 pub(super) struct Walk<'a> {
@@ -36,27 +37,33 @@ pub(super) struct Walk<'a> {
     stopped: usize,
 }
 
-fn asked(stages: &[StagePolicy]) -> Vec<Asked<'_>> {
-    stages.iter().filter_map(|stage| Some(Asked::new(&stage.view.name, stage.ready()?))).collect()
-}
-
-/// A record's answer without what only says that nothing is done.
-fn of_journal(record: &Record) -> Answer {
-    match &record.outcome {
-        Outcome::Answered { ads, budgets, .. } => Answer {
-            ads: ads.iter().filter(|ad| ad.verb != Verb::Hold).cloned().collect(),
-            budgets: budgets.clone(),
-            checks: Vec::new(),
-        },
-        Outcome::Failed(_) => Answer::default(),
-    }
+/// What was decided in a stage then, by its policy and by a canary, and the plan that this is in terms of.
+fn journalled<'h>(stage: &str, record: &'h Record, hour: &'h Hour<'_>) -> (Cow<'h, Plan>, Answer) {
+    let own = record.outcome.answer().unwrap_or_default();
+    let canary = hour.trials.get(stage).filter(|trial| trial.share > 0.0);
+    let said = canary.and_then(|trial| Some((*trial, trial.record.outcome.answer().ok()?)));
+    let (plan, mut answer) = match said {
+        Some((trial, said)) => {
+            let (rows, groups, group_of) = (&*trial.rows, &*trial.groups, &*record.cohort.group_of);
+            let share = Share { rows, groups, group_of };
+            let (plan, answer) = share.merged((&record.plan, own), (&trial.record.plan, said));
+            (Cow::Owned(plan), answer)
+        }
+        None => (Cow::Borrowed(&record.plan), own),
+    };
+    // What only says that nothing is done is no difference.
+    answer.ads.retain(|ad| ad.verb != Verb::Hold);
+    (plan, answer)
 }
 
 impl<'a> Walk<'a> {
     pub(super) fn new(question: &Question<'a>) -> Self {
         Walk {
-            tried: asked(question.tried),
-            against: question.against.map(asked),
+            tried: match question.tried {
+                Tried::Policies(stages) => Asked::of_policies(stages),
+                Tried::Trials(trials) => Asked::of_trials(trials),
+            },
+            against: question.against.map(Asked::of_policies),
             account: Account::default(),
             before: Side { is_journal: question.against.is_none(), ..Side::default() },
             after: Side::default(),
@@ -72,6 +79,11 @@ impl<'a> Walk<'a> {
         }
     }
 
+    /// Whether anything of a run is compared.
+    pub(super) fn is_about(&self, hour: &Hour<'_>) -> bool {
+        self.tried.iter().any(|asked| asked.is_about(hour))
+    }
+
     /// One run.
     pub(super) fn step(&mut self, position: usize, hour: &Hour<'_>) {
         self.first.get_or_insert(hour.run.as_of);
@@ -84,25 +96,28 @@ impl<'a> Walk<'a> {
             if let Some(record) = hour.records.get(asked.stage) {
                 self.decisions += record.ads.len();
                 let deciders = self.deciders.entry(asked.stage.into()).or_default();
-                if !deciders.contains(&record.policy_name) {
-                    deciders.insert(record.policy_name.clone());
+                let canary = hour.trials.get(asked.stage).filter(|trial| trial.share > 0.0);
+                for name in canary.map(|trial| &trial.record.policy_name).into_iter().chain([&record.policy_name]) {
+                    if !deciders.contains(name) {
+                        deciders.insert(name.clone());
+                    }
                 }
             }
         }
         // What the other stages decided then uses up limits that all share.
-        let journalled: BTreeMap<&str, Answer> =
-            hour.records.iter().map(|(stage, record)| (*stage, of_journal(record))).collect();
+        let journalled: Journalled<'_> =
+            hour.records.iter().map(|(stage, record)| (*stage, journalled(stage, record, hour))).collect();
         let against = self.against.as_deref_mut().unwrap_or_default();
         judge(&mut self.before, &self.account, against, hour, position, &journalled);
         judge(&mut self.after, &self.account, &mut self.tried, hour, position, &journalled);
-        let of_run =
-            |side: &'_ Side| side.events.iter().rev().take_while(|e| e.run == position).cloned().collect::<Vec<_>>();
-        for event in of_run(&self.before).into_iter().chain(of_run(&self.after)) {
-            let ads = &hour.measured.ads;
-            if let Some(ad) = ads.iter().position(|ad| *ad == event.target)
-                && let Some(name) = hour.measured.fields.text("ad_name", ad, ads.len())
-            {
-                self.names.insert(event.target, name.to_string());
+        for side in [&self.before, &self.after] {
+            for event in side.events.iter().rev().take_while(|event| event.run == position) {
+                let ads = &hour.measured.ads;
+                if let Some(ad) = ads.iter().position(|ad| *ad == event.target)
+                    && let Some(name) = hour.measured.fields.text("ad_name", ad, ads.len())
+                {
+                    self.names.insert(event.target.clone(), name.to_string());
+                }
             }
         }
     }
@@ -152,21 +167,13 @@ impl<'a> Walk<'a> {
     }
 
     fn sides(&self, asked: &Asked<'_>) -> StageSides {
-        let manifest = asked.ready.policy.manifest();
+        let (after, after_sha256) = asked.policy();
         let against = self.against.as_ref().and_then(|against| against.iter().find(|of| of.stage == asked.stage));
         let before = match against {
-            Some(against) => {
-                let manifest = against.ready.policy.manifest();
-                vec![format!("{}@{}", manifest.name, manifest.version)]
-            }
+            Some(against) => vec![against.policy().0],
             None => self.deciders.get(asked.stage).into_iter().flatten().cloned().collect(),
         };
-        StageSides {
-            stage: asked.stage.into(),
-            before,
-            after: format!("{}@{}", manifest.name, manifest.version),
-            after_sha256: asked.ready.policy.digest().to_string(),
-        }
+        StageSides { stage: asked.stage.into(), before, after, after_sha256 }
     }
 
     fn difference(&self, pair: Pair<'_>, runs: &[JournalledRun], days: &Days<'_>, currency: &Currency) -> Difference {
@@ -231,8 +238,7 @@ impl<'a> Walk<'a> {
         say(self.without, format!("{} runs were journalled without what is needed, and are left out.", self.without));
         say(self.stopped, format!("In {} runs nothing might be written, so neither side does anything.", self.stopped));
         for asked in self.tried.iter().chain(self.against.iter().flatten()) {
-            let manifest = asked.ready.policy.manifest();
-            let name = format!("{}@{}, stage {}", manifest.name, manifest.version, asked.stage);
+            let name = format!("{}, stage {}", asked.policy().0, asked.stage);
             let missing: Vec<&str> = asked.missing.iter().map(String::as_str).collect();
             say(
                 missing.len(),
@@ -248,32 +254,31 @@ impl<'a> Walk<'a> {
     }
 }
 
+/// By stage, what was decided then.
+type Journalled<'h> = BTreeMap<&'h str, (Cow<'h, Plan>, Answer)>;
+
 /// Lets the policies answer that are asked, the journal for the other stages, and a side judge that.
-fn judge(
+fn judge<'h, 'a: 'h>(
     side: &mut Side,
     account: &Account,
-    asked: &mut [Asked<'_>],
-    hour: &Hour<'_>,
+    asked: &mut [Asked<'a>],
+    hour: &'h Hour<'_>,
     position: usize,
-    journalled: &BTreeMap<&str, Answer>,
+    journalled: &'h Journalled<'h>,
 ) {
-    let mut own: Vec<(usize, Answer)> = Vec::new();
-    for (place, asked) in asked.iter_mut().enumerate() {
-        let mut answer = asked.answer(hour, &side.world).unwrap_or_default();
+    let mut own: Journalled<'h> = BTreeMap::new();
+    for asked in asked.iter_mut() {
+        let (plan, mut answer) = asked.answer(hour, &side.world).unwrap_or_default();
         answer.ads.retain(|ad| ad.verb != Verb::Hold);
-        own.push((place, answer));
+        own.insert(asked.stage, (plan, answer));
     }
-    let plan_of = |stage: &str| -> Option<&Plan> { hour.records.get(stage).map(|record| &record.plan) };
-    let mut answered: Vec<Answered<'_>> = Vec::new();
-    for (stage, answer) in journalled {
-        let Some(plan) = plan_of(stage) else { continue };
-        match own.iter().find(|(place, _)| asked[*place].stage == *stage) {
-            Some((place, answer)) => {
-                answered.push(Answered { stage, answer, plan: &asked[*place].ready.plan });
-            }
-            None => answered.push(Answered { stage, answer, plan }),
-        }
-    }
+    let answered: Vec<Answered<'_>> = journalled
+        .iter()
+        .map(|(stage, of_journal)| {
+            let (plan, answer) = own.get(stage).unwrap_or(of_journal);
+            Answered { stage, answer, plan }
+        })
+        .collect();
     side.judge(hour, account, position, &answered);
 }
 

@@ -126,6 +126,20 @@ pub(super) fn values(tree: &Node, config: &Config) -> Result<(), ConfigError> {
         "leave it out to have it computed",
     );
     require(config.economics.cogs_per_purchase >= 0.0, "economics.cogs_per_purchase", "has to be at least 0", "");
+    let canary = &config.policies.canary;
+    require(
+        !canary.steps.is_empty() && canary.steps.iter().all(|step| *step > 0.0 && *step <= 1.0),
+        "policies.canary.steps",
+        "has to be shares above 0 and at most 1",
+        "0.1 is 10 % of the ads",
+    );
+    let risen = canary.steps.windows(2).all(|pair| pair[0] < pair[1]);
+    require(risen, "policies.canary.steps", "has to rise from step to step", "[0.1, 0.25, 0.5]");
+    require((1..=30).contains(&canary.step_days), "policies.canary.step_days", "has to be 1 to 30", "");
+    for (key, value) in [("withdraw_above", canary.withdraw_above), ("widen_below", canary.widen_below)] {
+        let key = format!("policies.canary.{key}");
+        require((0.0..=1.0).contains(&value), &key, "is a probability: 0 to 1", "0.95 is 95 %");
+    }
     require((100..=600_000).contains(&config.limits.deadline_ms), "limits.deadline_ms", "has to be 100 to 600000", "");
     require((16..=2_048).contains(&config.limits.memory_mib), "limits.memory_mib", "has to be 16 to 2048", "");
     require((0.0..=1.0).contains(&config.ml.learning_rate), "ml.learning_rate", "has to be 0 to 1", "");

@@ -208,6 +208,28 @@ pub struct Policies {
     pub trusted_keys: Vec<String>,
     /// A folder for development, from that of the configuration: NAME.wasm in it stands in for the policy NAME, and is checked and swapped in as it is written.
     pub watch: Option<String>,
+    /// By what a canary is widened or withdrawn.
+    pub canary: Canary,
+}
+
+/// By what a canary is widened or withdrawn: what its ads earned is set beside what the other ads of the stage did.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Canary {
+    /// The shares of the ads that it decides about, one after the other.
+    pub steps: Vec<f64>,
+    /// Complete days that a share is tried for before it is widened.
+    pub step_days: u32,
+    /// How probable it may become that its ads earn less than the others before it is withdrawn.
+    pub withdraw_above: f64,
+    /// How probable that may be at most when it is widened.
+    pub widen_below: f64,
+}
+
+impl Default for Canary {
+    fn default() -> Self {
+        Canary { steps: vec![0.1, 0.25, 0.5], step_days: 3, withdraw_above: 0.95, widen_below: 0.5 }
+    }
 }
 
 /// Limits on what a policy may use in one call.

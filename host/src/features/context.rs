@@ -1,5 +1,7 @@
 //! Numbers of the account and of a stage, by name.
 
+use super::basis::Basis;
+use super::column::Marks;
 use serde::{Deserialize, Serialize};
 
 /// A line of the catalogue of context.
@@ -180,6 +182,27 @@ pub const STAGE_CONTEXT: &[ContextEntry] = &[
 ];
 
 impl ContextValues {
+    /// What ads are measured against.
+    #[must_use]
+    pub fn marks(&self) -> Marks {
+        Marks { target_cpa: self.target_cpa, breakeven_cpa: self.breakeven_cpa }
+    }
+
+    /// The same for a policy that aims at another cost per purchase.
+    #[must_use]
+    pub fn aimed_at(&self, target_cpa: f64, basis: &Basis) -> Self {
+        if target_cpa.to_bits() == self.target_cpa.to_bits() {
+            return self.clone();
+        }
+        let prior = basis.purchase_prior(target_cpa);
+        ContextValues {
+            target_cpa,
+            purchase_prior_shape: prior.map_or(f64::NAN, |prior| prior.shape),
+            purchase_prior_rate: prior.map_or(f64::NAN, |prior| prior.rate),
+            ..self.clone()
+        }
+    }
+
     /// Nothing is known.
     #[must_use]
     pub const fn unknown() -> Self {

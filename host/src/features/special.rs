@@ -125,7 +125,7 @@ fn beta_fraction(a: f64, b: f64, x: f64) -> f64 {
 
 /// P(T <= t) for Student's t with `freedom` degrees of freedom.
 #[must_use]
-pub(super) fn student_t(t: f64, freedom: f64) -> f64 {
+pub(crate) fn student_t(t: f64, freedom: f64) -> f64 {
     let tail = 0.5 * incomplete_beta(freedom / 2.0, 0.5, freedom / (freedom + t * t));
     if t > 0.0 { 1.0 - tail } else { tail }
 }

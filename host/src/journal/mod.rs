@@ -3,8 +3,10 @@
 
 mod codec;
 mod measured;
+mod trial;
 
 pub use measured::{Measured, MeasuredStage};
+pub use trial::Trial;
 
 use crate::guard::{Proposals, Situation, StageStanding, Verdicts};
 use dean_policy::types::{AdDecision, Answer, BudgetDecision, Cohort, Plan, Setting};
@@ -20,6 +22,9 @@ pub const SCORES: &str = "@scores";
 
 /// The name under which what was measured in a run is kept; no stage can be called so.
 pub const MEASURED: &str = "@measured";
+
+/// What the name under which a trial is kept begins with, before that of the stage; no stage can be called so.
+pub const TRIAL: &str = "@trial/";
 
 /// A record runs of columns against that many others at most before one stands alone: what an
 /// explanation has to decode.
@@ -122,6 +127,19 @@ impl Outcome {
             hasher.update(c.threshold.to_bits().to_le_bytes());
         }
         Outcome::Answered { ads: answer.ads.clone(), budgets: answer.budgets.clone(), checks: hasher.finalize().into() }
+    }
+
+    /// The answer again, without its checks.
+    ///
+    /// # Errors
+    /// How the policy failed, if it did.
+    pub fn answer(&self) -> Result<Answer, &str> {
+        match self {
+            Outcome::Answered { ads, budgets, .. } => {
+                Ok(Answer { ads: ads.clone(), budgets: budgets.clone(), checks: Vec::new() })
+            }
+            Outcome::Failed(fault) => Err(fault),
+        }
     }
 
     /// The outcome as bytes: what a replay compares.

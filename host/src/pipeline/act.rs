@@ -24,7 +24,7 @@ impl Runner<'_> {
         let mut ads = verdicts.ads.iter();
         let mut budgets = verdicts.budgets.iter();
         for (policy, d) in self.policies.iter().zip(decided) {
-            let rule = |rule: u32| policy.ready().map_or("", |r| r.plan.rules[rule as usize].id.as_str());
+            let rule = |rule: u32| d.plan.rules[rule as usize].id.as_str();
             let intent = |rule, ad_id| Intent {
                 run_id,
                 account_id: &observation.account.id,
@@ -86,7 +86,7 @@ impl Runner<'_> {
                     _ => continue,
                 };
                 let Some(campaign) = campaign else { continue };
-                let rule = policy.ready().map_or("", |r| r.plan.rules[decision.rule as usize].id.as_str());
+                let rule = d.plan.rules[decision.rule as usize].id.as_str();
                 let intent = Intent {
                     run_id,
                     account_id: &observation.account.id,

@@ -5,6 +5,7 @@ use super::measure::{self, Background, Skipped, StageCohort};
 use super::observe::Observation;
 use super::report::{
     Action, Decision, Evidence, Final, ModelReport, Owner, Promotion, RuleCheck, RunReport, Skip, StageReport,
+    TrialReport,
 };
 use super::why::{OfPolicy, Story};
 use super::{Options, Runner, moment, promote};
@@ -14,7 +15,7 @@ use crate::guard::{AdVerdict, Held, Verdicts};
 use crate::health::Health;
 use crate::ledger::kind;
 use crate::meta::ApiUsage;
-use crate::policies::{Decider, StagePolicy};
+use crate::policies::{Decider, StagePolicy, Trial};
 use crate::scoring::{Said, Scored};
 use crate::store::{ActionRow, ActionState, PromotionRow, PromotionState};
 use dean_policy::types::{AdDecision, Check, Plan};
@@ -81,6 +82,7 @@ impl Assembly<'_> {
                 ads: d.stage.ads.len(),
                 live: d.stage.ads.iter().filter(|i| self.observation.ads[**i].effective_status.is_active()).count(),
                 fault: d.fault.as_ref().map(ToString::to_string),
+                trial: policy.trial.as_ref().map(|trial| trial_report(trial, d)),
                 context: self.options.explain.then(|| context(&d.stage.context)),
             }
         };
@@ -90,9 +92,7 @@ impl Assembly<'_> {
     fn decisions(&self) -> Vec<Decision> {
         let mut ad_verdicts = self.verdicts.ads.iter();
         let mut decisions = Vec::new();
-        let none = Plan::default();
         for (policy, d) in self.runner.policies.iter().zip(self.decided) {
-            let plan = policy.ready().map_or(&none, |r| &r.plan);
             let columns = self.options.explain.then(|| self.columns(&d.stage));
             let mut checks: Vec<Vec<Check>> = vec![Vec::new(); d.stage.ads.len()];
             d.answer.checks.iter().for_each(|c| checks[c.row as usize].push(*c));
@@ -101,7 +101,7 @@ impl Assembly<'_> {
                 of_row[decision.row as usize].push((decision, verdict));
             }
             for (row, made) in of_row.iter().enumerate() {
-                let scene = Scene { policy, d, plan, row, checks: &checks[row] };
+                let scene = Scene { policy, d, row, checks: &checks[row] };
                 let columns = columns.as_ref().map(|all| all[row].clone());
                 if made.is_empty() {
                     decisions.push(self.decision(&scene, None, columns.clone()));
@@ -120,10 +120,11 @@ impl Assembly<'_> {
         made: Option<(&AdDecision, &AdVerdict)>,
         columns: Option<Columns>,
     ) -> Decision {
-        let Scene { policy, d, plan, row, checks } = *scene;
+        let Scene { policy, d, row, checks } = *scene;
+        let plan = &d.plan;
         let ad = &self.observation.ads[d.stage.ads[row]];
         let decision = made.map(|(decision, _)| decision);
-        let held = match (made, &d.fault, &policy.decider) {
+        let held = match (made, d.fault_of(row), &policy.decider) {
             (Some((_, verdict)), ..) => {
                 let not_done = || match verdict.verb {
                     Verb::Pause => self.not_done(&ad.id, kind::PAUSE),
@@ -163,6 +164,7 @@ impl Assembly<'_> {
             ad_id: ad.id.clone(),
             ad_name: ad.name.clone(),
             stage: policy.view.name.clone(),
+            canary: policy.trial.as_ref().filter(|_| d.is_tried_on(row)).map(Trial::name),
             owner: owner(ad),
             verb: decision.map_or(Verb::Hold, |d| d.verb),
             amount: decision.filter(|d| has_amount(d.verb)).map(|d| d.amount),
@@ -358,9 +360,20 @@ impl Assembly<'_> {
 struct Scene<'a> {
     policy: &'a StagePolicy,
     d: &'a Decided,
-    plan: &'a Plan,
     row: usize,
     checks: &'a [Check],
+}
+
+fn trial_report(trial: &Trial, d: &Decided) -> TrialReport {
+    let not_asked = || trial.ready.as_ref().err().cloned();
+    TrialReport {
+        policy: trial.row.name.clone(),
+        version: trial.row.version.clone(),
+        sha256: trial.row.digest.clone(),
+        share: trial.row.share,
+        ads: d.tried.as_ref().map_or(0, |tried| tried.rows.len()),
+        fault: d.tried.as_ref().and_then(|tried| tried.fault().map(String::from)).or_else(not_asked),
+    }
 }
 
 fn context(values: &ContextValues) -> BTreeMap<String, Option<f64>> {

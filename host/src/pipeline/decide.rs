@@ -1,24 +1,74 @@
-//! Decide: each stage's policy is asked.
+//! Decide: each stage's policy is asked, and the one that is on trial beside it.
 
 use super::account::AccountNumbers;
+use super::canary::Share;
 use super::measure::{StageCohort, cohort};
 use super::observe::Observation;
-use crate::features::{Fields, Frame, Moment};
-use crate::journal::{Measured, MeasuredStage, Outcome, Record};
-use crate::policies::StagePolicy;
-use dean_policy::types::{Answer, Cohort};
+use crate::features::{ContextValues, Fields, Frame, Moment};
+use crate::journal::{self, Measured, MeasuredStage, Outcome, Record};
+use crate::policies::{Ready, StagePolicy, Trial};
+use dean_policy::types::{Answer, Cohort, Plan};
+use std::collections::HashMap;
 
 /// A stage with what its policy answered.
 #[derive(Debug)]
 pub(super) struct Decided {
     /// Its ads, measured.
     pub stage: StageCohort,
-    /// What its policy saw; `None` when it has no policy.
-    pub cohort: Option<Cohort>,
-    /// What its policy answered; empty when it has none or failed.
+    /// What its policy saw and answered; `None` when it was not asked.
+    pub asked: Option<Asked>,
+    /// What the policy on trial saw and answered; `None` when there is none or it was not asked.
+    pub tried: Option<Tried>,
+    /// What counts: what its policy answered, and about a canary's share what that did. Empty when nobody answered.
     pub answer: Answer,
+    /// What the answer's rules and facts are positions in.
+    pub plan: Plan,
     /// Why its policy did not answer.
     pub fault: Option<StageFault>,
+}
+
+/// What a policy saw, and what came back.
+#[derive(Debug)]
+pub(super) struct Asked {
+    pub cohort: Cohort,
+    pub outcome: Outcome,
+}
+
+/// What a policy on trial was asked.
+#[derive(Debug)]
+pub(super) struct Tried {
+    pub asked: Asked,
+    /// The rows that it decided about; none for a shadow, and where it failed.
+    pub rows: Vec<u32>,
+    /// The groups whose budgets it decided about.
+    pub groups: Vec<u32>,
+}
+
+impl Tried {
+    /// How it failed, if it did.
+    pub(super) fn fault(&self) -> Option<&str> {
+        match &self.asked.outcome {
+            Outcome::Failed(fault) => Some(fault),
+            Outcome::Answered { .. } => None,
+        }
+    }
+}
+
+impl Decided {
+    /// Why nobody answered about an ad.
+    pub(super) fn fault_of(&self, row: usize) -> Option<&StageFault> {
+        self.fault.as_ref().filter(|_| !self.is_tried_on(row))
+    }
+
+    /// Whether a canary decided about an ad.
+    pub(super) fn is_tried_on(&self, row: usize) -> bool {
+        self.tried.as_ref().is_some_and(|tried| tried.rows.contains(&(row as u32)))
+    }
+
+    /// Whether a canary decided about a budget.
+    pub(super) fn is_budget_tried_on(&self, group: u32) -> bool {
+        self.tried.as_ref().is_some_and(|tried| tried.groups.contains(&group))
+    }
 }
 
 /// Why a stage's policy did not answer: its ads are held.
@@ -42,52 +92,120 @@ impl std::fmt::Display for StageFault {
     }
 }
 
-/// Asks the policy of one stage.
+/// What a stage's policies are asked with.
+#[derive(Clone, Copy)]
+pub(super) struct Asking<'a> {
+    pub observation: &'a Observation,
+    pub numbers: &'a AccountNumbers,
+    /// The ad that each copy goes back to: a copy is tried on as its source is.
+    pub sources: &'a HashMap<&'a str, &'a str>,
+    pub seed: u32,
+}
+
+/// Asks the policy of one stage, and the one that is tried beside it.
 #[must_use]
-pub(super) fn ask(
-    observation: &Observation,
-    policy: &StagePolicy,
-    stage: StageCohort,
-    numbers: &AccountNumbers,
-    suspended: Option<String>,
-    seed: u32,
-) -> Decided {
+pub(super) fn ask(asking: Asking<'_>, policy: &StagePolicy, stage: StageCohort, suspended: Option<String>) -> Decided {
     let fault = policy.broken().map(|reason| StageFault::Broken(reason.into()));
-    let fault = fault.or(suspended.map(StageFault::Suspended));
-    let Some(ready) = policy.ready().filter(|_| fault.is_none()) else {
-        return Decided { stage, cohort: None, answer: Answer::default(), fault };
-    };
-    let mut cohort = cohort(observation, ready, &stage, numbers, seed);
-    let decided = ready.policy.decide(&policy.view.name, &ready.settings, &ready.plan, &mut cohort);
-    match decided {
-        Ok(outcome) => Decided { stage, cohort: Some(cohort), answer: outcome.answer, fault: None },
-        Err(fault) => {
-            tracing::warn!(stage = %policy.view.name, %fault, "the policy failed; its ads are held");
-            let fault = Some(StageFault::Failed(fault.to_string()));
-            Decided { stage, cohort: Some(cohort), answer: Answer::default(), fault }
+    let mut fault = fault.or(suspended.map(StageFault::Suspended));
+    let (mut asked, mut answer, mut plan) = (None, Answer::default(), Plan::default());
+    if let Some(ready) = policy.ready() {
+        plan = ready.plan.clone();
+        if fault.is_none() {
+            let (own, said) = asking.of_policy(&policy.view.name, ready, &stage, &stage.context);
+            match said {
+                Ok(said) => answer = said,
+                Err(reason) => {
+                    tracing::warn!(stage = %policy.view.name, %reason, "the policy failed; its ads are held");
+                    fault = Some(StageFault::Failed(reason));
+                }
+            }
+            asked = Some(own);
         }
+    }
+    let mut tried = None;
+    if let (Some(trial), Some(ready)) = (&policy.trial, policy.tried()) {
+        let aim = ready.target_cpa.unwrap_or(stage.context.breakeven_cpa);
+        let context = stage.context.aimed_at(aim, &asking.numbers.basis);
+        let (own, said) = asking.of_policy(&policy.view.name, ready, &stage, &context);
+        let mut of_trial = Tried { asked: own, rows: Vec::new(), groups: Vec::new() };
+        match said {
+            Ok(said) if trial.row.share > 0.0 => {
+                of_trial.rows = asking.rows(trial, &stage);
+                of_trial.groups = asking.groups(trial, &stage);
+                let share = Share { rows: &of_trial.rows, groups: &of_trial.groups, group_of: &stage.group_of };
+                (plan, answer) = share.merged((&plan, answer), (&ready.plan, said));
+            }
+            Ok(_) => {}
+            Err(reason) => tracing::warn!(stage = %policy.view.name, %reason, "the policy on trial failed"),
+        }
+        tried = Some(of_trial);
+    }
+    Decided { stage, asked, tried, answer, plan, fault }
+}
+
+impl Asking<'_> {
+    fn of_policy(
+        &self,
+        name: &str,
+        ready: &Ready,
+        stage: &StageCohort,
+        context: &ContextValues,
+    ) -> (Asked, Result<Answer, String>) {
+        let mut cohort = cohort(self.observation, ready, stage, context, self.numbers, self.seed);
+        match ready.policy.decide(name, &ready.settings, &ready.plan, &mut cohort) {
+            Ok(outcome) => (Asked { cohort, outcome: Outcome::of(&outcome.answer) }, Ok(outcome.answer)),
+            Err(fault) => (Asked { cohort, outcome: Outcome::Failed(fault.to_string()) }, Err(fault.to_string())),
+        }
+    }
+
+    fn rows(&self, trial: &Trial, stage: &StageCohort) -> Vec<u32> {
+        let takes = |ad: &usize| {
+            let id = self.observation.ads[*ad].id.as_str();
+            trial.takes(self.sources.get(id).copied().unwrap_or(id))
+        };
+        (0..).zip(&stage.ads).filter(|(_, ad)| takes(ad)).map(|(row, _)| row).collect()
+    }
+
+    fn groups(&self, trial: &Trial, stage: &StageCohort) -> Vec<u32> {
+        (0..).zip(&stage.owners).filter(|(_, owner)| trial.takes(&owner.id)).map(|(group, _)| group).collect()
     }
 }
 
-/// What the journal keeps of a stage; `None` when it has no policy.
+/// What the journal keeps of a stage; `None` when nobody was asked.
 #[must_use]
 pub(super) fn record(observation: &Observation, policy: &StagePolicy, decided: &Decided) -> Option<Record> {
-    let (ready, cohort) = (policy.ready()?, decided.cohort.as_ref()?);
+    Some(record_of(observation, &policy.view.name, policy.ready()?, decided, decided.asked.as_ref()?))
+}
+
+/// What it keeps of the policy on trial.
+#[must_use]
+pub(super) fn trial_record(
+    observation: &Observation,
+    policy: &StagePolicy,
+    decided: &Decided,
+) -> Option<journal::Trial> {
+    let (trial, tried) = (policy.trial.as_ref()?, decided.tried.as_ref()?);
+    Some(journal::Trial {
+        share: trial.row.share,
+        rows: tried.rows.clone(),
+        groups: tried.groups.clone(),
+        record: record_of(observation, &policy.view.name, policy.tried()?, decided, &tried.asked),
+    })
+}
+
+fn record_of(observation: &Observation, stage: &str, ready: &Ready, decided: &Decided, asked: &Asked) -> Record {
     let manifest = ready.policy.manifest();
-    Some(Record {
+    Record {
         policy: ready.policy.digest().to_string(),
         policy_name: format!("{}@{}", manifest.name, manifest.version),
-        stage: policy.view.name.clone(),
+        stage: stage.into(),
         settings: ready.settings.clone(),
         plan: ready.plan.clone(),
         ads: decided.stage.ads.iter().map(|&i| observation.ads[i].id.clone()).collect(),
         owners: decided.stage.owners.iter().map(|o| o.id.clone()).collect(),
-        cohort: cohort.clone(),
-        outcome: match &decided.fault {
-            Some(StageFault::Failed(fault)) => Outcome::Failed(fault.clone()),
-            _ => Outcome::of(&decided.answer),
-        },
-    })
+        cohort: asked.cohort.clone(),
+        outcome: asked.outcome.clone(),
+    }
 }
 
 /// What was measured of everything that was decided on.

@@ -1,13 +1,13 @@
 //! Why an ad was treated as it was: the recorded decision made again with every check.
 
 use super::assemble::rule_check;
-use super::replay::{find, load, policy_of};
+use super::replay::{find, load, load_trial, policy_of};
 use super::report::{Decision, RuleCheck, RunReport, Skip};
 use super::why::{OfPolicy, is_of_owner};
 use super::words::plain_name;
 use crate::domain::Currency;
 use crate::features::Marks;
-use crate::journal::Record;
+use crate::journal::{self, Record};
 use crate::store::Store;
 use anyhow::{Context, bail};
 use dean_policy::Registry;
@@ -118,10 +118,14 @@ async fn checks_again(
     currency: &str,
 ) -> anyhow::Result<(Vec<RuleCheck>, Vec<RuleWhy>)> {
     let stages = store.journal_stages(run).await?;
-    if !stages.contains(&decision.stage) {
+    let of_stage = decision.canary.as_ref().map(|_| format!("{}{}", journal::TRIAL, decision.stage));
+    if !stages.contains(of_stage.as_ref().unwrap_or(&decision.stage)) {
         return Ok((Vec::new(), Vec::new()));
     }
-    let (record, _) = load::<Record>(store, run, &decision.stage).await?;
+    let record = match &decision.canary {
+        Some(_) => load_trial(store, run, &decision.stage).await?.context("the journal does not know the trial")?.record,
+        None => load::<Record>(store, run, &decision.stage).await?.0,
+    };
     let row = record.ads.iter().position(|id| *id == decision.ad_id).context("the journal does not know the ad")?;
     let policy = policy_of(store, registry, &record).await?;
     let mut cohort = record.cohort.clone();

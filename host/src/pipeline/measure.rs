@@ -44,7 +44,7 @@ impl StageCohort {
     /// What its ads' columns are measured against.
     #[must_use]
     pub(super) fn marks(&self) -> Marks {
-        Marks { target_cpa: self.context.target_cpa, breakeven_cpa: self.context.breakeven_cpa }
+        self.context.marks()
     }
 
     /// What an ad has done in the stage, to be kept with an action on it.
@@ -306,11 +306,12 @@ pub(super) fn cohort(
     observation: &Observation,
     ready: &Ready,
     stage: &StageCohort,
+    context: &ContextValues,
     numbers: &AccountNumbers,
     seed: u32,
 ) -> Cohort {
     let frame = &stage.frame;
-    let marks = stage.marks();
+    let marks = context.marks();
     let mut values = Vec::with_capacity(frame.ads() * ready.plan.columns.len());
     for name in &ready.plan.columns {
         let measured = || features::find(name).map(|column| column.values(frame, &numbers.basis, marks));
@@ -330,7 +331,7 @@ pub(super) fn cohort(
         values,
         words,
         codes,
-        context: ready.plan.context.iter().map(|n| stage.context.get(n).unwrap_or(f64::NAN)).collect(),
+        context: ready.plan.context.iter().map(|n| context.get(n).unwrap_or(f64::NAN)).collect(),
         group_of: stage.group_of.clone(),
     }
 }
@@ -410,6 +411,25 @@ pub(super) fn newcomers(
         }
     }
     rows
+}
+
+/// The ad that each copy goes back to, over copies of copies.
+#[must_use]
+pub(super) fn sources(lifecycle: &[LifecycleRow]) -> HashMap<&str, &str> {
+    let direct: HashMap<&str, &str> =
+        lifecycle.iter().filter_map(|life| Some((life.ad_id.as_str(), life.source_ad_id.as_deref()?))).collect();
+    let first = |copy: &'_ str| {
+        let mut at = direct.get(copy).copied()?;
+        // No line of copies is longer than there are copies; a damaged store may have a circle.
+        for _ in 0..direct.len() {
+            match direct.get(at) {
+                Some(source) => at = source,
+                None => break,
+            }
+        }
+        Some(at)
+    };
+    direct.keys().filter_map(|copy| Some((*copy, first(copy)?))).collect()
 }
 
 /// What every ad has done so far, by its id.

@@ -6,6 +6,7 @@ mod anomaly;
 mod apply;
 mod approve;
 mod assemble;
+mod canary;
 mod decide;
 mod explain;
 mod freed;
@@ -29,6 +30,7 @@ mod score;
 mod situation;
 mod suspend;
 mod tables;
+mod trials;
 mod why;
 mod words;
 
@@ -44,11 +46,14 @@ pub use plan::{Plan, PlanError};
 pub(crate) use propose::{Subjects, of_answer as propose};
 pub use quality::DataQuality;
 pub use remember::Recent;
+pub(crate) use canary::Share;
 pub(crate) use replay::load;
 pub use replay::{Replay, ScoreReplay, ScoresReplay, StageReplay, last_decided, replay};
 pub use report::{
     Action, Budget, Decision, Evidence, Final, ModelReport, Owner, Promotion, RuleCheck, RunReport, Skip, StageReport,
+    TrialReport,
 };
+pub use trials::{Arm, Evidence as CanaryEvidence, evidence as canary_evidence};
 pub use words::{beside, number, plain_name};
 
 use crate::config::Effective;
@@ -178,7 +183,9 @@ impl Runner<'_> {
         timings.lap("score");
 
         self.phase("decide");
+        let sources = measure::sources(&lifecycle);
         let seed = seed_of(&run_id);
+        let asking = decide::Asking { observation: &observation, numbers: &numbers, sources: &sources, seed };
         let suspensions = Suspensions::load(self.store, &observation.account.id).await?;
         let mut freed = freed::freed(&observation, &history, &promotions);
         let mut decided: Vec<Option<Decided>> = self.policies.iter().map(|_| None).collect();
@@ -187,14 +194,18 @@ impl Runner<'_> {
             let (policy, Some(mut stage)) = (&self.policies[i], stages[i].take()) else { continue };
             stage.context.freed_budget = freed;
             let suspended = suspensions.reason(policy, observation.at);
-            let of_stage = decide::ask(&observation, policy, stage, &numbers, suspended, seed);
+            let of_stage = decide::ask(asking, policy, stage, suspended);
             if !options.dry_run {
                 suspensions.note(self.store, &observation.account.id, policy, &of_stage, observation.at).await?;
+                condition.found.extend(trials::note(self.store, policy, &of_stage, observation.at).await?);
             }
             freed = (freed - freed::wanted(&of_stage, &observation.account.currency)).max(0.0);
             decided[i] = Some(of_stage);
         }
         let decided: Vec<Decided> = decided.into_iter().flatten().collect();
+        if observation.new_day && !options.dry_run {
+            condition.found.extend(self.steer_canaries(&observation, &lifecycle).await?);
+        }
         if !options.dry_run {
             self.remember_uses(&decided).await?;
         }

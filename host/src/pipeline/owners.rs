@@ -6,8 +6,8 @@ use super::report::Budget;
 use super::why::{BudgetStory, OfPolicy};
 use crate::guard::BudgetVerdict;
 use crate::ledger::kind;
-use crate::policies::StagePolicy;
-use dean_policy::types::{BudgetDecision, Check, Plan};
+use crate::policies::{StagePolicy, Trial};
+use dean_policy::types::{BudgetDecision, Check};
 
 impl Assembly<'_> {
     /// Every decision on a budget, in the order of stages and answers.
@@ -15,9 +15,8 @@ impl Assembly<'_> {
         let mut verdicts = self.verdicts.budgets.iter();
         let mut budgets = Vec::new();
         for (policy, d) in self.runner.policies.iter().zip(self.decided) {
-            let Some(ready) = policy.ready() else { continue };
             for (decision, verdict) in d.answer.budgets.iter().zip(verdicts.by_ref()) {
-                budgets.push(self.budget(policy, &ready.plan, d, decision, verdict));
+                budgets.push(self.budget(policy, d, decision, verdict));
             }
         }
         budgets
@@ -26,12 +25,11 @@ impl Assembly<'_> {
     fn budget(
         &self,
         policy: &StagePolicy,
-        plan: &Plan,
         d: &Decided,
         decision: &BudgetDecision,
         verdict: &BudgetVerdict,
     ) -> Budget {
-        let owner = &d.stage.owners[decision.group as usize];
+        let (plan, owner) = (&d.plan, &d.stage.owners[decision.group as usize]);
         let currency = self.currency();
         let in_group = |c: &&Check| c.rule == decision.rule && d.stage.group_of[c.row as usize] == decision.group;
         let checks: Vec<Check> = d.answer.checks.iter().filter(in_group).copied().collect();
@@ -57,6 +55,7 @@ impl Assembly<'_> {
             owner_id: owner.id.clone(),
             kind: owner.kind,
             stage: policy.view.name.clone(),
+            canary: policy.trial.as_ref().filter(|_| d.is_budget_tried_on(decision.group)).map(Trial::name),
             from: owner.daily.map(|m| currency.to_major(m)),
             to: decision.amount,
             rule: plan.rules[decision.rule as usize].id.clone(),

@@ -6,7 +6,7 @@ use super::decide::{self, Decided};
 use super::observe::Observation;
 use super::{Runner, replay, score};
 use crate::journal::{self, Entry, GuardRecord, Measured, Record, Scores};
-use crate::policies;
+use crate::policies::{self, StagePolicy};
 use crate::scoring::Reading;
 use crate::store::{JournalRow, PolicyUseRow};
 use std::collections::{BTreeSet, HashMap};
@@ -73,13 +73,18 @@ impl Runner<'_> {
         let mut rows = Vec::new();
         let mut records = Vec::new();
         for (policy, d) in self.policies.iter().zip(decided) {
-            let Some(record) = decide::record(observation, policy, d) else { continue };
+            let Some(record) = decide::record(observation, policy, d) else {
+                rows.extend(self.trial_row(run_id, observation, policy, d, None).await?);
+                continue;
+            };
             if let Some(ready) = policy.ready() {
                 policies::keep(self.store, &ready.policy).await?;
             }
             let stage = record.stage.clone();
+            let trial = self.trial_row(run_id, observation, policy, d, Some(&record)).await?;
             let (row, link) = self.written(&self.recent.records, run_id, account, &stage, record).await?;
             rows.push(row);
+            rows.extend(trial);
             records.push(link);
         }
         let measured = decide::measured(observation, self.policies, decided, numbers);
@@ -104,6 +109,27 @@ impl Runner<'_> {
         self.recent.measured.put(measured);
         scores.into_iter().for_each(|link| self.recent.scores.put(link));
         Ok(())
+    }
+
+    /// What the policy on trial saw and answered, as a row: against the record of the one that it is tried beside.
+    async fn trial_row(
+        &self,
+        run_id: &str,
+        observation: &Observation,
+        policy: &StagePolicy,
+        decided: &Decided,
+        base: Option<&Record>,
+    ) -> anyhow::Result<Option<JournalRow>> {
+        let (Some(ready), Some(trial)) = (policy.tried(), decide::trial_record(observation, policy, decided)) else {
+            return Ok(None);
+        };
+        policies::keep(self.store, &ready.policy).await?;
+        Ok(Some(JournalRow {
+            run_id: run_id.into(),
+            stage: format!("{}{}", journal::TRIAL, policy.view.name),
+            base_run_id: base.map(|_| run_id.into()),
+            bytes: trial.encode(base),
+        }))
     }
 
     /// Notes which policies answered: whichever cannot be used later, these can.

@@ -2,7 +2,7 @@
 
 use super::score;
 use crate::guard;
-use crate::journal::{self, Entry, GuardRecord, Outcome, Record, Scores};
+use crate::journal::{self, Entry, GuardRecord, Outcome, Record, Scores, Trial};
 use crate::store::{RunRow, Store, StoreError};
 use anyhow::{Context, bail};
 use dean_policy::{Artifact, Registry};
@@ -60,6 +60,8 @@ const TOLERANCE: f64 = 1e-5;
 pub struct StageReplay {
     /// The stage.
     pub stage: String,
+    /// Whether the policy was on trial beside the stage's own.
+    pub trial: bool,
     /// The policy, `name@version`.
     pub policy: String,
     /// Its digest.
@@ -117,6 +119,16 @@ pub(crate) async fn load<E: Entry>(store: &dyn Store, run: &str, stage: &str) ->
     Ok((entry, length))
 }
 
+/// What a policy on trial saw and answered in a stage of a run; nothing where none was.
+pub(super) async fn load_trial(store: &dyn Store, run: &str, stage: &str) -> anyhow::Result<Option<Trial>> {
+    let Some(row) = store.journal(run, &format!("{}{stage}", journal::TRIAL)).await? else { return Ok(None) };
+    let base = match row.base_run_id {
+        Some(_) => Some(load::<Record>(store, run, stage).await?.0),
+        None => None,
+    };
+    Ok(Some(Trial::decode(&row.bytes, base)?))
+}
+
 /// Makes the decisions of a run again and compares them with what was journalled.
 ///
 /// # Errors
@@ -144,12 +156,19 @@ pub async fn replay(
         if stage == journal::SCORES || stage == journal::MEASURED {
             continue;
         }
-        let (record, _) = load::<Record>(store, &run.run_id, &stage).await?;
+        let on_trial = stage.strip_prefix(journal::TRIAL).map(String::from);
+        let record = match &on_trial {
+            Some(stage) => {
+                load_trial(store, &run.run_id, stage).await?.context("the trial was just listed")?.record
+            }
+            None => load::<Record>(store, &run.run_id, &stage).await?.0,
+        };
         let again = decide_again(store, registry, &record).await?;
         let (was, is) = (record.outcome.bytes(), again.bytes());
         let equal = was == is;
         stages.push(StageReplay {
-            stage,
+            trial: on_trial.is_some(),
+            stage: on_trial.unwrap_or(stage),
             policy: record.policy_name.clone(),
             sha256: record.policy.clone(),
             ads: record.ads.len(),

@@ -75,9 +75,29 @@ pub struct StageReport {
     pub live: usize,
     /// How its policy failed, if it did: its ads were held.
     pub fault: Option<String>,
+    /// The policy that is on trial beside it, if one is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trial: Option<TrialReport>,
     /// Numbers of the account and the stage, null where not known; only with `--explain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<BTreeMap<String, Option<f64>>>,
+}
+
+/// A policy on trial in a run.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrialReport {
+    /// Its name.
+    pub policy: String,
+    /// Its version.
+    pub version: String,
+    /// Its digest.
+    pub sha256: String,
+    /// The part of the ads that it decides about; 0: it is a shadow, and decides about none.
+    pub share: f64,
+    /// The ads that it decided about.
+    pub ads: usize,
+    /// How it failed, if it did: the stage's own policy then decided about all ads.
+    pub fault: Option<String>,
 }
 
 /// A model in a run.
@@ -106,6 +126,9 @@ pub struct Decision {
     pub ad_name: String,
     /// Its stage.
     pub stage: String,
+    /// The policy on trial that decided, where the stage's own did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<String>,
     /// Who holds the budget that it spends.
     #[serde(default)]
     pub owner: Option<Owner>,
@@ -186,6 +209,9 @@ pub struct Budget {
     pub kind: OwnerKind,
     /// Its stage.
     pub stage: String,
+    /// The policy on trial that decided, where the stage's own did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<String>,
     /// The daily budget before.
     pub from: Option<f64>,
     /// What the policy wanted.

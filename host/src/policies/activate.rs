@@ -221,7 +221,7 @@ pub async fn rollback(
 }
 
 /// The configurations that a change of a scope concerns: a client's, or that without a client and every client's.
-fn clients(sources: &Sources, client: Option<&str>) -> Result<Vec<(String, Effective)>, ConfigError> {
+pub(super) fn clients(sources: &Sources, client: Option<&str>) -> Result<Vec<(String, Effective)>, ConfigError> {
     let of = |client: Option<String>| {
         let effective = config::load(&Sources { client, ..sources.clone() })?;
         Ok((effective.client.clone(), effective))
@@ -241,7 +241,7 @@ fn clients(sources: &Sources, client: Option<&str>) -> Result<Vec<(String, Effec
 }
 
 /// The stages that an activation is for.
-fn stages(effective: &Effective, manifest: &Manifest, stage: Option<&str>) -> anyhow::Result<Vec<String>> {
+pub(super) fn stages(effective: &Effective, manifest: &Manifest, stage: Option<&str>) -> anyhow::Result<Vec<String>> {
     let there: Vec<String> = effective.config.stages().into_iter().map(|view| view.name).collect();
     let joined = manifest.stages.join(", ");
     match stage {
@@ -266,7 +266,7 @@ fn stages(effective: &Effective, manifest: &Manifest, stage: Option<&str>) -> an
 }
 
 /// The policies of some stages: an activation concerns no others.
-async fn prepared(
+pub(super) async fn prepared(
     store: &dyn Store,
     registry: &Registry,
     sources: &Sources,

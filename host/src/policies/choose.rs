@@ -31,6 +31,11 @@ pub enum Chosen {
         /// Since when it decides.
         since: Timestamp,
     },
+    /// It is on trial.
+    Trial {
+        /// Since when.
+        since: Timestamp,
+    },
     /// An activation.
     Activation {
         /// For whom; nobody in particular: all clients.
@@ -47,6 +52,7 @@ impl std::fmt::Display for Chosen {
             Chosen::Configuration { origin } => f.write_str(origin),
             Chosen::Watched { file } => write!(f, "watched: {file}"),
             Chosen::Last { since } => write!(f, "decided last, since {since}"),
+            Chosen::Trial { since } => write!(f, "on trial since {since}"),
             Chosen::Activation { client: None, since } => write!(f, "activated {since}"),
             Chosen::Activation { client: Some(client), since } => write!(f, "activated for {client} {since}"),
         }

@@ -12,6 +12,7 @@ mod schema;
 mod settings;
 mod shelf;
 mod text;
+mod trial;
 
 pub use activate::{Activation, Kept, Refusal, Returned, activate, rollback};
 pub use choose::Chosen;
@@ -24,3 +25,5 @@ pub use schema::{rules_schema, settings_schema};
 pub use settings::{UnknownName, check_plan};
 pub use shelf::{Shelf, find, trusted_keys};
 pub use text::check_text;
+pub(crate) use trial::ended;
+pub use trial::{Begun, Trial, Trying, end_trials, put_on_trial, takes};

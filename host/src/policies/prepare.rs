@@ -4,6 +4,7 @@
 use super::choose::{Choice, Chosen, choose};
 use super::settings::{self, Meant, check_plan};
 use super::shelf::{Offer, Shelf};
+use super::trial::Trial;
 use crate::config::{ConfigError, Effective, StageView};
 use dean_policy::types::{Plan, Setting};
 use dean_policy::{Policy, PrepareError, Registry};
@@ -17,6 +18,8 @@ pub struct StagePolicy {
     pub view: StageView,
     /// Who decides.
     pub decider: Decider,
+    /// Who is tried beside it.
+    pub trial: Option<Trial>,
 }
 
 /// Who decides for a stage.
@@ -33,7 +36,7 @@ pub enum Decider {
 impl StagePolicy {
     /// What stands for the ads of no stage.
     pub(crate) fn nowhere() -> Self {
-        StagePolicy { view: StageView::nowhere(), decider: Decider::Nobody }
+        StagePolicy { view: StageView::nowhere(), decider: Decider::Nobody, trial: None }
     }
 
     /// The policy, if there is one that can be asked.
@@ -43,6 +46,12 @@ impl StagePolicy {
             Decider::Ready(ready) => Some(ready),
             Decider::Nobody | Decider::Broken(_) => None,
         }
+    }
+
+    /// The policy that is tried beside it, if there is one that can be asked.
+    #[must_use]
+    pub fn tried(&self) -> Option<&Ready> {
+        self.trial.as_ref()?.ready.as_deref().ok()
     }
 
     /// What keeps the policy from being asked.
@@ -106,8 +115,9 @@ pub(super) fn prepare_some(
     let mut stages = Vec::new();
     let mut errors = Vec::new();
     for view in effective.config.stages().into_iter().filter(some) {
+        let trial = preparing.trial(&view, shelf);
         let Some(choice) = choose(effective, folder, &view, shelf) else {
-            stages.push(StagePolicy { view, decider: Decider::Nobody });
+            stages.push(StagePolicy { view, decider: Decider::Nobody, trial });
             continue;
         };
         let decider = match preparing.of_choice(&view, &choice) {
@@ -127,7 +137,7 @@ pub(super) fn prepare_some(
                 }
             }
         };
-        stages.push(StagePolicy { view, decider });
+        stages.push(StagePolicy { view, decider, trial });
     }
     errors.extend(settings::unread_by_all(effective, &stages));
     match ConfigError::from_many(errors) {
@@ -165,6 +175,21 @@ impl Preparing<'_> {
         self.of_offer(view, &offer, chosen).ok()
     }
 
+    /// The policy that is on trial: what is wrong with it keeps nothing else from going on.
+    fn trial(&self, view: &StageView, shelf: &Shelf) -> Option<Trial> {
+        let row = shelf.trial(&self.effective.client, &view.name)?.clone();
+        let chosen = Chosen::Trial { since: row.began_at };
+        let offer = shelf.of_digest(&row.digest).map_err(Refused::Policy);
+        let ready = offer.and_then(|offer| self.of_offer(view, &offer, chosen)).map(Box::new);
+        let ready = ready.map_err(|refused| match refused {
+            Refused::Policy(reason) => reason,
+            Refused::Settings(wrong) => {
+                ConfigError::from_many(wrong).map_or_else(String::new, |error| error.to_string())
+            }
+        });
+        Some(Trial { row, ready })
+    }
+
     fn of_offer(&self, view: &StageView, offer: &Offer, chosen: Chosen) -> Result<Ready, Refused> {
         offer.check_signature(self.effective).map_err(Refused::Policy)?;
         let policy = self.registry.load(&offer.artifact).map_err(|error| Refused::Policy(error.to_string()))?;
@@ -181,7 +206,8 @@ impl Preparing<'_> {
         if !offer.shipped {
             self.registry.examine(&policy).map_err(|error| Refused::Policy(error.to_string()))?;
         }
-        let meant = Meant { effective: self.effective, stage: &view.name, policy: name };
+        let tried = matches!(chosen, Chosen::Trial { .. });
+        let meant = Meant { effective: self.effective, stage: &view.name, policy: name, tried };
         let read = settings::of_stage(&meant, &manifest.params);
         if !read.errors.is_empty() {
             return Err(Refused::Settings(read.errors));

@@ -15,10 +15,15 @@ pub(super) struct Meant<'a> {
     pub stage: &'a str,
     /// The name of the policy that decides.
     pub policy: &'a str,
+    /// Whether it is on trial: then everything was written for the one that it is tried beside.
+    pub tried: bool,
 }
 
 impl Meant<'_> {
     fn is_meant(&self, origin: &Origin) -> bool {
+        if self.tried {
+            return false;
+        }
         let named = self.effective.policy_named(self.stage, self.effective.level(origin));
         // What a file is called says nothing about who is in it.
         named.is_none_or(|named| {
@@ -72,7 +77,8 @@ pub(super) fn of_stage(meant: &Meant<'_>, params: &[Param]) -> Read {
 pub(super) fn unread_by_all(effective: &Effective, stages: &[StagePolicy]) -> Vec<ConfigError> {
     let mut errors = unknown_stages(effective);
     let Some(table) = effective.tree.at("rules.thresholds") else { return errors };
-    let params = || stages.iter().filter_map(|stage| stage.ready()).flat_map(|r| &r.policy.manifest().params);
+    let ready = || stages.iter().filter_map(|stage| stage.ready()).chain(stages.iter().filter_map(|s| s.tried()));
+    let params = || ready().flat_map(|ready| &ready.policy.manifest().params);
     for (path, _, origin) in table.leaves() {
         let name = path.rsplit('.').next().unwrap_or_default();
         let path = format!("thresholds.{path}");
@@ -87,7 +93,7 @@ pub(super) fn unread_by_all(effective: &Effective, stages: &[StagePolicy]) -> Ve
         let unread = owner.and_then(prepared).is_some_and(|stage| {
             stage.ready().is_none_or(|ready| {
                 let policy = &ready.policy.manifest().name;
-                !Meant { effective, stage: &stage.view.name, policy }.is_meant(origin)
+                !Meant { effective, stage: &stage.view.name, policy, tried: false }.is_meant(origin)
             })
         });
         if !unread && !params().any(|param| param.path == path) {

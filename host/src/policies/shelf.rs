@@ -3,7 +3,7 @@
 use super::activate::Refusal;
 use super::fetch::{Fetched, of_file};
 use crate::config::{ConfigError, Effective};
-use crate::store::{PolicyRow, PolicySwitchRow, PolicyUseRow, Store, StoreError};
+use crate::store::{PolicyRow, PolicySwitchRow, PolicyTrialRow, PolicyUseRow, Store, StoreError};
 use dean_policy::sign::{self, TrustedKey};
 use dean_policy::{Artifact, Digest, shipped};
 use std::collections::BTreeMap;
@@ -15,6 +15,8 @@ pub struct Shelf {
     pub(super) installed: Vec<PolicyRow>,
     pub(super) switches: Vec<PolicySwitchRow>,
     pub(super) uses: Vec<PolicyUseRow>,
+    /// Policies on trial.
+    trials: Vec<PolicyTrialRow>,
     bytes: BTreeMap<String, Artifact>,
     /// The watched folder.
     watch: Option<PathBuf>,
@@ -38,15 +40,18 @@ impl Shelf {
         let installed = store.policies().await?;
         let switches = store.policy_switches().await?;
         let uses = store.policy_uses(&effective.client).await?;
+        let mut trials = store.policy_trials().await?;
+        trials.retain(|trial| trial.ended_at.is_none() && trial.client == effective.client);
         let named: Vec<String> = effective.config.stages().into_iter().filter_map(|stage| stage.policy).collect();
         let is_named = |row: &&PolicyRow| named.contains(&format!("{}@{}", row.name, row.version));
         let of_client = |switch: &&PolicySwitchRow| switch.client.is_empty() || switch.client == effective.client;
         let digests = installed.iter().filter(is_named).map(|row| &row.digest);
         let digests = digests.chain(switches.iter().filter(of_client).map(|switch| &switch.digest));
+        let digests = digests.chain(trials.iter().map(|trial| &trial.digest));
         let mut digests: Vec<String> = digests.chain(uses.iter().map(|last| &last.digest)).cloned().collect();
         digests.sort();
         digests.dedup();
-        let mut shelf = Shelf { installed, switches, uses, ..Shelf::nothing_installed(effective, folder) };
+        let mut shelf = Shelf { installed, switches, uses, trials, ..Shelf::nothing_installed(effective, folder) };
         for digest in digests {
             if let Some(row) = store.artifact(&digest).await? {
                 let artifact = Artifact::new(format!("{}@{}", row.name, row.version), row.bytes);
@@ -74,6 +79,20 @@ impl Shelf {
         self.switches.extend(switches);
         self.bytes.insert(artifact.digest().to_string(), artifact.clone());
         self
+    }
+
+    /// The same with trials in another state, as if they had begun already.
+    #[must_use]
+    pub(super) fn on_trial(mut self, mut trials: Vec<PolicyTrialRow>, artifact: &Artifact) -> Self {
+        trials.retain(|trial| trial.ended_at.is_none());
+        self.trials = trials;
+        self.bytes.insert(artifact.digest().to_string(), artifact.clone());
+        self
+    }
+
+    /// The policy that is on trial for a client's stage.
+    pub(super) fn trial(&self, client: &str, stage: &str) -> Option<&PolicyTrialRow> {
+        self.trials.iter().rfind(|trial| trial.client == client && trial.stage == stage)
     }
 
     /// The same without some choices.

@@ -9,7 +9,7 @@ mod rows;
 mod sqlite;
 pub mod tables;
 
-pub use policies::{PolicyRow, PolicySwitchRow, PolicyUseRow};
+pub use policies::{PolicyRow, PolicySwitchRow, PolicyTrialRow, PolicyUseRow};
 pub use queue::{QueueRow, QueueState};
 pub use rows::{
     ActionRow, ActionState, ApprovalRow, ArtifactRow, CopyKind, GhostIntentRow, JournalRow, JournalledRun,
@@ -290,6 +290,12 @@ pub trait Store: Send + Sync {
 
     /// Which policies decided last for a client's stages.
     async fn policy_uses(&self, client: &str) -> Result<Vec<PolicyUseRow>, StoreError>;
+
+    /// Writes trials of policies in their present state, all or none.
+    async fn save_policy_trials(&self, rows: &[PolicyTrialRow]) -> Result<(), StoreError>;
+
+    /// Every trial of a policy, those that are over among them, oldest first.
+    async fn policy_trials(&self) -> Result<Vec<PolicyTrialRow>, StoreError>;
 
     /// Keeps an imported model; one of the same name and version stays as it is.
     async fn save_model(&self, model: &ModelRow) -> Result<(), StoreError>;

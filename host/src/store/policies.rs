@@ -1,4 +1,4 @@
-//! Rows about policies: which are installed, which decide for whom, and which did last.
+//! Rows about policies: which are installed, which decide for whom, which did last, and which are on trial.
 
 use jiff::Timestamp;
 
@@ -55,4 +55,31 @@ pub struct PolicyUseRow {
     pub signature: Option<String>,
     /// When.
     pub used_at: Timestamp,
+}
+
+/// A policy on trial for a client's stage.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PolicyTrialRow {
+    /// The client.
+    pub client: String,
+    /// The stage.
+    pub stage: String,
+    /// Since when.
+    pub began_at: Timestamp,
+    /// The policy's name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Its SHA-256.
+    pub digest: String,
+    /// The part of the ads that it decides about; 0: none, it is a shadow.
+    pub share: f64,
+    /// Since when the share is what it is.
+    pub stepped_at: Timestamp,
+    /// Calls in a row that failed.
+    pub failures: i64,
+    /// Since when it is over, if it is.
+    pub ended_at: Option<Timestamp>,
+    /// Why.
+    pub reason: Option<String>,
 }

@@ -7,6 +7,7 @@ mod new;
 mod show;
 mod sign;
 mod test;
+mod trial;
 
 use super::context::{Context, data_dir_only};
 use super::output::Usage;
@@ -36,6 +37,10 @@ pub(super) enum PolicyCommand {
     Activate(install::ActivateArgs),
     /// Take the newest activation back, for --client or for all
     Rollback(install::RollbackArgs),
+    /// Ask an installed policy beside the one that decides, and do nothing by it; or tell where it differs
+    Shadow(trial::ShadowArgs),
+    /// Let an installed policy decide about a share of the ads, widened or withdrawn by what they earn
+    Canary(trial::CanaryArgs),
     /// Make a key to sign policies with
     Keygen(sign::KeygenArgs),
     /// Sign a policy
@@ -59,6 +64,8 @@ pub(super) async fn policy(global: &Global, command: PolicyCommand) -> anyhow::R
         PolicyCommand::Push(args) => install::push(global, &args).await,
         PolicyCommand::Activate(args) => install::activate(global, &args).await,
         PolicyCommand::Rollback(args) => install::rollback(global, &args).await,
+        PolicyCommand::Shadow(args) => trial::shadow(global, &args).await,
+        PolicyCommand::Canary(args) => trial::canary(global, &args).await,
         PolicyCommand::Keygen(args) => sign::keygen(global, &args),
         PolicyCommand::Sign(args) => sign::sign(global, &args),
         PolicyCommand::Verify(args) => sign::verify(global, &args),

@@ -12,7 +12,7 @@ mod read;
 mod runs;
 mod tables;
 
-use super::policies::{PolicyRow, PolicySwitchRow, PolicyUseRow};
+use super::policies::{PolicyRow, PolicySwitchRow, PolicyTrialRow, PolicyUseRow};
 use super::queue::QueueRow;
 use super::rows::{
     ActionRow, ApprovalRow, ArtifactRow, GhostIntentRow, JournalRow, JournalledRun, LifecycleRow, ModelRow, OrderRow,
@@ -46,6 +46,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../migrations/0010_ghost.sql")),
     M::up(include_str!("../migrations/0011_queue.sql")),
     M::up(include_str!("../migrations/0012_policies.sql")),
+    M::up(include_str!("../migrations/0013_policy_trials.sql")),
 ];
 
 /// Another process writes for milliseconds; longer than this it hangs.
@@ -434,6 +435,14 @@ impl Store for SqliteStore {
 
     async fn policy_uses(&self, client: &str) -> Result<Vec<PolicyUseRow>, StoreError> {
         self.read("reading which policy decided", |connection| policies::uses(connection, client))
+    }
+
+    async fn save_policy_trials(&self, rows: &[PolicyTrialRow]) -> Result<(), StoreError> {
+        self.write("saving which policy is on trial", |connection| policies::save_trials(connection, rows))
+    }
+
+    async fn policy_trials(&self) -> Result<Vec<PolicyTrialRow>, StoreError> {
+        self.read("reading which policies are on trial", policies::trials)
     }
 
     async fn save_model(&self, model: &ModelRow) -> Result<(), StoreError> {

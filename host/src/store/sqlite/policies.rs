@@ -1,6 +1,6 @@
 //! Statements about installed policies and which of them decide.
 
-use crate::store::policies::{PolicyRow, PolicySwitchRow, PolicyUseRow};
+use crate::store::policies::{PolicyRow, PolicySwitchRow, PolicyTrialRow, PolicyUseRow};
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
@@ -101,4 +101,47 @@ pub(super) fn uses(connection: &Connection, client: &str) -> rusqlite::Result<Ve
         })
     };
     statement.query_map([client], row)?.collect()
+}
+
+pub(super) fn save_trials(connection: &Connection, rows: &[PolicyTrialRow]) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT OR REPLACE INTO policy_trials VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
+    )?;
+    for t in rows {
+        statement.execute(params![
+            t.client,
+            t.stage,
+            t.began_at.as_second(),
+            t.name,
+            t.version,
+            t.digest,
+            t.share,
+            t.stepped_at.as_second(),
+            t.failures,
+            t.ended_at.map(|at| at.as_second()),
+            t.reason,
+        ])?;
+    }
+    Ok(())
+}
+
+pub(super) fn trials(connection: &Connection) -> rusqlite::Result<Vec<PolicyTrialRow>> {
+    let mut statement = connection.prepare_cached("SELECT * FROM policy_trials ORDER BY began_at, client, stage")?;
+    let at = |second: i64| Timestamp::from_second(second).unwrap_or_default();
+    let row = |row: &Row<'_>| {
+        Ok(PolicyTrialRow {
+            client: row.get(0)?,
+            stage: row.get(1)?,
+            began_at: at(row.get(2)?),
+            name: row.get(3)?,
+            version: row.get(4)?,
+            digest: row.get(5)?,
+            share: row.get(6)?,
+            stepped_at: at(row.get(7)?),
+            failures: row.get(8)?,
+            ended_at: row.get::<_, Option<i64>>(9)?.map(at),
+            reason: row.get(10)?,
+        })
+    };
+    statement.query_map([], row)?.collect()
 }
