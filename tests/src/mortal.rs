@@ -6,8 +6,8 @@ use dean::domain::{ApiLimit, DayFacts, DayLook, Lifetime, Money, Unusable, Vital
 use dean::meta::{Call, Method, Reply, Transport, TransportError};
 use dean::store::{
     AccountLock, ActionRow, ApprovalRow, ArtifactRow, Cell, GhostIntentRow, JournalRow, JournalledRun, LifecycleRow,
-    ModelRow, OrderRow, PlanRow, PolicyFaultRow, PolicyRow, PolicySwitchRow, PolicyTrialRow, PolicyUseRow, PromotionRow, QueueRow,
-    RunRow, SqliteStore, StageModeRow, Store, StoreError, SwitchRow, Table,
+    ModelRow, OrderRow, PlanRow, PolicyFaultRow, PolicyRow, PolicySwitchRow, PolicyTrialRow, PolicyUseRow,
+    PromotionRow, QueueRow, RunRow, SqliteStore, StageModeRow, Store, StoreError, SwitchRow, Table,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;

@@ -5,14 +5,17 @@
 #![allow(clippy::unwrap_used)]
 
 use dean::compare::{Comparison, Question, Tried, compare};
-use dean::pipeline::{Options, RunReport, explain, replay};
-use dean::policies::takes;
-use dean::store::{PolicyTrialRow, Store};
+use dean::domain::{Currency, DayFacts, Facts, Money};
+use dean::pipeline::{CanaryEvidence, Options, RunReport, canary_evidence, explain, replay};
+use dean::policies::{self, takes};
+use dean::store::{LifecycleRow, PolicyTrialRow, Store};
 use dean_policy::types::{Setting, Value};
 use dean_policy::{Artifact, Identity, Package, shipped};
 use dean_sim::Params;
 use dean_tests::account::{TestAccount, registry};
 use jiff::Timestamp;
+use jiff::civil::date;
+use jiff::tz::TimeZone;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -183,29 +186,159 @@ async fn a_canary_decides_about_its_share_and_no_more() {
     };
     let found = compare(&beside.store, question).await.unwrap();
     assert_eq!(found.stages[0].before, ["harsh@1.0.0", "testing@0.1.0"]);
-    assert!(found.rules.iter().any(|line| line.rule == "any" && line.before > 3 && line.after == 0), "{:?}", found.rules);
+    assert!(
+        found.rules.iter().any(|line| line.rule == "any" && line.before > 3 && line.after == 0),
+        "{:?}",
+        found.rules
+    );
 }
 
 #[tokio::test]
-async fn a_canary_that_earns_less_is_withdrawn_and_one_that_does_not_is_widened() {
-    let settings = [
-        ("economics.cogs_per_purchase", json!(15.0)),
-        ("policies.canary.step_days", json!(2)),
-        ("guard.blast_radius", json!(1.0)),
-    ];
-    let params = || Params { ads: 120, ..Params::default() };
-    // Whoever pauses everything earns nothing.
-    let beside = TestAccount::new(3, params(), &settings[..2]).await.unwrap();
-    let none = rules("none", &[["any", "spend_lifetime > 0.0", "pause"]]);
-    beside.install(&none).await.unwrap();
+async fn a_canary_is_widened_while_nothing_speaks_against_it_and_withdrawn_once_its_ads_earn_less() {
+    let settings = [("economics.cogs_per_purchase", json!(15.0)), ("policies.canary.step_days", json!(2))];
+    let beside = TestAccount::new(3, Params { ads: 120, ..Params::default() }, &settings).await.unwrap();
+    // Whoever pauses all that is being tested saves at first, and has no winners later.
+    beside.install(&rules("none", &[["any", "spend_lifetime > 0.0", "pause"]])).await.unwrap();
     let (beside, _) = lived(beside, 2 * 24, 6).await;
-    beside.put_on_trial(("none", "1.0.0"), 0.5).await.unwrap();
-    let (beside, reports) = lived(beside, 16 * 24, 6).await;
-    let told: Vec<&str> =
-        reports.iter().flat_map(|r| &r.health).filter(|h| h.source == "policy").map(|h| h.message.as_str()).collect();
-    println!("{told:#?}");
+    beside.put_on_trial(("none", "1.0.0"), 0.4).await.unwrap();
+    let (beside, reports) = lived(beside, 12 * 24, 6).await;
+    let health = reports.iter().flat_map(|report| &report.health).filter(|health| health.source == "policy");
+    let told: Vec<(&str, &str)> = health.map(|health| (health.level.as_str(), health.message.as_str())).collect();
+    let [("ok", widened), ("critical", withdrawn)] = told.as_slice() else { panic!("{told:#?}") };
+    assert!(widened.contains("decides about 50 % of the ads from the next run on: over 2 days"), "{widened}");
+    assert!(withdrawn.contains("is withdrawn") && withdrawn.contains("likely to earn less"), "{withdrawn}");
     let row = trials(&beside).await.pop().unwrap();
-    println!("{row:?}");
+    assert!(row.ended_at.is_some() && row.share == 0.5 && withdrawn.ends_with(&row.reason.unwrap()));
+    let last = reports.last().unwrap();
+    assert!(last.stages[0].trial.is_none() && last.decisions.iter().all(|d| d.canary.is_none()));
+}
+
+/// Days of ads that spend 10 a day and earn so much, from a week before a canary began.
+fn days(ads: usize, earns: impl Fn(&str, usize, bool) -> f64) -> (PolicyTrialRow, Vec<LifecycleRow>, Vec<DayFacts>) {
+    let began: Timestamp = "2026-06-09T12:00:00Z".parse().unwrap();
+    let row = PolicyTrialRow {
+        client: "default".into(),
+        stage: "testing".into(),
+        began_at: began,
+        name: "p".into(),
+        version: "1.0.0".into(),
+        digest: "d".into(),
+        share: 0.4,
+        stepped_at: began,
+        failures: 0,
+        ended_at: None,
+        reason: None,
+    };
+    let (mut lives, mut days) = (Vec::new(), Vec::new());
+    for i in 0..ads {
+        let ad = format!("ad{i}");
+        lives.push(LifecycleRow {
+            account_id: "act_1".into(),
+            ad_id: ad.clone(),
+            stage: "testing".into(),
+            entered_at: began,
+            before: None,
+            source_ad_id: None,
+        });
+        for day in 2..=13 {
+            let since = day >= 10;
+            let facts = Facts {
+                spend: Money(1_000),
+                purchases: 1.0,
+                revenue: Some(Money((100.0 * (10.0 + earns(&ad, i, since))).round() as i64)),
+                ..Facts::default()
+            };
+            days.push(DayFacts { ad_id: ad.clone(), date: date(2026, 6, day), facts });
+        }
+    }
+    (row, lives, days)
+}
+
+fn evidence(of: &(PolicyTrialRow, Vec<LifecycleRow>, Vec<DayFacts>)) -> CanaryEvidence {
+    let (row, lives, days) = of;
+    canary_evidence(row, lives, days, (&TimeZone::UTC, date(2026, 6, 14)), &Currency::new("EUR"), 0.0)
+}
+
+#[test]
+fn evidence_is_what_both_sides_earned_since_less_what_they_had_earned_before() {
+    let taken = |ad: &str| takes("d", ad, 0.4);
+    // Ads differ by far more than a canary does; but that they did before.
+    let noise = |i: usize| (i * 37 % 101) as f64;
+    let worse =
+        evidence(&days(60, |ad, i, since| noise(i) - if since && taken(ad) { 3.0 + noise(i) / 50.0 } else { 0.0 }));
+    assert_eq!((worse.days, worse.from.as_str(), worse.canary.ads + worse.others.ads), (4, "2026-06-10", 60));
+    assert!((worse.others.profit - worse.canary.profit - 4.0).abs() < 0.6, "{worse:?}");
+    assert!(worse.worse.unwrap() > 0.99, "{worse:?}");
+    let better =
+        evidence(&days(60, |ad, i, since| noise(i) + if since && taken(ad) { 3.0 + noise(i) / 50.0 } else { 0.0 }));
+    assert!((worse.worse.unwrap() + better.worse.unwrap() - 1.0).abs() < 0.01, "{worse:?} {better:?}");
+    // With a handful of ads nothing is said.
+    assert_eq!(evidence(&days(6, |_, i, _| noise(i))).worse, None);
+    assert_eq!(evidence(&days(0, |_, _, _| 0.0)).canary.ads, 0);
+    // What a copy earns is its source's, wherever its own id would lie.
+    let mut copied = days(60, |_, i, _| noise(i));
+    let alone = evidence(&copied);
+    let (source, copy) = (copied.1[0].ad_id.clone(), "copy".to_string());
+    let of_source: Vec<DayFacts> = copied.2.iter().filter(|day| day.ad_id == source).cloned().collect();
+    copied.2.extend(of_source.into_iter().map(|day| DayFacts { ad_id: copy.clone(), ..day }));
+    let life = copied.1[0].clone();
+    copied.1.push(LifecycleRow { ad_id: copy, stage: "validation".into(), source_ad_id: Some(source.clone()), ..life });
+    let with_copy = evidence(&copied);
+    let spent = |of: &CanaryEvidence| if taken(&source) { of.canary } else { of.others };
+    let (before, after) = (spent(&alone), spent(&with_copy));
+    assert_eq!(before.ads, after.ads);
+    assert!((after.spend - before.spend - 10.0 / before.ads as f64).abs() < 1e-9, "{before:?} {after:?}");
+}
+
+#[test]
+fn a_share_holds_so_many_and_a_wider_one_all_of_them() {
+    let of = |digest: &str, share: f64| -> BTreeSet<usize> {
+        (0..10_000).filter(|i| takes(digest, &format!("2385{i}"), share)).collect()
+    };
+    for share in [0.05, 0.25, 0.5] {
+        let part = of("a", share).len() as f64 / 10_000.0;
+        // Four standard deviations of the binomial.
+        assert!((part - share).abs() < 4.0 * (share * (1.0 - share) / 10_000.0).sqrt(), "{share}: {part}");
+    }
+    assert!(of("a", 0.25).is_subset(&of("a", 0.5)) && of("a", 1.0).len() == 10_000 && of("a", 0.0).is_empty());
+    let both = of("a", 0.5).intersection(&of("b", 0.5)).count() as f64 / 10_000.0;
+    assert!((both - 0.25).abs() < 0.02, "another policy is tried on other ads: {both}");
+}
+
+#[tokio::test]
+async fn what_cannot_be_tried_is_refused_and_what_is_tried_already_gets_another_share() {
+    let beside = account(&[]).await;
+    let refused = |named: (&'static str, &'static str), share: f64| {
+        let beside = &beside;
+        async move { beside.put_on_trial(named, share).await.unwrap_err().to_string() }
+    };
+    assert!(refused(("harsh", "1.0.0"), 0.0).await.starts_with("no policy harsh@1.0.0 is installed"));
+    let decides = refused(("testing", "0.1.0"), 0.0).await;
+    assert!(decides.contains("default/testing: it decides there already"), "{decides}");
+    assert!(refused(("scaling", "0.1.0"), 0.0).await.contains("does not decide for stage testing"));
+    let wrong = rules("wrong", &[["any", "spend_lifetim > 25.0", "pause"]]);
+    beside.install(&wrong).await.unwrap();
+    let unknown = refused(("wrong", "1.0.0"), 0.0).await;
+    assert!(unknown.contains("nothing was changed") && unknown.contains("did you mean spend_lifetime?"), "{unknown}");
+    assert!(trials(&beside).await.is_empty());
+
+    beside.install(&harsh()).await.unwrap();
+    beside.put_on_trial(("harsh", "1.0.0"), 0.0).await.unwrap();
+    beside.advance(1);
+    beside.put_on_trial(("harsh", "1.0.0"), 0.2).await.unwrap();
+    let [row] = trials(&beside).await.try_into().unwrap();
+    assert!(row.share == 0.2 && row.stepped_at > row.began_at, "{row:?}");
+    beside.advance(1);
+    beside.install(&rules("mild", &[["any", "spend_lifetime > 250.0", "pause"]])).await.unwrap();
+    beside.put_on_trial(("mild", "1.0.0"), 0.0).await.unwrap();
+    let [harsh, mild] = trials(&beside).await.try_into().unwrap();
+    assert_eq!(harsh.reason.as_deref(), Some("mild@1.0.0 is tried in its place"));
+    assert!(harsh.ended_at == Some(mild.began_at) && mild.ended_at.is_none());
+    let now = beside.clock.now();
+    let ended = policies::end_trials(&beside.store, None, Some("testing"), now).await.unwrap();
+    assert_eq!(ended.len(), 1);
+    let none = policies::end_trials(&beside.store, None, None, now).await.unwrap_err().to_string();
+    assert!(none.contains("no policy is on trial for all clients"), "{none}");
 }
 
 #[tokio::test]

@@ -171,6 +171,11 @@ fn held_back(report: &RunReport, stage: &StageReport) -> usize {
     ads + report.budgets.iter().filter(|b| b.stage == stage.name && b.done.is_none()).count()
 }
 
+/// The stage, with the canary that decided in it.
+fn place(stage: &str, canary: &Option<String>) -> String {
+    canary.as_ref().map_or_else(|| stage.into(), |canary| format!("{stage}\n{canary}"))
+}
+
 fn print(report: &RunReport, explain: bool) {
     let currency = Currency::new(&report.currency);
     let mode = if report.dry_run { " (dry run: nothing was written)" } else { "" };
@@ -204,13 +209,13 @@ fn print(report: &RunReport, explain: bool) {
         let amount = d.done.amount.and_then(|a| currency.from_major(a)).map(|m| format!(" {}", currency.format(m)));
         let verb = format!("{}{}", d.done.verb, amount.unwrap_or_default());
         let name = plain_name(&d.ad_name);
-        decisions.add_row([format!("{name}\n{}", d.ad_id), d.stage.clone(), verb, d.why.clone()]);
+        decisions.add_row([format!("{name}\n{}", d.ad_id), place(&d.stage, &d.canary), verb, d.why.clone()]);
         rows += 1;
     }
     for b in &report.budgets {
         decisions.add_row([
             format!("{} {}", b.kind.as_str(), b.owner_id),
-            b.stage.clone(),
+            place(&b.stage, &b.canary),
             "budget".into(),
             b.why.clone(),
         ]);

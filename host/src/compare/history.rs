@@ -80,7 +80,14 @@ struct Read<E> {
 
 impl<'a> Reader<'a> {
     pub(super) fn new(store: &'a dyn Store) -> Self {
-        Reader { store, records: HashMap::new(), measured: None, guard: None, trials: BTreeMap::new(), places: OnceCell::new() }
+        Reader {
+            store,
+            records: HashMap::new(),
+            measured: None,
+            guard: None,
+            trials: BTreeMap::new(),
+            places: OnceCell::new(),
+        }
     }
 
     /// The runs of an account between two moments.

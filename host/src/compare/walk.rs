@@ -1,12 +1,12 @@
 //! Both sides, walked through the runs, and what is told of them in the end.
 
-use super::{Question, Tried};
 use super::ask::Asked;
 use super::differ::{Change, Pair, pairs};
 use super::history::Hour;
 use super::outcome::Days;
 use super::report::{Comparison, Difference, Done, Kills, Moved, PauseDay, RuleLine, Sides, StageSides};
 use super::side::{Account, Answered, Does, Event, Side};
+use super::{Question, Tried};
 use crate::domain::{Currency, Verb, hours};
 use crate::journal::Record;
 use crate::pipeline::Share;

@@ -24,14 +24,23 @@ impl Share<'_> {
         let rules = plan.rules.len() as u32;
         tried.ads.iter_mut().for_each(|decision| decision.rule += rules);
         tried.budgets.iter_mut().for_each(|decision| decision.rule += rules);
-        let own_fact = |fact: u32| place(fact, plan, Before { columns: 0, context: of_trial.columns.len(), derived: of_trial.columns.len() + of_trial.context.len() });
+        let own_fact = |fact: u32| {
+            place(
+                fact,
+                plan,
+                Before {
+                    columns: 0,
+                    context: of_trial.columns.len(),
+                    derived: of_trial.columns.len() + of_trial.context.len(),
+                },
+            )
+        };
         let tried_fact = |fact: u32| {
             let (columns, context) = (plan.columns.len(), plan.columns.len() + plan.context.len());
             place(fact, of_trial, Before { columns, context, derived: plan.facts() })
         };
         let checks = own.checks.into_iter().map(|check| Check { fact: own_fact(check.fact), ..check });
-        let of_trial =
-            tried.checks.into_iter().map(|c| Check { rule: c.rule + rules, fact: tried_fact(c.fact), ..c });
+        let of_trial = tried.checks.into_iter().map(|c| Check { rule: c.rule + rules, fact: tried_fact(c.fact), ..c });
         let answer = Answer {
             ads: own.ads.into_iter().chain(tried.ads).collect(),
             budgets: own.budgets.into_iter().chain(tried.budgets).collect(),

@@ -123,7 +123,9 @@ async fn checks_again(
         return Ok((Vec::new(), Vec::new()));
     }
     let record = match &decision.canary {
-        Some(_) => load_trial(store, run, &decision.stage).await?.context("the journal does not know the trial")?.record,
+        Some(_) => {
+            load_trial(store, run, &decision.stage).await?.context("the journal does not know the trial")?.record
+        }
         None => load::<Record>(store, run, &decision.stage).await?.0,
     };
     let row = record.ads.iter().position(|id| *id == decision.ad_id).context("the journal does not know the ad")?;

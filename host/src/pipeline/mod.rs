@@ -37,6 +37,7 @@ mod words;
 pub use crate::health::Health;
 pub use account::AccountNumbers;
 pub use apply::Applied;
+pub(crate) use canary::Share;
 pub use explain::{Explanation, RuleWhy, explain};
 pub use ghost::{Economy, GHOST_DAYS, GhostOutcome, GhostReport, Since, ghost_report};
 pub use launch::{Known, launch_order};
@@ -46,7 +47,6 @@ pub use plan::{Plan, PlanError};
 pub(crate) use propose::{Subjects, of_answer as propose};
 pub use quality::DataQuality;
 pub use remember::Recent;
-pub(crate) use canary::Share;
 pub(crate) use replay::load;
 pub use replay::{Replay, ScoreReplay, ScoresReplay, StageReplay, last_decided, replay};
 pub use report::{

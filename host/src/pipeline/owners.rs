@@ -22,13 +22,7 @@ impl Assembly<'_> {
         budgets
     }
 
-    fn budget(
-        &self,
-        policy: &StagePolicy,
-        d: &Decided,
-        decision: &BudgetDecision,
-        verdict: &BudgetVerdict,
-    ) -> Budget {
+    fn budget(&self, policy: &StagePolicy, d: &Decided, decision: &BudgetDecision, verdict: &BudgetVerdict) -> Budget {
         let (plan, owner) = (&d.plan, &d.stage.owners[decision.group as usize]);
         let currency = self.currency();
         let in_group = |c: &&Check| c.rule == decision.rule && d.stage.group_of[c.row as usize] == decision.group;

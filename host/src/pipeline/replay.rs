@@ -158,9 +158,7 @@ pub async fn replay(
         }
         let on_trial = stage.strip_prefix(journal::TRIAL).map(String::from);
         let record = match &on_trial {
-            Some(stage) => {
-                load_trial(store, &run.run_id, stage).await?.context("the trial was just listed")?.record
-            }
+            Some(stage) => load_trial(store, &run.run_id, stage).await?.context("the trial was just listed")?.record,
             None => load::<Record>(store, &run.run_id, &stage).await?.0,
         };
         let again = decide_again(store, registry, &record).await?;

@@ -24,6 +24,9 @@ use std::collections::{BTreeMap, HashSet};
 const PATIENCE: i64 = 3;
 /// Days before a share began that say what an ad earned without it.
 const BEFORE_DAYS: i64 = 7;
+/// A canary whose ads spend less than this part of what the others do is not widened by rule: whoever stops ads that are
+/// still being tested saves at once, and pays for it with the winners that nobody found.
+const LEAST_SPEND: f64 = 0.5;
 /// Ads on either side below which a mean says nothing.
 const FEWEST: usize = 5;
 
@@ -34,6 +37,8 @@ pub struct Arm {
     pub ads: usize,
     /// Revenue less cost of goods and spend, for each ad and day, major units; less what they had earned before by chance.
     pub profit: f64,
+    /// What they spent, for each ad and day, major units.
+    pub spend: f64,
     variance: f64,
 }
 
@@ -133,6 +138,8 @@ enum Step {
     Widen(f64),
     /// Nothing is wider but to activate it.
     Held,
+    /// It earns by spending nothing.
+    Starves,
     /// With so few ads nothing will ever be known.
     TooFew,
 }
@@ -144,6 +151,7 @@ impl Step {
         let today = evidence.days == canary.step_days.max(1);
         match evidence.worse {
             Some(worse) if worse > canary.withdraw_above => Some(Step::Withdraw),
+            Some(worse) if tried && worse <= canary.widen_below && evidence.starves() => today.then_some(Step::Starves),
             Some(worse) if tried && worse <= canary.widen_below => {
                 let wider = canary.steps.iter().copied().find(|step| *step > row.share && *step <= 1.0);
                 wider.map(Step::Widen).or(today.then_some(Step::Held))
@@ -177,6 +185,14 @@ impl Step {
                 let message = format!("{what}, held up on {}: {shown}; {by} lets it decide", share(row.share));
                 (row.clone(), health("ok", message))
             }
+            Step::Starves => {
+                let message = format!(
+                    "{what}, is not widened: {shown}, but it let its ads spend less than half as much; \
+                     `dean policy canary {}@{} --share` widens it all the same",
+                    row.name, row.version
+                );
+                (row.clone(), health("warning", message))
+            }
             Step::TooFew => {
                 let message = format!(
                     "{what}, decides about too few ads for anything to be known: {shown}; \
@@ -190,12 +206,17 @@ impl Step {
 }
 
 impl Evidence {
+    fn starves(&self) -> bool {
+        self.canary.spend < LEAST_SPEND * self.others.spend
+    }
+
     /// For a person.
     #[must_use]
     pub fn sentence(&self, currency: &Currency) -> String {
-        let earned = |arm: &Arm| {
-            let profit = currency.from_major(arm.profit).map_or_else(|| "-".into(), |money| currency.format(money));
-            format!("{} {}", arm.ads, if arm.ads == 0 { "ads".into() } else { format!("ads earned {profit} each a day") })
+        let shown = |major: f64| currency.from_major(major).map_or_else(|| "-".into(), |money| currency.format(money));
+        let earned = |arm: &Arm| match arm.ads {
+            0 => "0 ads".into(),
+            ads => format!("{ads} ads earned {} on a spend of {} each a day", shown(arm.profit), shown(arm.spend)),
         };
         let worse = match self.worse {
             Some(worse) => format!("{:.0} % likely to earn less than without it", 100.0 * worse),
@@ -226,7 +247,7 @@ pub fn evidence(
         .map(|life| source_of(&life.ad_id).unwrap_or(&life.ad_id))
         .collect();
     // What each family of an ad and its copies earned before and since.
-    let mut earned: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
+    let mut earned: BTreeMap<&str, Earned> = BTreeMap::new();
     let before = from.saturating_sub(BEFORE_DAYS.days());
     for day in days.iter().filter(|day| day.date >= before && day.date < today) {
         let family = source_of(&day.ad_id).unwrap_or(&day.ad_id);
@@ -236,26 +257,43 @@ pub fn evidence(
         let facts = &day.facts;
         let revenue = facts.revenue.map_or(f64::NAN, |revenue| currency.to_major(revenue));
         let revenue = if facts.purchases > 0.0 { revenue } else { 0.0 };
-        let profit = revenue - facts.purchases * cogs_per_purchase - currency.to_major(facts.spend);
-        let (was, is) = earned.entry(family).or_default();
-        *(if day.date < from { was } else { is }) += profit;
+        let spend = currency.to_major(facts.spend);
+        let profit = revenue - facts.purchases * cogs_per_purchase - spend;
+        let of_family = earned.entry(family).or_default();
+        if day.date < from {
+            of_family.before += profit;
+        } else {
+            of_family.since += profit;
+            of_family.spend += spend;
+        }
     }
     // An ad whose purchases came without a value says nothing on either side.
-    earned.retain(|_, (was, is)| was.is_finite() && is.is_finite());
+    earned.retain(|_, of_family| of_family.before.is_finite() && of_family.since.is_finite());
     let tried: Vec<bool> = earned.keys().map(|family| takes(&row.digest, family, row.share)).collect();
     let daily = |total: f64| total / f64::from(complete.max(1));
-    let was: Vec<f64> = earned.values().map(|(was, _)| was / BEFORE_DAYS as f64).collect();
-    let is: Vec<f64> = without(&was, earned.values().map(|(_, is)| daily(*is)).collect());
-    let arm = |side: bool| Arm::of(is.iter().zip(&tried).filter(|(_, tried)| **tried == side).map(|(value, _)| *value));
+    let before: Vec<f64> = earned.values().map(|of_family| of_family.before / BEFORE_DAYS as f64).collect();
+    let since = without(&before, earned.values().map(|of_family| daily(of_family.since)).collect());
+    let spend: Vec<f64> = earned.values().map(|of_family| daily(of_family.spend)).collect();
+    let of_side = |values: &[f64], side: bool| -> Vec<f64> {
+        values.iter().zip(&tried).filter(|(_, tried)| **tried == side).map(|(value, _)| *value).collect()
+    };
+    let arm = |side: bool| Arm::of(&of_side(&since, side), &of_side(&spend, side));
     let (canary, others) = (arm(true), arm(false));
     let enough = complete > 0 && canary.ads >= FEWEST && others.ads >= FEWEST;
     let worse = if enough { canary.below(&others) } else { None };
     Evidence { from: from.to_string(), days: complete, canary, others, worse }
 }
 
+/// What an ad and its copies earned, major units.
+#[derive(Clone, Copy, Default)]
+struct Earned {
+    before: f64,
+    since: f64,
+    spend: f64,
+}
+
 /// Values less what another number explains of them, by the slope of the least squares.
 fn without(explains: &[f64], mut values: Vec<f64>) -> Vec<f64> {
-    let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len().max(1) as f64;
     let (mean_x, mean_y) = (mean(explains), mean(&values));
     let (mut both, mut own) = (0.0, 0.0);
     for (x, y) in explains.iter().zip(&values) {
@@ -267,13 +305,16 @@ fn without(explains: &[f64], mut values: Vec<f64>) -> Vec<f64> {
     values
 }
 
+/// The mean; 0 of nothing.
+fn mean(of: &[f64]) -> f64 {
+    of.iter().sum::<f64>() / of.len().max(1) as f64
+}
+
 impl Arm {
-    fn of(values: impl Iterator<Item = f64>) -> Self {
-        let values: Vec<f64> = values.collect();
-        let ads = values.len();
-        let profit = if ads == 0 { 0.0 } else { values.iter().sum::<f64>() / ads as f64 };
-        let squares: f64 = values.iter().map(|value| (value - profit).powi(2)).sum();
-        Arm { ads, profit, variance: squares / ads.saturating_sub(1).max(1) as f64 }
+    fn of(profits: &[f64], spends: &[f64]) -> Self {
+        let (ads, profit) = (profits.len(), mean(profits));
+        let squares: f64 = profits.iter().map(|value| (value - profit).powi(2)).sum();
+        Arm { ads, profit, spend: mean(spends), variance: squares / ads.saturating_sub(1).max(1) as f64 }
     }
 
     /// How probable it is that the true mean is below another's: Welch's t (Biometrika 34, 1947).

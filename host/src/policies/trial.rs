@@ -162,11 +162,15 @@ pub async fn put_on_trial(
     }
     if !errors.is_empty() {
         errors.dedup();
-        return Err(Refusal(format!("{name}@{version} does not fit; nothing was changed\n{}", errors.join("\n"))).into());
+        return Err(
+            Refusal(format!("{name}@{version} does not fit; nothing was changed\n{}", errors.join("\n"))).into()
+        );
     }
     if beside.is_empty() {
         let why = not.join("\n");
-        return Err(Refusal(format!("there is nothing to try {name}@{version} beside; nothing was changed\n{why}")).into());
+        return Err(
+            Refusal(format!("there is nothing to try {name}@{version} beside; nothing was changed\n{why}")).into()
+        );
     }
     keep(store, &policy).await?;
     store.save_policy_trials(&rows).await?;

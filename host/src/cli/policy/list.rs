@@ -82,6 +82,10 @@ pub(super) async fn list(global: &Global) -> anyhow::Result<Ended> {
         if let Some(reason) = stage.ready().and_then(|ready| ready.instead.as_ref()) {
             output::line(&format!("  the last that decided; the chosen one cannot: {reason}"));
         }
+        if let Some(trial) = &stage.trial {
+            let problem = trial.ready.as_ref().err().map(|reason| format!(", but it cannot be asked: {reason}"));
+            output::line(&format!("  beside it {}{}", super::trial::how(&trial.row), problem.unwrap_or_default()));
+        }
     }
     Ok(Ended::Done)
 }

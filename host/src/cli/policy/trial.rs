@@ -196,11 +196,15 @@ async fn report(global: &Global, args: &ShadowArgs) -> anyhow::Result<Ended> {
 }
 
 fn told(trial: &PolicyTrialRow) -> String {
-    let PolicyTrialRow { name, version, stage, began_at, .. } = trial;
-    let how = if trial.share > 0.0 { format!("decides about {}", part(trial.share)) } else { "is a shadow".into() };
     let until = trial.ended_at.zip(trial.reason.as_ref());
     let until = until.map(|(at, reason)| format!(", until {at}: {reason}")).unwrap_or_default();
-    format!("Stage {stage}: {name}@{version} {how}, on trial since {began_at}{until}")
+    format!("Stage {}: {}{until}", trial.stage, how(trial))
+}
+
+/// A trial in words.
+pub(super) fn how(trial: &PolicyTrialRow) -> String {
+    let does = if trial.share > 0.0 { format!("decides about {}", part(trial.share)) } else { "is a shadow".into() };
+    format!("{}@{} {does}, on trial since {}", trial.name, trial.version, trial.began_at)
 }
 
 /// What canaries' ads earned.

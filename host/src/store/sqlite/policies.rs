@@ -104,9 +104,8 @@ pub(super) fn uses(connection: &Connection, client: &str) -> rusqlite::Result<Ve
 }
 
 pub(super) fn save_trials(connection: &Connection, rows: &[PolicyTrialRow]) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(
-        "INSERT OR REPLACE INTO policy_trials VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
-    )?;
+    let mut statement = connection
+        .prepare_cached("INSERT OR REPLACE INTO policy_trials VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?;
     for t in rows {
         statement.execute(params![
             t.client,
