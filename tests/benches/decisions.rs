@@ -73,8 +73,8 @@ fn sandboxed(policy: &Policy, stage: &str, plan: &Plan, cohort: &Cohort) -> (f64
     let settings: [Setting; 0] = [];
     let mut lent = cohort.clone();
     let (mut decided, mut checks) = (0, 0);
-    let time = measure(|| match policy.decide(stage, &settings, plan, &mut lent) {
-        Ok(outcome) => (decided, checks) = (outcome.answer.ads.len(), outcome.answer.checks.len()),
+    let time = measure(|| match policy.decide(stage, &settings, plan, &mut lent).answer {
+        Ok(answer) => (decided, checks) = (answer.ads.len(), answer.checks.len()),
         Err(fault) => panic!("{fault}"),
     });
     (time, decided, checks)
@@ -118,8 +118,8 @@ fn main() -> anyhow::Result<()> {
     let policy = registry.resolve(&"testing".parse()?)?;
     let plan = policy.prepare("testing", &[])?;
     let mut empty = Cohort { context: vec![0.0; plan.context.len()], ..Cohort::default() };
-    let time = measure(|| match policy.decide("testing", &[], &plan, &mut empty) {
-        Ok(outcome) => assert!(outcome.answer.ads.is_empty()),
+    let time = measure(|| match policy.decide("testing", &[], &plan, &mut empty).answer {
+        Ok(answer) => assert!(answer.ads.is_empty()),
         Err(fault) => panic!("{fault}"),
     });
     println!("an instance, an empty cohort, an answer: {:.1} us", time * ROWS as f64 / 1e3);

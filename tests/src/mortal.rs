@@ -6,8 +6,8 @@ use dean::domain::{ApiLimit, DayFacts, DayLook, Lifetime, Money, Unusable, Vital
 use dean::meta::{Call, Method, Reply, Transport, TransportError};
 use dean::store::{
     AccountLock, ActionRow, ApprovalRow, ArtifactRow, Cell, GhostIntentRow, JournalRow, JournalledRun, LifecycleRow,
-    ModelRow, OrderRow, PlanRow, PolicyFaultRow, PolicyRow, PolicySwitchRow, PolicyTrialRow, PolicyUseRow,
-    PromotionRow, QueueRow, RunRow, SqliteStore, StageModeRow, Store, StoreError, SwitchRow, Table,
+    ModelRow, OrderRow, PlanRow, PolicyCallsRow, PolicyFaultRow, PolicyRow, PolicySwitchRow, PolicyTrialRow,
+    PolicyUseRow, PromotionRow, QueueRow, RunRow, SqliteStore, StageModeRow, Store, StoreError, SwitchRow, Table,
 };
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -151,6 +151,7 @@ store! {
         fn policy_switches() -> Vec<PolicySwitchRow>;
         fn policy_uses(client: &str) -> Vec<PolicyUseRow>;
         fn policy_trials() -> Vec<PolicyTrialRow>;
+        fn policy_calls(account: &str, from: Date) -> Vec<PolicyCallsRow>;
         fn model(model: &str, version: &str) -> Option<ModelRow>;
         fn models() -> Vec<ModelRow>;
         fn model_switches() -> Vec<SwitchRow>;
@@ -187,6 +188,7 @@ store! {
         fn withdraw_policy_switch(switch: &PolicySwitchRow, at: Timestamp) -> bool;
         fn save_policy_uses(rows: &[PolicyUseRow]) -> ();
         fn save_policy_trials(rows: &[PolicyTrialRow]) -> ();
+        fn add_policy_calls(rows: &[PolicyCallsRow]) -> ();
         fn save_model(model: &ModelRow) -> ();
         fn switch_model(client: &str, model: &str, version: &str, at: Timestamp) -> ();
         fn withdraw_model_switch(client: &str, model: &str, at: Timestamp) -> bool;

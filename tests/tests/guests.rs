@@ -37,7 +37,7 @@ fn cohort() -> Cohort {
 fn fault(name: &str) -> Fault {
     let mut lent = cohort();
     let started = Instant::now();
-    let fault = load(name).decide("testing", &[], &plan(), &mut lent).map(|o| o.answer).unwrap_err();
+    let fault = load(name).decide("testing", &[], &plan(), &mut lent).answer.unwrap_err();
     // Not a measurement: a guest that hangs past its deadline would hang for ever.
     assert!(started.elapsed() < DEADLINE * 20, "{name} hung");
     assert_eq!(lent, cohort(), "the cohort comes back whatever the guest does");
@@ -48,9 +48,9 @@ fn fault(name: &str) -> Fault {
 fn the_honest_guest_is_understood() {
     let policy = load("honest");
     assert_eq!(policy.prepare("testing", &[]).unwrap(), plan());
-    let outcome = policy.decide("testing", &[], &plan(), &mut cohort()).unwrap();
-    assert_eq!(outcome.answer.ads.len(), 1);
-    assert_eq!(outcome.answer.ads[0].verb, dean_policy::types::Verb::Pause);
+    let answer = policy.decide("testing", &[], &plan(), &mut cohort()).answer.unwrap();
+    assert_eq!(answer.ads.len(), 1);
+    assert_eq!(answer.ads[0].verb, dean_policy::types::Verb::Pause);
 }
 
 #[test]
@@ -103,17 +103,30 @@ fn answers_that_cannot_be_taken_are_refused_before_they_cost_memory() {
 fn a_million_log_lines_are_kept_to_a_hundred() {
     let limits = Limits { deadline: Duration::from_secs(20), ..Limits::default() };
     let policy = Runtime::new(limits, None).unwrap().load(&guest("chatty").unwrap()).unwrap();
-    let outcome = policy.decide("testing", &[], &plan(), &mut cohort()).unwrap();
-    assert_eq!(outcome.log.len(), 100);
+    let called = policy.decide("testing", &[], &plan(), &mut cohort());
+    assert!(called.answer.is_ok());
+    assert_eq!(called.log.len(), 100);
+}
+
+#[test]
+fn instructions_are_counted_the_same_each_time_and_end_a_call_where_they_run_out() {
+    let count = || load("honest").decide("testing", &[], &plan(), &mut cohort()).cost;
+    let (first, second) = (count(), count());
+    assert!(first.instructions > 0 && first.instructions == second.instructions, "{first:?} {second:?}");
+    assert!(first.memory_bytes > 0 && first.time > Duration::ZERO, "{first:?}");
+    let limits = Limits { instructions: 1_000_000, deadline: Duration::from_secs(60), ..Limits::default() };
+    let policy = Runtime::new(limits, None).unwrap().load(&guest("endless").unwrap()).unwrap();
+    let called = policy.decide("testing", &[], &plan(), &mut cohort());
+    assert_eq!((called.answer, called.cost.instructions), (Err(Fault::Instructions(1_000_000)), 1_000_000));
 }
 
 #[test]
 fn a_policy_that_failed_answers_the_next_call_afresh() {
     let policy = load("panic");
     for _ in 0..3 {
-        assert!(matches!(policy.decide("testing", &[], &plan(), &mut cohort()), Err(Fault::Panic(_))));
+        assert!(matches!(policy.decide("testing", &[], &plan(), &mut cohort()).answer, Err(Fault::Panic(_))));
     }
-    assert!(load("honest").decide("testing", &[], &plan(), &mut cohort()).is_ok());
+    assert!(load("honest").decide("testing", &[], &plan(), &mut cohort()).answer.is_ok());
 }
 
 fn refuse(bytes: Vec<u8>) -> LoadError {
@@ -164,7 +177,7 @@ fn a_shipped_policy_refuses_a_cohort_of_another_shape() {
     let testing = dean_policy::shipped::find("testing").unwrap().artifact();
     let policy = runtime().load(&testing).unwrap();
     let plan = policy.prepare("testing", &[]).unwrap();
-    let fault = policy.decide("testing", &[], &plan, &mut cohort()).map(|o| o.answer).unwrap_err();
+    let fault = policy.decide("testing", &[], &plan, &mut cohort()).answer.unwrap_err();
     assert_eq!(fault, Fault::Refused("the cohort's values are not rows x columns of the plan".into()));
 }
 
@@ -212,7 +225,7 @@ fn bytes_changed_in_ten_thousand_ways_do_no_harm() {
         match runtime.load(&Artifact::new("changed.wasm", bytes)) {
             Err(_) => refused += 1,
             Ok(policy) => match policy.prepare("testing", &[]) {
-                Ok(_) => match policy.decide("testing", &[], &plan(), &mut lent) {
+                Ok(_) => match policy.decide("testing", &[], &plan(), &mut lent).answer {
                     Ok(_) => answered += 1,
                     Err(_) => failed += 1,
                 },

@@ -192,7 +192,7 @@ impl Asked {
             group_of: ads.iter().map(|ad| ad.owner).collect(),
             ..Cohort::default()
         };
-        self.policy.decide(self.stage, &settings, &plan, &mut cohort).unwrap().answer
+        self.policy.decide(self.stage, &settings, &plan, &mut cohort).answer.unwrap()
     }
 }
 

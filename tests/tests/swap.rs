@@ -104,7 +104,7 @@ fn ten_thousand_runs_on_four_threads_are_each_decided_by_one_snapshot() {
                 group_of: vec![0; rows as usize],
                 ..Cohort::default()
             };
-            ready.policy.decide(&stage.view.name, &ready.settings, plan, &mut cohort).unwrap();
+            ready.policy.decide(&stage.view.name, &ready.settings, plan, &mut cohort).answer.unwrap();
             ready.policy.manifest().version.clone()
         });
         decided.collect()

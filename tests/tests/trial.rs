@@ -8,7 +8,7 @@ use dean::compare::{Comparison, Question, Tried, compare};
 use dean::domain::{Currency, DayFacts, Facts, Money};
 use dean::pipeline::{CanaryEvidence, Options, RunReport, canary_evidence, explain, replay};
 use dean::policies::{self, takes};
-use dean::store::{LifecycleRow, PolicyTrialRow, Store};
+use dean::store::{LifecycleRow, PolicyCallsRow, PolicyTrialRow, Store};
 use dean_policy::types::{Setting, Value};
 use dean_policy::{Artifact, Identity, Package, shipped};
 use dean_sim::Params;
@@ -357,4 +357,16 @@ async fn a_policy_on_trial_that_fails_takes_nothing_with_it_and_is_withdrawn() {
     assert_eq!(faults, 3, "the third failure in a row ends it");
     let row = trials(&beside).await.pop().unwrap();
     assert!(row.ended_at.is_some() && row.reason.unwrap().contains("failed 3 times in a row"));
+
+    // What both cost is counted, and that nothing was held for the one that failed.
+    let calls = beside.store.policy_calls(beside.client.account_id(), date(2000, 1, 1)).await.unwrap();
+    let of =
+        |name: &str, get: fn(&PolicyCallsRow) -> i64| calls.iter().filter(|c| c.name == name).map(get).sum::<i64>();
+    assert_eq!((of("broken", |c| c.calls), of("broken", |c| c.failures), of("broken", |c| c.held)), (3, 3, 0));
+    assert_eq!((of("testing", |c| c.calls), of("testing", |c| c.failures)), (6, 0));
+    let decided: usize = reports.iter().map(|r| r.decisions.iter().filter(|d| d.stage == "testing").count()).sum();
+    assert_eq!(of("testing", |c| c.ads), decided as i64);
+    assert!(of("testing", |c| c.instructions) > 1_000 * of("testing", |c| c.ads) / 10, "{calls:?}");
+    let cost = reports[0].stages[0].cost.unwrap();
+    assert!(cost.ms > 0.0 && cost.memory_bytes > 0 && cost.instructions > 0);
 }

@@ -21,5 +21,5 @@ pub mod types;
 pub use artifact::{Artifact, Digest, Inspection};
 pub use package::{Identity, Package};
 pub use registry::{ExamineError, Reference, Registry, ResolveError};
-pub use runtime::{Fault, Limits, LoadError, Outcome, Policy, PrepareError, Runtime};
+pub use runtime::{Called, Cost, Fault, Limits, LoadError, Policy, PrepareError, Runtime};
 pub use sign::{SignatureError, SigningKey, Statement, TrustedKey};

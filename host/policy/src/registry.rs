@@ -145,7 +145,7 @@ impl Registry {
         let report = cases::run(policy, &cases);
         if !report.passed() {
             let manifest = policy.manifest();
-            let policy = format!("{}@{}", manifest.name, manifest.version);
+            let policy = manifest.named();
             return Err(ExamineError::Differs { policy, report: Box::new(report) });
         }
         locked(&self.passed).insert(digest, cases.len());

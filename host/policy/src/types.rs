@@ -102,6 +102,12 @@ pub fn stage_to_ask(stage: &str) -> &str {
 }
 
 impl Manifest {
+    /// `name@version`, as it is named everywhere.
+    #[must_use]
+    pub fn named(&self) -> String {
+        format!("{}@{}", self.name, self.version)
+    }
+
     /// Whether the policy can decide for a stage.
     #[must_use]
     pub fn decides_for(&self, stage: &str) -> bool {

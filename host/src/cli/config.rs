@@ -104,7 +104,7 @@ async fn check(global: &Global, context: &Context) -> anyhow::Result<()> {
             json!({
                 "stage": p.view.name,
                 "campaigns": p.view.campaigns,
-                "policy": p.ready().map(|r| format!("{}@{}", r.policy.manifest().name, r.policy.manifest().version)),
+                "policy": p.ready().map(|r| r.policy.manifest().named()),
                 "settings": p.ready().map_or(0, own_settings),
             })
         })
@@ -115,7 +115,7 @@ async fn check(global: &Global, context: &Context) -> anyhow::Result<()> {
     }
     let mut table = output::table(&["Stage", "Campaigns", "Policy", "Settings of your own"]);
     for p in &policies {
-        let policy = p.ready().map(|r| format!("{}@{}", r.policy.manifest().name, r.policy.manifest().version));
+        let policy = p.ready().map(|r| r.policy.manifest().named());
         table.add_row([
             p.view.name.clone(),
             if p.view.campaigns.is_empty() { "none: nothing to do".into() } else { p.view.campaigns.join(", ") },

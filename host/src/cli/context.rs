@@ -56,6 +56,7 @@ impl Context {
         let limits = Limits {
             deadline: Duration::from_millis(limits.deadline_ms),
             memory_bytes: (limits.memory_mib as usize) << 20,
+            instructions: limits.million_instructions * 1_000_000,
             ..Limits::default()
         };
         Ok(Registry::new(Runtime::new(limits, Some(&self.data_dir.join("cache")))?))

@@ -49,7 +49,7 @@ impl<'a> Asked<'a> {
         match &self.source {
             Source::Policy(ready) => {
                 let manifest = ready.policy.manifest();
-                (format!("{}@{}", manifest.name, manifest.version), ready.policy.digest().to_string())
+                (manifest.named(), ready.policy.digest().to_string())
             }
             Source::Trial(row) => (format!("{}@{}", row.name, row.version), row.digest.clone()),
         }
@@ -73,7 +73,7 @@ impl<'a> Asked<'a> {
                 let mut cohort = self.cohort(ready, hour)?;
                 world.overlay(hour, self.stage, &ready.plan.columns, &mut cohort);
                 let said = ready.policy.decide(self.stage, &ready.settings, &ready.plan, &mut cohort);
-                said.map(|said| (Cow::Borrowed(&ready.plan), said.answer)).map_err(|fault| fault.to_string())
+                said.answer.map(|answer| (Cow::Borrowed(&ready.plan), answer)).map_err(|fault| fault.to_string())
             }
             Source::Trial(_) if !self.is_about(hour) => return None,
             Source::Trial(_) => {

@@ -141,6 +141,8 @@ pub(super) fn values(tree: &Node, config: &Config) -> Result<(), ConfigError> {
         require((0.0..=1.0).contains(&value), &key, "is a probability: 0 to 1", "0.95 is 95 %");
     }
     require((100..=600_000).contains(&config.limits.deadline_ms), "limits.deadline_ms", "has to be 100 to 600000", "");
+    let instructions = (1..=10_000_000).contains(&config.limits.million_instructions);
+    require(instructions, "limits.million_instructions", "has to be 1 to 10000000", "50000 is more than two seconds");
     require((16..=2_048).contains(&config.limits.memory_mib), "limits.memory_mib", "has to be 16 to 2048", "");
     require((0.0..=1.0).contains(&config.ml.learning_rate), "ml.learning_rate", "has to be 0 to 1", "");
     require((0.0..=1.0).contains(&config.ml.confidence_threshold), "ml.confidence_threshold", "has to be 0 to 1", "");

@@ -240,11 +240,13 @@ pub struct Limits {
     pub deadline_ms: u64,
     /// Mebibytes of memory.
     pub memory_mib: u64,
+    /// Millions of WebAssembly instructions after which it is stopped, at the same place on every machine.
+    pub million_instructions: u64,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { deadline_ms: 2_000, memory_mib: 128 }
+        Limits { deadline_ms: 2_000, memory_mib: 128, million_instructions: 50_000 }
     }
 }
 

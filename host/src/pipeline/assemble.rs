@@ -4,8 +4,8 @@ use super::decide::Decided;
 use super::measure::{self, Background, Skipped, StageCohort};
 use super::observe::Observation;
 use super::report::{
-    Action, Decision, Evidence, Final, ModelReport, Owner, Promotion, RuleCheck, RunReport, Skip, StageReport,
-    TrialReport,
+    Action, Decision, Evidence, Final, ModelReport, Owner, PolicyCost, Promotion, RuleCheck, RunReport, Skip,
+    StageReport, TrialReport,
 };
 use super::why::{OfPolicy, Story};
 use super::{Options, Runner, moment, promote};
@@ -18,6 +18,7 @@ use crate::meta::ApiUsage;
 use crate::policies::{Decider, StagePolicy, Trial};
 use crate::scoring::{Said, Scored};
 use crate::store::{ActionRow, ActionState, PromotionRow, PromotionState};
+use dean_policy::Cost;
 use dean_policy::types::{AdDecision, Check, Plan};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -82,6 +83,7 @@ impl Assembly<'_> {
                 ads: d.stage.ads.len(),
                 live: d.stage.ads.iter().filter(|i| self.observation.ads[**i].effective_status.is_active()).count(),
                 fault: d.fault.as_ref().map(ToString::to_string),
+                cost: d.asked.as_ref().map(|asked| cost(&asked.cost)),
                 trial: policy.trial.as_ref().map(|trial| trial_report(trial, d)),
                 context: self.options.explain.then(|| context(&d.stage.context)),
             }
@@ -312,7 +314,7 @@ impl Assembly<'_> {
         for (stage, ready) in self.runner.policies.iter().filter_map(|p| Some((&p.view.name, p.ready()?))) {
             if let Some(reason) = &ready.instead {
                 let manifest = ready.policy.manifest();
-                let last = format!("{}@{}", manifest.name, manifest.version);
+                let last = manifest.named();
                 let message = format!("stage {stage}: {last}, which decided last, goes on: {reason}");
                 say("policy", "critical", message, None);
             }
@@ -364,6 +366,14 @@ struct Scene<'a> {
     checks: &'a [Check],
 }
 
+fn cost(cost: &Cost) -> PolicyCost {
+    PolicyCost {
+        ms: cost.time.as_secs_f64() * 1e3,
+        instructions: cost.instructions,
+        memory_bytes: cost.memory_bytes as u64,
+    }
+}
+
 fn trial_report(trial: &Trial, d: &Decided) -> TrialReport {
     let not_asked = || trial.ready.as_ref().err().cloned();
     TrialReport {
@@ -373,6 +383,7 @@ fn trial_report(trial: &Trial, d: &Decided) -> TrialReport {
         share: trial.row.share,
         ads: d.tried.as_ref().map_or(0, |tried| tried.rows.len()),
         fault: d.tried.as_ref().and_then(|tried| tried.fault().map(String::from)).or_else(not_asked),
+        cost: d.tried.as_ref().map(|tried| cost(&tried.asked.cost)),
     }
 }
 

@@ -7,6 +7,7 @@ use super::observe::Observation;
 use crate::features::{ContextValues, Fields, Frame, Moment};
 use crate::journal::{self, Measured, MeasuredStage, Outcome, Record};
 use crate::policies::{Ready, StagePolicy, Trial};
+use dean_policy::Cost;
 use dean_policy::types::{Answer, Cohort, Plan};
 use std::collections::HashMap;
 
@@ -32,6 +33,7 @@ pub(super) struct Decided {
 pub(super) struct Asked {
     pub cohort: Cohort,
     pub outcome: Outcome,
+    pub cost: Cost,
 }
 
 /// What a policy on trial was asked.
@@ -152,10 +154,25 @@ impl Asking<'_> {
         context: &ContextValues,
     ) -> (Asked, Result<Answer, String>) {
         let mut cohort = cohort(self.observation, ready, stage, context, self.numbers, self.seed);
-        match ready.policy.decide(name, &ready.settings, &ready.plan, &mut cohort) {
-            Ok(outcome) => (Asked { cohort, outcome: Outcome::of(&outcome.answer) }, Ok(outcome.answer)),
-            Err(fault) => (Asked { cohort, outcome: Outcome::Failed(fault.to_string()) }, Err(fault.to_string())),
-        }
+        let called = ready.policy.decide(name, &ready.settings, &ready.plan, &mut cohort);
+        let answer = called.answer.map_err(|fault| fault.to_string());
+        let outcome = match &answer {
+            Ok(answer) => Outcome::of(answer),
+            Err(fault) => Outcome::Failed(fault.clone()),
+        };
+        let cost = called.cost;
+        tracing::debug!(
+            target: "policy",
+            stage = name,
+            policy = %ready.policy.manifest().named(),
+            ads = cohort.rows,
+            time_us = cost.time.as_micros() as u64,
+            instructions = cost.instructions,
+            memory_bytes = cost.memory_bytes,
+            fault = answer.as_ref().err(),
+            "asked"
+        );
+        (Asked { cohort, outcome, cost }, answer)
     }
 
     fn rows(&self, trial: &Trial, stage: &StageCohort) -> Vec<u32> {
@@ -194,10 +211,9 @@ pub(super) fn trial_record(
 }
 
 fn record_of(observation: &Observation, stage: &str, ready: &Ready, decided: &Decided, asked: &Asked) -> Record {
-    let manifest = ready.policy.manifest();
     Record {
         policy: ready.policy.digest().to_string(),
-        policy_name: format!("{}@{}", manifest.name, manifest.version),
+        policy_name: ready.policy.manifest().named(),
         stage: stage.into(),
         settings: ready.settings.clone(),
         plan: ready.plan.clone(),

@@ -132,8 +132,8 @@ async fn checks_again(
     let policy = policy_of(store, registry, &record).await?;
     let mut cohort = record.cohort.clone();
     cohort.trace = true;
-    let outcome = policy.decide(&record.stage, &record.settings, &record.plan, &mut cohort);
-    let checks = outcome.map(|o| o.answer.checks).unwrap_or_default();
+    let called = policy.decide(&record.stage, &record.settings, &record.plan, &mut cohort);
+    let checks = called.answer.map(|answer| answer.checks).unwrap_or_default();
     // A budget's rules are checked on the owner's leading ad: they are about every ad under it.
     let group = record.cohort.group_of.get(row);
     let of_ad = |c: &Check| c.row as usize == row;

@@ -50,8 +50,8 @@ pub use remember::Recent;
 pub(crate) use replay::load;
 pub use replay::{Replay, ScoreReplay, ScoresReplay, StageReplay, last_decided, replay};
 pub use report::{
-    Action, Budget, Decision, Evidence, Final, ModelReport, Owner, Promotion, RuleCheck, RunReport, Skip, StageReport,
-    TrialReport,
+    Action, Budget, Decision, Evidence, Final, ModelReport, Owner, PolicyCost, Promotion, RuleCheck, RunReport, Skip,
+    StageReport, TrialReport,
 };
 pub use trials::{Arm, Evidence as CanaryEvidence, evidence as canary_evidence};
 pub use words::{beside, number, plain_name};
@@ -208,6 +208,7 @@ impl Runner<'_> {
         }
         if !options.dry_run {
             self.remember_uses(&decided).await?;
+            self.store.add_policy_calls(&self.calls(&observation, &decided)).await?;
         }
         timings.lap("decide");
 

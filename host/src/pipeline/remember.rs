@@ -5,10 +5,10 @@ use super::account::AccountNumbers;
 use super::decide::{self, Decided};
 use super::observe::Observation;
 use super::{Runner, replay, score};
-use crate::journal::{self, Entry, GuardRecord, Measured, Record, Scores};
+use crate::journal::{self, Entry, GuardRecord, Measured, Outcome, Record, Scores};
 use crate::policies::{self, StagePolicy};
 use crate::scoring::Reading;
-use crate::store::{JournalRow, PolicyUseRow};
+use crate::store::{JournalRow, PolicyCallsRow, PolicyUseRow};
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -155,6 +155,40 @@ impl Runner<'_> {
             });
         }
         Ok(self.store.save_policy_uses(&uses).await?)
+    }
+
+    /// What asking policies cost.
+    pub(super) fn calls(&self, observation: &Observation, decided: &[Decided]) -> Vec<PolicyCallsRow> {
+        let mut rows = Vec::new();
+        for (stage, decided) in self.policies.iter().zip(decided) {
+            let own = stage.ready().zip(decided.asked.as_ref());
+            let tried = stage.tried().zip(decided.tried.as_ref().map(|tried| &tried.asked));
+            for (trial, (ready, asked)) in
+                [(false, own), (true, tried)].into_iter().filter_map(|(t, of)| Some((t, of?)))
+            {
+                let (manifest, ads) = (ready.policy.manifest(), decided.stage.ads.len());
+                let failed = matches!(asked.outcome, Outcome::Failed(_));
+                // About a canary's share the stage's own policy decides when it fails.
+                let held = (0..ads).filter(|row| !trial && decided.fault_of(*row).is_some()).count();
+                rows.push(PolicyCallsRow {
+                    account_id: observation.account.id.clone(),
+                    date: observation.today,
+                    stage: stage.view.name.clone(),
+                    digest: ready.policy.digest().to_string(),
+                    name: manifest.name.clone(),
+                    version: manifest.version.clone(),
+                    trial,
+                    calls: 1,
+                    ads: ads as i64,
+                    failures: i64::from(failed),
+                    held: held as i64,
+                    micros: asked.cost.time.as_micros() as i64,
+                    instructions: asked.cost.instructions as i64,
+                    memory_bytes: asked.cost.memory_bytes as i64,
+                });
+            }
+        }
+        rows
     }
 
     /// An entry as a row, against the newest that there is.

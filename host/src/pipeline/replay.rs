@@ -238,8 +238,8 @@ pub(super) async fn policy_of(
 async fn decide_again(store: &dyn Store, registry: &Registry, record: &Record) -> anyhow::Result<Outcome> {
     let policy = policy_of(store, registry, record).await?;
     let mut cohort = record.cohort.clone();
-    Ok(match policy.decide(&record.stage, &record.settings, &record.plan, &mut cohort) {
-        Ok(outcome) => Outcome::of(&outcome.answer),
+    Ok(match policy.decide(&record.stage, &record.settings, &record.plan, &mut cohort).answer {
+        Ok(answer) => Outcome::of(&answer),
         Err(fault) => Outcome::Failed(fault.to_string()),
     })
 }

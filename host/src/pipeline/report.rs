@@ -75,12 +75,26 @@ pub struct StageReport {
     pub live: usize,
     /// How its policy failed, if it did: its ads were held.
     pub fault: Option<String>,
+    /// What asking its policy cost; null where nobody was asked.
+    #[serde(default)]
+    pub cost: Option<PolicyCost>,
     /// The policy that is on trial beside it, if one is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trial: Option<TrialReport>,
     /// Numbers of the account and the stage, null where not known; only with `--explain`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<BTreeMap<String, Option<f64>>>,
+}
+
+/// What a call of a policy cost.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PolicyCost {
+    /// Wall time, milliseconds.
+    pub ms: f64,
+    /// WebAssembly instructions.
+    pub instructions: u64,
+    /// The largest memory that it had, bytes.
+    pub memory_bytes: u64,
 }
 
 /// A policy on trial in a run.
@@ -98,6 +112,9 @@ pub struct TrialReport {
     pub ads: usize,
     /// How it failed, if it did: the stage's own policy then decided about all ads.
     pub fault: Option<String>,
+    /// What asking it cost; null where it was not asked.
+    #[serde(default)]
+    pub cost: Option<PolicyCost>,
 }
 
 /// A model in a run.

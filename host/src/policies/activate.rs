@@ -213,7 +213,7 @@ pub async fn rollback(
     for gone in &withdrawn {
         store.withdraw_policy_switch(gone, now).await?;
         let again = to.iter().find(|stage| stage.view.name == gone.stage).and_then(|stage| stage.ready());
-        let again = again.map(|ready| ready.policy.manifest()).map(|m| format!("{}@{}", m.name, m.version));
+        let again = again.map(|ready| ready.policy.manifest().named());
         let from = format!("{}@{}", gone.name, gone.version);
         returned.push(Returned { client: client.map(String::from), stage: gone.stage.clone(), from, to: again });
     }

@@ -80,7 +80,7 @@ pub async fn install(
 ) -> Result<Installed, InstallError> {
     let policy = registry.load(artifact)?;
     let manifest = policy.manifest();
-    let named = format!("{}@{}", manifest.name, manifest.version);
+    let named = manifest.named();
     let digest = artifact.digest().to_string();
     let installed = store.policies().await?;
 
@@ -148,7 +148,7 @@ pub async fn keep(store: &dyn Store, policy: &Policy) -> Result<(), StoreError> 
 pub fn verified(policy: &Policy, signature: &str, keys: &[TrustedKey]) -> Result<Statement, SignatureError> {
     let statement = sign::verify(policy.artifact(), signature, keys)?;
     let manifest = policy.manifest();
-    let found = format!("{}@{}", manifest.name, manifest.version);
+    let found = manifest.named();
     let stated = format!("{}@{}", statement.name, statement.version);
     if stated == found {
         return Ok(statement);

@@ -68,7 +68,7 @@ fn differences(was: &[StagePolicy], is: &[StagePolicy]) -> Vec<Swapped> {
     let who = |stage: &StagePolicy| {
         let policy = &stage.ready()?.policy;
         let manifest = policy.manifest();
-        Some((format!("{}@{}", manifest.name, manifest.version), policy.digest().to_string()))
+        Some((manifest.named(), policy.digest().to_string()))
     };
     let problem = |stage: &StagePolicy| {
         stage.broken().map(String::from).or_else(|| stage.ready().and_then(|ready| ready.instead.clone()))

@@ -9,7 +9,7 @@ mod rows;
 mod sqlite;
 pub mod tables;
 
-pub use policies::{PolicyRow, PolicySwitchRow, PolicyTrialRow, PolicyUseRow};
+pub use policies::{PolicyCallsRow, PolicyRow, PolicySwitchRow, PolicyTrialRow, PolicyUseRow};
 pub use queue::{QueueRow, QueueState};
 pub use rows::{
     ActionRow, ActionState, ApprovalRow, ArtifactRow, CopyKind, GhostIntentRow, JournalRow, JournalledRun,
@@ -296,6 +296,12 @@ pub trait Store: Send + Sync {
 
     /// Every trial of a policy, those that are over among them, oldest first.
     async fn policy_trials(&self) -> Result<Vec<PolicyTrialRow>, StoreError>;
+
+    /// Adds calls of policies to those of the same day.
+    async fn add_policy_calls(&self, rows: &[PolicyCallsRow]) -> Result<(), StoreError>;
+
+    /// What calls of policies cost from an account day on.
+    async fn policy_calls(&self, account: &str, from: Date) -> Result<Vec<PolicyCallsRow>, StoreError>;
 
     /// Keeps an imported model; one of the same name and version stays as it is.
     async fn save_model(&self, model: &ModelRow) -> Result<(), StoreError>;

@@ -1,6 +1,7 @@
-//! Rows about policies: which are installed, which decide for whom, which did last, and which are on trial.
+//! Rows about policies: which are installed, which decide for whom, which did last, which are on trial, and what they cost.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 
 /// A policy that was installed. Its bytes are an [`ArtifactRow`](super::ArtifactRow) by its digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,4 +83,37 @@ pub struct PolicyTrialRow {
     pub ended_at: Option<Timestamp>,
     /// Why.
     pub reason: Option<String>,
+}
+
+/// What calls of a policy cost and how they ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PolicyCallsRow {
+    /// The account.
+    pub account_id: String,
+    /// The account day.
+    pub date: Date,
+    /// The stage.
+    pub stage: String,
+    /// The policy's SHA-256.
+    pub digest: String,
+    /// Its name.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Whether it was on trial.
+    pub trial: bool,
+    /// Calls.
+    pub calls: i64,
+    /// Ads that it was asked about, once for each call.
+    pub ads: i64,
+    /// Calls that gave no answer.
+    pub failures: i64,
+    /// Ads that were held for that.
+    pub held: i64,
+    /// Wall time, microseconds.
+    pub micros: i64,
+    /// WebAssembly instructions.
+    pub instructions: i64,
+    /// The largest memory that a call had.
+    pub memory_bytes: i64,
 }

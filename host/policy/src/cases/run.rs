@@ -224,8 +224,8 @@ impl<'a> Asked<'a> {
         let settings = self.policy.settings(&when.scene.settings());
         let mut cohort = when.scene.cohort(plan);
         cohort.trace = trace;
-        let outcome = self.policy.decide(stage, &settings, plan, &mut cohort);
-        outcome.map(|outcome| outcome.answer).map_err(|fault| Failed::Policy(format!("the policy failed: {fault}")))
+        let called = self.policy.decide(stage, &settings, plan, &mut cohort);
+        called.answer.map_err(|fault| Failed::Policy(format!("the policy failed: {fault}")))
     }
 
     /// What of the expected rule did not hold, read from a trace.

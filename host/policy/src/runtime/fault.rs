@@ -98,6 +98,9 @@ pub enum Fault {
     /// The call took longer than it may.
     #[error("it did not answer within {0:?}")]
     Deadline(Duration),
+    /// The call took more instructions than it may.
+    #[error("it did not answer within {0} instructions")]
+    Instructions(u64),
     /// The instance wanted more memory than it may have.
     #[error("it wanted more than {} MiB of memory", .0 >> 20)]
     Memory(usize),
@@ -131,6 +134,7 @@ impl Fault {
     pub fn kind(&self) -> &'static str {
         match self {
             Fault::Deadline(_) => "deadline",
+            Fault::Instructions(_) => "instructions",
             Fault::Memory(_) => "memory",
             Fault::Stack => "stack",
             Fault::Panic(_) => "panic",

@@ -9,7 +9,7 @@ mod policy;
 mod ticker;
 
 pub use fault::{Fault, LoadError, PrepareError};
-pub use policy::{Outcome, Policy};
+pub use policy::{Called, Cost, Policy};
 
 use crate::artifact::Artifact;
 use std::path::Path;
@@ -24,6 +24,8 @@ pub struct Limits {
     pub memory_bytes: usize,
     /// Wall time of one call.
     pub deadline: Duration,
+    /// WebAssembly instructions of one call: where this ends a call, it ends it at the same place on every machine.
+    pub instructions: u64,
     /// What an answer may take in the host, before the cohort's size is added.
     pub answer_bytes: usize,
     /// What an answer may take for each ad.
@@ -41,6 +43,8 @@ impl Default for Limits {
             memory_bytes: 128 << 20,
             // A thousand ads take a Rust policy under a millisecond and a JavaScript one 0.1 s.
             deadline: Duration::from_secs(2),
+            // More than the deadline leaves time for: who wants the cut-off to be the same everywhere lowers it.
+            instructions: 50_000_000_000,
             answer_bytes: 1 << 20,
             // A traced ad answers some thirty checks of 40 bytes; this leaves room for ten times that.
             answer_bytes_per_row: 16 << 10,
@@ -101,6 +105,7 @@ impl Runtime {
         config
             .wasm_component_model(true)
             .epoch_interruption(true)
+            .consume_fuel(true)
             .max_wasm_stack(MAX_STACK_BYTES)
             .cranelift_nan_canonicalization(true)
             .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));

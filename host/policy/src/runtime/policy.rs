@@ -33,15 +33,24 @@ impl std::fmt::Debug for Policy {
     }
 }
 
-/// What one call gave, with what it cost.
+/// What one call gave, and what it cost.
 #[derive(Clone, Debug)]
-pub struct Outcome {
-    /// The checked answer.
-    pub answer: Answer,
+pub struct Called {
+    /// The checked answer; or how the policy failed, and the caller then holds the cohort's ads.
+    pub answer: Result<Answer, Fault>,
     /// Lines that the policy logged, at most as many as the limits keep.
     pub log: Vec<String>,
-    /// Wall time of the call, instantiation included.
+    /// What it cost.
+    pub cost: Cost,
+}
+
+/// What a call cost, whether it gave an answer or not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Cost {
+    /// Wall time, instantiation included.
     pub time: Duration,
+    /// WebAssembly instructions, the same on every machine (wasmtime's fuel).
+    pub instructions: u64,
     /// The largest linear memory that the instance had, in bytes.
     pub memory_bytes: usize,
 }
@@ -148,16 +157,7 @@ impl Policy {
 
     /// Asks for decisions on a cohort that has the shape of the plan. The cohort is lent: its
     /// columns are moved into the call and back, not copied.
-    ///
-    /// # Errors
-    /// A [`Fault`]; the caller then holds the cohort's ads.
-    pub fn decide(
-        &self,
-        stage: &str,
-        settings: &[Setting],
-        plan: &Plan,
-        cohort: &mut Cohort,
-    ) -> Result<Outcome, Fault> {
+    pub fn decide(&self, stage: &str, settings: &[Setting], plan: &Plan, cohort: &mut Cohort) -> Called {
         let started = Instant::now();
         let rows = cohort.rows as usize;
         let settings = convert::settings(settings);
@@ -167,10 +167,14 @@ impl Policy {
             guest.dean_policy_policy().call_decide(store, stage, &settings, &lent)
         });
         *cohort = convert::cohort_back(lent);
-        let answer = convert::answer(answer?.map_err(Fault::Refused)?);
-        check::answer(plan, cohort, &answer).map_err(Fault::Nonsense)?;
+        let answer = answer.and_then(|answer| answer.map_err(Fault::Refused)).map(convert::answer);
+        let answer = answer.and_then(|answer| match check::answer(plan, cohort, &answer) {
+            Ok(()) => Ok(answer),
+            Err(reason) => Err(Fault::Nonsense(reason)),
+        });
+        let instructions = call.instructions();
         let State { log, memory_bytes, .. } = call.store.into_data();
-        Ok(Outcome { answer, log, time: started.elapsed(), memory_bytes })
+        Called { answer, log, cost: Cost { time: started.elapsed(), instructions, memory_bytes } }
     }
 }
 
@@ -268,6 +272,8 @@ impl Call {
         // One tick more than the deadline: the first may come at once.
         let ticks = limits.deadline.as_millis().div_ceil(TICK.as_millis()) as u64 + 1;
         store.set_epoch_deadline(ticks);
+        // An engine that counts instructions always has fuel.
+        let _ = store.set_fuel(limits.instructions);
         store.set_hostcall_fuel(limits.answer_bytes + rows * limits.answer_bytes_per_row);
         Call { store, limits, instantiating: true }
     }
@@ -289,10 +295,15 @@ impl Call {
         result.map_err(|error| self.classify(&error))
     }
 
+    fn instructions(&self) -> u64 {
+        self.store.get_fuel().map_or(0, |left| self.limits.instructions.saturating_sub(left))
+    }
+
     fn classify(&self, error: &wasmtime::Error) -> Fault {
         let state = self.store.data();
         match error.downcast_ref::<Trap>() {
             Some(Trap::Interrupt) => Fault::Deadline(self.limits.deadline),
+            Some(Trap::OutOfFuel) => Fault::Instructions(self.limits.instructions),
             // A guest that was refused memory usually panics next; the cause is what matters.
             _ if state.memory_refused => Fault::Memory(self.limits.memory_bytes),
             Some(Trap::StackOverflow | Trap::MemoryOutOfBounds) => Fault::Stack,

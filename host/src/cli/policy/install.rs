@@ -80,7 +80,7 @@ pub(super) async fn install(global: &Global, args: &InstallArgs) -> anyhow::Resu
         }));
         return Ok(Ended::Done);
     }
-    let named = format!("{}@{}", manifest.name, manifest.version);
+    let named = manifest.named();
     let signed = match (statement, signature) {
         (Some(statement), _) => format!("signed, serial {}", statement.serial),
         (None, Some(_)) => "signed, but policies.trusted_keys names no key to verify that".into(),

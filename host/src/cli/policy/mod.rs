@@ -6,6 +6,7 @@ mod list;
 mod new;
 mod show;
 mod sign;
+mod stats;
 mod test;
 mod trial;
 
@@ -49,6 +50,8 @@ pub(super) enum PolicyCommand {
     Verify(sign::VerifyArgs),
     /// The policies of the stages, those that are installed, and those that the program brings along
     List,
+    /// What policies cost: calls, time, instructions, memory, failures, ads that were held for them
+    Stats(stats::StatsArgs),
     /// What a policy is, its settings and its rules
     Show(show::ShowArgs),
 }
@@ -70,6 +73,7 @@ pub(super) async fn policy(global: &Global, command: PolicyCommand) -> anyhow::R
         PolicyCommand::Sign(args) => sign::sign(global, &args),
         PolicyCommand::Verify(args) => sign::verify(global, &args),
         PolicyCommand::List => list::list(global).await,
+        PolicyCommand::Stats(args) => stats::stats(global, &args).await,
         PolicyCommand::Show(args) => show::show(global, &args).await,
     }
 }

@@ -84,7 +84,7 @@ fn print(policy: &Policy, report: &Report, updated: &[String]) {
         output::line(&difference.to_string());
     }
     let manifest = policy.manifest();
-    let who = format!("{}@{}", manifest.name, manifest.version);
+    let who = manifest.named();
     if report.cases == 0 {
         output::line(&format!("{who}: no cases"));
     } else {

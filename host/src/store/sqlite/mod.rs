@@ -12,7 +12,7 @@ mod read;
 mod runs;
 mod tables;
 
-use super::policies::{PolicyRow, PolicySwitchRow, PolicyTrialRow, PolicyUseRow};
+use super::policies::{PolicyCallsRow, PolicyRow, PolicySwitchRow, PolicyTrialRow, PolicyUseRow};
 use super::queue::QueueRow;
 use super::rows::{
     ActionRow, ApprovalRow, ArtifactRow, GhostIntentRow, JournalRow, JournalledRun, LifecycleRow, ModelRow, OrderRow,
@@ -47,6 +47,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../migrations/0011_queue.sql")),
     M::up(include_str!("../migrations/0012_policies.sql")),
     M::up(include_str!("../migrations/0013_policy_trials.sql")),
+    M::up(include_str!("../migrations/0014_policy_calls.sql")),
 ];
 
 /// Another process writes for milliseconds; longer than this it hangs.
@@ -443,6 +444,14 @@ impl Store for SqliteStore {
 
     async fn policy_trials(&self) -> Result<Vec<PolicyTrialRow>, StoreError> {
         self.read("reading which policies are on trial", policies::trials)
+    }
+
+    async fn add_policy_calls(&self, rows: &[PolicyCallsRow]) -> Result<(), StoreError> {
+        self.write("saving what policies cost", |connection| policies::add_calls(connection, rows))
+    }
+
+    async fn policy_calls(&self, account: &str, from: Date) -> Result<Vec<PolicyCallsRow>, StoreError> {
+        self.read("reading what policies cost", |connection| policies::calls(connection, account, from))
     }
 
     async fn save_model(&self, model: &ModelRow) -> Result<(), StoreError> {

@@ -1,7 +1,8 @@
 //! Statements about installed policies and which of them decide.
 
-use crate::store::policies::{PolicyRow, PolicySwitchRow, PolicyTrialRow, PolicyUseRow};
+use crate::store::policies::{PolicyCallsRow, PolicyRow, PolicySwitchRow, PolicyTrialRow, PolicyUseRow};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use rusqlite::{Connection, Row, params};
 
 pub(super) fn save(connection: &Connection, policy: &PolicyRow) -> rusqlite::Result<()> {
@@ -143,4 +144,58 @@ pub(super) fn trials(connection: &Connection) -> rusqlite::Result<Vec<PolicyTria
         })
     };
     statement.query_map([], row)?.collect()
+}
+
+/// Adds calls to those of the same day.
+pub(super) fn add_calls(connection: &Connection, rows: &[PolicyCallsRow]) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO policy_calls VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+         ON CONFLICT (account_id, date, stage, digest, trial) DO UPDATE SET calls = calls + ?8, ads = ads + ?9,
+         failures = failures + ?10, held = held + ?11, micros = micros + ?12, instructions = instructions + ?13,
+         memory_bytes = max(memory_bytes, ?14)",
+    )?;
+    for c in rows {
+        statement.execute(params![
+            c.account_id,
+            c.date.to_string(),
+            c.stage,
+            c.digest,
+            c.name,
+            c.version,
+            c.trial,
+            c.calls,
+            c.ads,
+            c.failures,
+            c.held,
+            c.micros,
+            c.instructions,
+            c.memory_bytes,
+        ])?;
+    }
+    Ok(())
+}
+
+pub(super) fn calls(connection: &Connection, account: &str, from: Date) -> rusqlite::Result<Vec<PolicyCallsRow>> {
+    let mut statement = connection.prepare_cached(
+        "SELECT * FROM policy_calls WHERE account_id = ?1 AND date >= ?2 ORDER BY date, stage, trial, digest",
+    )?;
+    let row = |row: &Row<'_>| {
+        Ok(PolicyCallsRow {
+            account_id: row.get(0)?,
+            date: row.get::<_, String>(1)?.parse().unwrap_or_default(),
+            stage: row.get(2)?,
+            digest: row.get(3)?,
+            name: row.get(4)?,
+            version: row.get(5)?,
+            trial: row.get(6)?,
+            calls: row.get(7)?,
+            ads: row.get(8)?,
+            failures: row.get(9)?,
+            held: row.get(10)?,
+            micros: row.get(11)?,
+            instructions: row.get(12)?,
+            memory_bytes: row.get(13)?,
+        })
+    };
+    statement.query_map(params![account, from.to_string()], row)?.collect()
 }
