@@ -10,6 +10,7 @@ pub mod demo;
 pub mod domain;
 pub mod features;
 pub mod guard;
+pub mod gym;
 pub mod health;
 pub mod import;
 pub mod journal;

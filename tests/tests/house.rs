@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Each room with the rooms that it may know. What stands in the last line composes.
-const ROOMS: [(&str, &[&str]); 19] = [
+const ROOMS: [(&str, &[&str]); 20] = [
     ("domain", &[]),
     ("config", &["domain"]),
     ("features", &["domain"]),
@@ -30,11 +30,12 @@ const ROOMS: [(&str, &[&str]); 19] = [
     ),
     ("compare", &["domain", "features", "guard", "journal", "pipeline", "policies", "store"]),
     ("demo", &["config", "domain", "guard", "ledger", "meta", "pipeline", "policies", "scoring", "store"]),
+    ("gym", &["demo", "domain", "pipeline", "policies", "scoring"]),
     ("learn", &["config", "demo", "domain", "features", "pipeline", "policies", "scoring", "store"]),
     (
         "cli",
         &[
-            "compare", "config", "demo", "domain", "features", "health", "import", "learn", "meta", "mirror",
+            "compare", "config", "demo", "domain", "features", "gym", "health", "import", "learn", "meta", "mirror",
             "pipeline", "policies", "scoring", "store",
         ],
     ),

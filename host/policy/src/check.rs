@@ -1,6 +1,28 @@
-//! No answer is trusted: indices in range, numbers finite, at most one decision a row and a group.
+//! No answer is trusted: indices in range, numbers finite, at most one decision a row and a group. Nor is it left to a policy
+//! alone to look at its settings.
 
-use crate::types::{Answer, Cohort, Plan, Verb};
+use crate::types::{Answer, Cohort, Kind, Manifest, Plan, Problem, Setting, Value, Verb};
+
+/// Checks settings against what the manifest says of them: types, and bounds of numbers.
+pub(crate) fn settings(manifest: &Manifest, settings: &[Setting]) -> Vec<Problem> {
+    let problem = |setting: &Setting| {
+        let param = manifest.params.iter().find(|param| param.path == setting.path)?;
+        let (message, hint) = match (&param.kind, &setting.value) {
+            (Kind::Number(number), Value::Number(value)) => {
+                let within = (number.min..=number.max).contains(value);
+                let unit = if number.unit.is_empty() { String::new() } else { format!(" {}", number.unit) };
+                let hint = format!("it is {} to {}{unit}", number.min, number.max);
+                (!within).then(|| (format!("{value} is out of bounds"), hint))?
+            }
+            (Kind::Number(_), _) => ("is not a number".into(), param.doc.clone()),
+            (Kind::Flag(_), Value::Flag(_)) | (Kind::Text(_), Value::Text(_)) | (Kind::Open, _) => return None,
+            (Kind::Flag(_), _) => ("is not true or false".into(), param.doc.clone()),
+            (Kind::Text(_), _) => ("is not a text".into(), param.doc.clone()),
+        };
+        Some(Problem { path: setting.path.clone(), message, hint })
+    };
+    settings.iter().filter_map(problem).collect()
+}
 
 /// The most checks a traced answer may hold per ad; a policy with more rules than this is not meant
 /// to be read by a person.

@@ -9,6 +9,7 @@ pub mod artifact;
 pub mod build;
 pub mod cases;
 mod check;
+pub mod conform;
 mod flat;
 pub mod package;
 mod registry;

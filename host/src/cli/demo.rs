@@ -49,8 +49,13 @@ pub(super) async fn demo(global: &Global, args: DemoArgs) -> anyhow::Result<Ende
     }
     let registry = Registry::new(Runtime::new(Limits::default(), Some(&data_dir.join("cache")))?);
     let models = if args.no_ml { Models::none() } else { Models::shipped() };
-    let rules =
-        Rules { folder: global.config.clone(), profile: global.profile.clone(), client: global.client.clone(), models };
+    let rules = Rules {
+        folder: global.config.clone(),
+        profile: global.profile.clone(),
+        client: global.client.clone(),
+        models,
+        policies: Vec::new(),
+    };
     let market = |seed: u64| {
         if args.varied { Params::varied(seed) } else { Params { ads: args.ads, ..Params::default() } }
     };

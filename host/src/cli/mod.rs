@@ -13,6 +13,7 @@ mod demo;
 mod doctor;
 mod explain;
 mod go_live;
+mod gym;
 mod import;
 mod metrics;
 mod model;
@@ -89,6 +90,8 @@ enum Command {
     Replay(replay::ReplayArgs),
     /// Try another policy or other settings over the runs of the past
     Backtest(backtest::BacktestArgs),
+    /// Any policy over versioned simulated worlds, in one table with the shipped ones; and what it has to stand
+    Gym(gym::GymArgs),
     /// Creatives that wait to be launched: add, list, drop
     #[command(subcommand)]
     Queue(queue::QueueCommand),
@@ -149,6 +152,7 @@ pub fn dispatch(cli: Cli) -> ExitCode {
             Command::Explain(args) => explain::explain(&global, args).await,
             Command::Replay(args) => replay::replay(&global, args).await,
             Command::Backtest(args) => backtest::backtest(&global, args).await,
+            Command::Gym(args) => gym::gym(&global, args).await,
             Command::Queue(command) => queue::queue(&global, command).await,
             Command::Policy(command) => policy::policy(&global, command).await,
             Command::Config(command) => config::config(&global, command).await,

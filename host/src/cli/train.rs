@@ -79,6 +79,7 @@ async fn of_worlds(global: &Global, worlds: Worlds) -> anyhow::Result<Dataset> {
         profile: global.profile.clone(),
         client: global.client.clone(),
         models: Models::none(),
+        policies: Vec::new(),
     };
     let days = worlds.count * u64::from(worlds.days);
     let bar = if output::shows_progress(global) { ProgressBar::new(days) } else { ProgressBar::hidden() };

@@ -10,6 +10,8 @@ mod worlds;
 
 pub use forecast::{Expected, Forecast, ForecastDay, forecast};
 pub use html::page;
+pub(crate) use rivals::{Caps, Compared, compare};
+pub(crate) use watch::Watch;
 pub use world::{InProcess, Life, demo_config};
 pub use worlds::{live, on_every_core};
 
@@ -62,6 +64,8 @@ pub struct WorldReport {
     /// Changes that took back another within 24 hours: a pause undone, a budget up and down. None is meant
     /// to happen.
     pub flips: usize,
+    /// Ads that were paused although they earned in truth.
+    pub wrong_kills: usize,
     /// Days on which a stage spent more than its cap. None is meant to happen.
     pub caps_passed: usize,
     /// Promotions that Dean completed, by the stage that they went into.
@@ -84,6 +88,8 @@ pub struct Rules {
     pub client: Option<String>,
     /// The models that score ads.
     pub models: Models,
+    /// Policies of some stages in place of those that the configuration names.
+    pub policies: Vec<(String, String)>,
 }
 
 /// Profit of one world by who ran it.

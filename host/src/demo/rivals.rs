@@ -32,7 +32,7 @@ const STEP: f64 = 0.2;
 
 /// The most that stages may spend in a day, major units: the same limits as Dean's.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Caps {
+pub(crate) struct Caps {
     pub testing: f64,
     pub validation: f64,
     pub scaling: f64,
@@ -40,7 +40,7 @@ pub(super) struct Caps {
 
 impl Caps {
     /// Those of a configuration; a stage without one has no end.
-    pub(super) fn of(config: &Config) -> Self {
+    pub(crate) fn of(config: &Config) -> Self {
         let stages = config.stages();
         let cap =
             |name: &str| stages.iter().find(|s| s.name == name).and_then(|s| s.daily_cap).unwrap_or(f64::INFINITY);
@@ -120,7 +120,7 @@ fn step(world: &mut World, id: u64, margin: f64, room: f64) {
 
 /// What became of one world in other hands.
 #[derive(Debug)]
-pub(super) struct Compared {
+pub(crate) struct Compared {
     /// The profit of each.
     pub profit: Profit,
     /// Day by day: untouched, thresholds, truth.
@@ -130,7 +130,7 @@ pub(super) struct Compared {
 }
 
 /// Lives one world in the hands of the rivals.
-pub(super) fn compare(world: &World, days: u32, since: Date, caps: Caps) -> Compared {
+pub(crate) fn compare(world: &World, days: u32, since: Date, caps: Caps) -> Compared {
     let run = |rival| live(world.clone(), rival, days, since, caps);
     let (untouched, alone) = run(Rival::Untouched);
     let daily = [alone, run(Rival::Thresholds).1, run(Rival::Truth).1];

@@ -1,6 +1,7 @@
 //! What a world is watched for while Dean runs it: changes that take back another, and caps.
 
 use super::rivals::Caps;
+use crate::domain::Verb;
 use crate::ledger::kind;
 use crate::pipeline::RunReport;
 use dean_sim::{Stage, World};
@@ -12,10 +13,12 @@ use std::collections::{BTreeMap, HashMap};
 const FLIP_HOURS: f64 = 24.0;
 
 /// What was seen in a world.
-#[derive(Debug, Default)]
-pub(super) struct Watch {
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Watch {
     /// Changes that took back another within a day.
     pub flips: usize,
+    /// Ads that were paused although they earned in truth.
+    pub wrong_kills: usize,
     /// Days on which a stage spent more than its cap.
     pub caps_passed: usize,
     /// Completed promotions by the stage that they went into.
@@ -24,8 +27,14 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Looks at what a run did.
-    pub(super) fn note(&mut self, report: &RunReport) {
+    /// Looks at what a run did, in a world as it is now.
+    pub(crate) fn note(&mut self, report: &RunReport, world: &dyn Fn() -> World) {
+        let mut paused = report.decisions.iter().filter(|d| d.done.verb == Verb::Pause).peekable();
+        if paused.peek().is_some() {
+            let world = world();
+            let margin = |ad: &str| world.truth(ad.parse().ok()?).map(|truth| truth.margin);
+            self.wrong_kills += paused.filter(|d| margin(&d.ad_id).is_some_and(|margin| margin > 0.0)).count();
+        }
         for p in report.promotions.iter().filter(|p| p.state == "done") {
             *self.promoted_into.entry(p.to_stage.clone()).or_default() += 1;
         }
@@ -51,7 +60,7 @@ impl Watch {
     }
 
     /// Looks at what a world spent on a day that is over.
-    pub(super) fn day_over(&mut self, world: &World, day: Date, caps: &Caps) {
+    pub(crate) fn day_over(&mut self, world: &World, day: Date, caps: &Caps) {
         let minor = world.params().minor_units() as f64;
         let caps =
             [(Stage::Testing, caps.testing), (Stage::Validation, caps.validation), (Stage::Scaling, caps.scaling)];

@@ -94,6 +94,9 @@ pub fn demo_config(world: &World, rules: &Rules) -> anyhow::Result<Effective> {
     let unset = CAPS.iter().filter(|(key, _)| own.tree.at(key).is_none());
     flags.extend(unset.map(|(key, cap)| (*key, json!(cap * world.params().price_level))));
     sources.flags = flags.into_iter().map(|(key, value)| (key.to_string(), value, "demo")).collect();
+    let policies =
+        rules.policies.iter().map(|(stage, policy)| (format!("stages.{stage}.policy"), json!(policy), "gym"));
+    sources.flags.extend(policies);
     Ok(config::load(&sources)?)
 }
 
@@ -342,7 +345,7 @@ async fn live(
     for hour in 0..days * 24 {
         let report = runner.run(&Options::default()).await?;
         seen.note(&report);
-        watch.note(&report);
+        watch.note(&report, look);
         let now = advance();
         setting.clock.set(Timestamp::from_second(now)?);
         if hour % 24 == 23 {
@@ -369,6 +372,7 @@ async fn live(
             seed: start.seed(),
             profit,
             flips: watch.flips,
+            wrong_kills: watch.wrong_kills,
             caps_passed: watch.caps_passed,
             promoted_into: watch.promoted_into,
             winners_share: share(&look()),

@@ -143,16 +143,18 @@ impl Policy {
     /// # Errors
     /// The settings that are wrong, or how the policy failed.
     pub fn prepare(&self, stage: &str, settings: &[Setting]) -> Result<Plan, PrepareError> {
-        let settings = convert::settings(settings);
+        let (asked, settings) = (settings, convert::settings(settings));
         let mut call = Call::new(&self.inner.engine, self.inner.limits, 0);
         let answer =
             call.run(&self.inner.pre, |guest, store| guest.dean_policy_policy().call_prepare(store, stage, &settings))?;
         let plan = answer.map_err(|p| PrepareError::Settings(convert::problems(p)))?;
         let plan = convert::plan(plan);
-        match plan_problem(&plan) {
-            Some(reason) => Err(Fault::Nonsense(reason).into()),
-            None => Ok(plan),
+        if let Some(reason) = plan_problem(&plan) {
+            return Err(Fault::Nonsense(reason).into());
         }
+        // What it lets through has to be what it says that it takes, also where it does not look itself.
+        let problems = check::settings(self.manifest(), asked);
+        if problems.is_empty() { Ok(plan) } else { Err(PrepareError::Settings(problems)) }
     }
 
     /// Asks for decisions on a cohort that has the shape of the plan. The cohort is lent: its

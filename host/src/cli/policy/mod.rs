@@ -107,6 +107,26 @@ pub(super) fn built(data_dir: &Path, name: &str) -> anyhow::Result<String> {
     Ok(if !name.contains('/') && path.is_file() { format!("./{name}") } else { name.to_string() })
 }
 
+/// A policy that plays in simulated worlds, with the registry that has it and a name that leads to it: a file where it lies
+/// in the store.
+pub(super) async fn for_gym(global: &Global, name: &str) -> anyhow::Result<(Registry, Policy, String)> {
+    let data_dir = data_dir_only(global)?;
+    let name = built(&data_dir, name)?;
+    let registry = registry(global)?;
+    if let Some((of, version)) = name.split_once('@').filter(|_| !name.contains('/')) {
+        let context = Context::load(global)?;
+        let artifact = policies::find(&context.store()?, of, version).await?;
+        let file = data_dir.join("cache").join(format!("built-{}.wasm", artifact.digest()));
+        std::fs::create_dir_all(data_dir.join("cache"))?;
+        std::fs::write(&file, artifact.bytes())?;
+        let policy = registry.load(&artifact)?;
+        return Ok((registry, policy, std::path::absolute(file)?.display().to_string()));
+    }
+    let reference: Reference = name.parse().unwrap_or_else(|never| match never {});
+    let policy = registry.resolve(&reference)?;
+    Ok((registry, policy, name))
+}
+
 /// The policy of a name, NAME@VERSION or a path.
 pub(super) async fn named(global: &Global, name: &str) -> anyhow::Result<Policy> {
     if let Some((name, version)) = name.split_once('@').filter(|_| !name.contains('/')) {
