@@ -49,6 +49,7 @@ install() {
         cannot "no compiler for wasm32-unknown-unknown: rustup target add wasm32-unknown-unknown"
     { command -v minisign && command -v docker-registry; } >/dev/null || debian_packages minisign docker-registry ||
         cannot "minisign and docker-registry are needed for the tests of signing and of registries"
+    command -v npm >/dev/null || debian_packages nodejs npm || cannot "npm is needed for the test of a policy in JavaScript"
     command -v python3 >/dev/null || debian_packages python3 python3-venv || cannot "python3 is needed for the tests with Meta's SDK"
 }
 
@@ -68,7 +69,7 @@ python_tests() {
         done
         touch "$environment/$requirements"
     fi
-    DEAN_BIN=$target/debug/dean "$environment/bin/python" -m pytest -q -p no:cacheprovider tests/meta_sdk tests/recorded tests/columns tests/parity tests/training
+    DEAN_BIN=$target/debug/dean "$environment/bin/python" -m pytest -q -p no:cacheprovider tests/meta_sdk tests/recorded tests/columns tests/parity tests/training tests/languages
 }
 
 licences() {
@@ -109,12 +110,17 @@ PY
     rm -rf "$folder"
 }
 
+# The second version of the contract exists for its test alone, so nothing else is built with it.
+rust_tests() {
+    cargo test --quiet --workspace && cargo test --quiet -p dean-policy --features next --test contract
+}
+
 part "what the tests need" install
 part "format" cargo fmt --all --check
 part "lints" cargo clippy --quiet --workspace --all-targets -- -D warnings
 part "build" cargo build --quiet --workspace
-part "tests" cargo test --quiet --workspace
-part "Meta's SDK, recorded entities, columns by pandas, models, training" python_tests
+part "tests" rust_tests
+part "Meta's SDK, recorded entities, columns by pandas, models, training, policies in four languages" python_tests
 part "demo" demo
 part "licences" licences
 

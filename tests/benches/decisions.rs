@@ -122,6 +122,30 @@ fn main() -> anyhow::Result<()> {
         Ok(answer) => assert!(answer.ads.is_empty()),
         Err(fault) => panic!("{fault}"),
     });
+    // Components of other languages, by their files: DEAN_POLICIES="a.wasm b.wasm".
+    let named = std::env::var("DEAN_POLICIES").unwrap_or_default();
+    for file in named.split_whitespace() {
+        let started = Instant::now();
+        let policy = registry.resolve(&file.parse()?)?;
+        let loaded = started.elapsed();
+        let stage = policy.manifest().stages[0].clone();
+        let plan = policy.prepare(&stage, &[])?;
+        let mut cohort = cohort(&plan, 10, true);
+        let mut times: Vec<f64> = (0..20)
+            .map(|_| policy.decide(&stage, &[], &plan, &mut cohort).cost.time.as_nanos() as f64 / ROWS as f64)
+            .collect();
+        times.sort_by(f64::total_cmp);
+        let cost = policy.decide(&stage, &[], &plan, &mut cohort).cost;
+        println!(
+            "{}: {} kB, loaded in {:.0} ms; every check: {:.0} ns and {} instructions an ad, {} MiB",
+            policy.manifest().named(),
+            policy.artifact().bytes().len() / 1_000,
+            loaded.as_secs_f64() * 1e3,
+            times[times.len() / 2],
+            cost.instructions / ROWS as u64,
+            cost.memory_bytes >> 20
+        );
+    }
     println!("an instance, an empty cohort, an answer: {:.1} us", time * ROWS as f64 / 1e3);
     Ok(())
 }

@@ -68,7 +68,7 @@ async fn any_policy_stands_in_one_table_with_the_shipped_ones_and_plays_the_same
     // Whoever pauses all that has spent a little pauses more that earns.
     assert!(own.wrong_kills.unwrap().mean > ours.wrong_kills.unwrap().mean, "{own:?} {ours:?}");
     assert!(own.ns_an_ad.unwrap() > 0.0 && own.instructions_an_ad.unwrap() > 0.0 && own.failures == Some(0));
-    assert_eq!(ours.beyond_shipped.mean, 0.0);
+    assert_eq!(ours.beyond_shipped.mean.to_bits(), 0.0_f64.to_bits());
     let truth = of(&report, "the truth known");
     for (world, best) in own.worlds.iter().zip(&truth.worlds) {
         assert_eq!(world.seed, best.seed);
@@ -87,7 +87,7 @@ async fn any_policy_stands_in_one_table_with_the_shipped_ones_and_plays_the_same
     // A shipped one stands there once.
     let shipped = played(&shipped::find("testing").unwrap().artifact(), "testing");
     assert_eq!(shipped.rows.len(), 4);
-    assert_eq!(of(&shipped, "shipped").worlds[0].profit, ours.worlds[0].profit);
+    assert_eq!(of(&shipped, "shipped").worlds[0].profit.to_bits(), ours.worlds[0].profit.to_bits());
 }
 
 /// The laws that a policy breaks.

@@ -5,6 +5,9 @@
 
 #![deny(missing_docs)]
 
+/// The contract that policies are written against.
+pub const WIT: &str = include_str!("../../../wit/policy.wit");
+
 pub mod artifact;
 pub mod build;
 pub mod cases;

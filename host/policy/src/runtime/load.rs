@@ -1,16 +1,12 @@
 //! From bytes to a policy: every reason why a file is none has its own message.
 
-use super::bindings::StagePolicyPre;
 use super::cache::Cache;
-use super::policy::{Policy, State};
+use super::contract::{Contract, IMPORTS, PACKAGE, Version};
+use super::policy::Policy;
 use super::{Limits, LoadError};
 use crate::artifact::{Artifact, Format, Inspection};
 use wasmtime::Engine;
-use wasmtime::component::{Component, HasSelf, Linker};
-
-const PACKAGE: &str = "dean:policy";
-const CONTRACT: &str = "dean:policy/policy@0.1.";
-const ALLOWED: [&str; 2] = ["dean:policy/log@0.1.", "dean:policy/types@0.1."];
+use wasmtime::component::Component;
 
 pub(super) fn load(
     engine: &Engine,
@@ -21,15 +17,10 @@ pub(super) fn load(
     check_format(artifact)?;
     let component = compile(engine, cache, artifact)?;
     let inspection = inspect(engine, &component);
-    check_interface(artifact, &inspection)?;
-
-    let link =
-        |error: wasmtime::Error| LoadError::Link { origin: artifact.origin().into(), reason: format!("{error:#}") };
-    let mut linker = Linker::<State>::new(engine);
-    super::bindings::StagePolicy::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state).map_err(link)?;
-    let pre = linker.instantiate_pre(&component).map_err(link)?;
-    let pre = StagePolicyPre::new(pre).map_err(link)?;
-    Policy::describe(engine, limits, artifact, inspection, pre)
+    let version = check_interface(artifact, &inspection)?;
+    let contract = Contract::link(engine, &component, version)
+        .map_err(|error| LoadError::Link { origin: artifact.origin().into(), reason: format!("{error:#}") })?;
+    Policy::describe(engine, limits, artifact, inspection, contract)
 }
 
 fn check_format(artifact: &Artifact) -> Result<(), LoadError> {
@@ -80,9 +71,11 @@ fn inspect(engine: &Engine, component: &Component) -> Inspection {
     Inspection { wit: contract, imports, exports }
 }
 
-fn check_interface(artifact: &Artifact, inspection: &Inspection) -> Result<(), LoadError> {
+/// Which version of the contract a component was built for, read from its names before anything of it runs.
+fn check_interface(artifact: &Artifact, inspection: &Inspection) -> Result<Version, LoadError> {
     let origin = || artifact.origin().to_string();
-    if !inspection.exports.iter().any(|name| name.starts_with(CONTRACT)) {
+    let exports = |version: &&Version| inspection.exports.iter().any(|name| name.starts_with(version.interface()));
+    let Some(version) = Version::ALL.iter().find(exports) else {
         let found = match inspection.exports.as_slice() {
             [] => "nothing".to_string(),
             names => names.join(", "),
@@ -93,9 +86,14 @@ fn check_interface(artifact: &Artifact, inspection: &Inspection) -> Result<(), L
             ),
             None => "a policy exports the interface `policy` of wit/policy.wit".to_string(),
         };
-        return Err(LoadError::Export { origin: origin(), wanted: format!("{CONTRACT}x"), found, hint });
-    }
-    let forbidden = |name: &&String| !ALLOWED.iter().any(|allowed| name.starts_with(allowed));
+        return Err(LoadError::Export {
+            origin: origin(),
+            wanted: format!("{}x", Version::V0_1.interface()),
+            found,
+            hint,
+        });
+    };
+    let forbidden = |name: &&String| !IMPORTS.iter().any(|allowed| name.starts_with(allowed));
     if let Some(import) = inspection.imports.iter().find(forbidden) {
         let hint = if import.starts_with("wasi:") {
             "a policy has no clock, files or network: build it for wasm32-unknown-unknown, not for WASI"
@@ -104,5 +102,5 @@ fn check_interface(artifact: &Artifact, inspection: &Inspection) -> Result<(), L
         };
         return Err(LoadError::Import { origin: origin(), import: import.clone(), hint: hint.into() });
     }
-    Ok(())
+    Ok(*version)
 }

@@ -2,6 +2,8 @@
 
 mod bindings;
 mod cache;
+mod call;
+mod contract;
 mod convert;
 mod fault;
 mod load;
@@ -63,6 +65,12 @@ const MAX_STACK_BYTES: usize = 512 << 10;
 /// Calls that may run at one time: the workers of a large machine.
 const MAX_CONCURRENT_CALLS: u32 = 64;
 
+/// Core modules of one policy: a Rust one has one, an interpreter with what stands in for its WASI some dozens.
+const CORE_INSTANCES: u32 = 64;
+
+/// Memories of one policy; what they hold together is limited, however many there are.
+const MEMORIES: u32 = 4;
+
 /// An engine that loads and runs policies.
 #[derive(Clone)]
 pub struct Runtime {
@@ -91,16 +99,16 @@ impl Runtime {
     pub fn new(limits: Limits, cache: Option<&Path>) -> Result<Self, LoadError> {
         let mut pool = PoolingAllocationConfig::default();
         pool.total_component_instances(MAX_CONCURRENT_CALLS)
-            .total_core_instances(MAX_CONCURRENT_CALLS * 8)
-            .total_memories(MAX_CONCURRENT_CALLS * 2)
-            .total_tables(MAX_CONCURRENT_CALLS * 8)
+            .total_core_instances(MAX_CONCURRENT_CALLS * CORE_INSTANCES)
+            .total_memories(MAX_CONCURRENT_CALLS * MEMORIES)
+            .total_tables(MAX_CONCURRENT_CALLS * CORE_INSTANCES)
             .max_memory_size(limits.memory_bytes)
             .linear_memory_keep_resident(RESIDENT_BYTES)
             .pagemap_scan(Enabled::Auto)
             .table_elements(20_000)
-            .max_core_instances_per_component(8)
-            .max_memories_per_component(2)
-            .max_tables_per_component(8);
+            .max_core_instances_per_component(CORE_INSTANCES)
+            .max_memories_per_component(MEMORIES)
+            .max_tables_per_component(CORE_INSTANCES);
         let mut config = Config::new();
         config
             .wasm_component_model(true)

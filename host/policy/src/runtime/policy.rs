@@ -1,15 +1,15 @@
 //! A loaded policy: compiled and linked, instantiated anew for every call.
 
-use super::bindings::dean::policy::log;
-use super::bindings::{StagePolicy, StagePolicyPre};
-use super::{Fault, Limits, LoadError, PrepareError, TICK, convert};
+use super::call::{Call, State};
+use super::contract::Contract;
+use super::{Fault, Limits, LoadError, PrepareError};
 use crate::artifact::{Artifact, Digest, Inspection};
 use crate::check;
 use crate::package::Package;
 use crate::types::{ANY_STAGE, Answer, Cohort, Kind, Manifest, Plan, Setting};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-use wasmtime::{Engine, ResourceLimiter, Store, Trap};
+use wasmtime::Engine;
 
 /// A policy that can be asked. Cheap to clone; calls may run on several threads at one time.
 #[derive(Clone)]
@@ -24,7 +24,7 @@ struct Inner {
     inspection: Inspection,
     package: Package,
     manifest: Manifest,
-    pre: StagePolicyPre<State>,
+    contract: Contract,
 }
 
 impl std::fmt::Debug for Policy {
@@ -51,7 +51,7 @@ pub struct Cost {
     pub time: Duration,
     /// WebAssembly instructions, the same on every machine (wasmtime's fuel).
     pub instructions: u64,
-    /// The largest linear memory that the instance had, in bytes.
+    /// The linear memory that the instance had at its end, in bytes.
     pub memory_bytes: usize,
 }
 
@@ -61,13 +61,13 @@ impl Policy {
         limits: Limits,
         artifact: &Artifact,
         inspection: Inspection,
-        pre: StagePolicyPre<State>,
+        contract: Contract,
     ) -> Result<Self, LoadError> {
         let mut call = Call::new(engine, limits, 0);
-        let described = call.run(&pre, |guest, store| guest.dean_policy_policy().call_describe(store));
+        let described = contract.describe(&mut call);
         let origin = || artifact.origin().to_string();
         let mut manifest = match described {
-            Ok(manifest) => convert::manifest(manifest),
+            Ok(manifest) => manifest,
             // A record with other fields is found when the instance is made: that is a link error.
             Err(Fault::Trap(reason)) if call.instantiating => {
                 return Err(LoadError::Link { origin: origin(), reason });
@@ -86,7 +86,7 @@ impl Policy {
             return Err(LoadError::Manifest { origin: origin(), reason });
         }
         let (engine, artifact) = (engine.clone(), artifact.clone());
-        Ok(Policy { inner: Arc::new(Inner { engine, limits, artifact, inspection, package, manifest, pre }) })
+        Ok(Policy { inner: Arc::new(Inner { engine, limits, artifact, inspection, package, manifest, contract }) })
     }
 
     /// What the policy says about itself.
@@ -143,17 +143,13 @@ impl Policy {
     /// # Errors
     /// The settings that are wrong, or how the policy failed.
     pub fn prepare(&self, stage: &str, settings: &[Setting]) -> Result<Plan, PrepareError> {
-        let (asked, settings) = (settings, convert::settings(settings));
         let mut call = Call::new(&self.inner.engine, self.inner.limits, 0);
-        let answer =
-            call.run(&self.inner.pre, |guest, store| guest.dean_policy_policy().call_prepare(store, stage, &settings))?;
-        let plan = answer.map_err(|p| PrepareError::Settings(convert::problems(p)))?;
-        let plan = convert::plan(plan);
+        let plan = self.inner.contract.prepare(&mut call, stage, settings)?;
         if let Some(reason) = plan_problem(&plan) {
             return Err(Fault::Nonsense(reason).into());
         }
         // What it lets through has to be what it says that it takes, also where it does not look itself.
-        let problems = check::settings(self.manifest(), asked);
+        let problems = check::settings(self.manifest(), settings);
         if problems.is_empty() { Ok(plan) } else { Err(PrepareError::Settings(problems)) }
     }
 
@@ -162,14 +158,8 @@ impl Policy {
     pub fn decide(&self, stage: &str, settings: &[Setting], plan: &Plan, cohort: &mut Cohort) -> Called {
         let started = Instant::now();
         let rows = cohort.rows as usize;
-        let settings = convert::settings(settings);
-        let lent = convert::cohort(std::mem::take(cohort));
         let mut call = Call::new(&self.inner.engine, self.inner.limits, rows);
-        let answer = call.run(&self.inner.pre, |guest, store| {
-            guest.dean_policy_policy().call_decide(store, stage, &settings, &lent)
-        });
-        *cohort = convert::cohort_back(lent);
-        let answer = answer.and_then(|answer| answer.map_err(Fault::Refused)).map(convert::answer);
+        let answer = self.inner.contract.decide(&mut call, stage, settings, cohort);
         let answer = answer.and_then(|answer| match check::answer(plan, cohort, &answer) {
             Ok(()) => Ok(answer),
             Err(reason) => Err(Fault::Nonsense(reason)),
@@ -213,106 +203,4 @@ fn plan_problem(plan: &Plan) -> Option<String> {
     columns.sort_unstable();
     let pair = columns.windows(2).find(|pair| pair[0] == pair[1])?;
     Some(format!("its plan asks twice for column {:?}", pair[0]))
-}
-
-/// What the host keeps for one instance.
-pub(super) struct State {
-    limits: Limits,
-    log: Vec<String>,
-    dropped: usize,
-    memory_bytes: usize,
-    memory_refused: bool,
-}
-
-impl log::Host for State {
-    fn write(&mut self, level: log::Level, message: String) {
-        if self.log.len() >= self.limits.log_lines {
-            self.dropped += 1;
-            return;
-        }
-        let end = message.floor_char_boundary(self.limits.log_line_bytes);
-        let line: String = message[..end].chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        match level {
-            log::Level::Debug => tracing::debug!(target: "policy", "{line}"),
-            log::Level::Info => tracing::info!(target: "policy", "{line}"),
-            log::Level::Warn => tracing::warn!(target: "policy", "{line}"),
-        }
-        self.log.push(line);
-    }
-}
-
-impl super::bindings::dean::policy::types::Host for State {}
-
-impl ResourceLimiter for State {
-    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let allowed = desired <= self.limits.memory_bytes;
-        if allowed {
-            self.memory_bytes = self.memory_bytes.max(desired);
-        } else {
-            self.memory_refused = true;
-        }
-        Ok(allowed)
-    }
-
-    fn table_growing(&mut self, _: usize, desired: usize, max: Option<usize>) -> wasmtime::Result<bool> {
-        Ok(desired <= max.unwrap_or(20_000).min(20_000))
-    }
-}
-
-/// One call: a store with every limit set, and the instance in it.
-struct Call {
-    store: Store<State>,
-    limits: Limits,
-    instantiating: bool,
-}
-
-impl Call {
-    fn new(engine: &Engine, limits: Limits, rows: usize) -> Self {
-        let state = State { limits, log: Vec::new(), dropped: 0, memory_bytes: 0, memory_refused: false };
-        let mut store = Store::new(engine, state);
-        store.limiter(|state| state);
-        // One tick more than the deadline: the first may come at once.
-        let ticks = limits.deadline.as_millis().div_ceil(TICK.as_millis()) as u64 + 1;
-        store.set_epoch_deadline(ticks);
-        // An engine that counts instructions always has fuel.
-        let _ = store.set_fuel(limits.instructions);
-        store.set_hostcall_fuel(limits.answer_bytes + rows * limits.answer_bytes_per_row);
-        Call { store, limits, instantiating: true }
-    }
-
-    fn run<T>(
-        &mut self,
-        pre: &StagePolicyPre<State>,
-        ask: impl FnOnce(&StagePolicy, &mut Store<State>) -> wasmtime::Result<T>,
-    ) -> Result<T, Fault> {
-        self.instantiating = true;
-        let result = pre.instantiate(&mut self.store).and_then(|guest| {
-            self.instantiating = false;
-            ask(&guest, &mut self.store)
-        });
-        let state = self.store.data();
-        if state.dropped > 0 {
-            tracing::warn!(target: "policy", "{} more log lines were dropped", state.dropped);
-        }
-        result.map_err(|error| self.classify(&error))
-    }
-
-    fn instructions(&self) -> u64 {
-        self.store.get_fuel().map_or(0, |left| self.limits.instructions.saturating_sub(left))
-    }
-
-    fn classify(&self, error: &wasmtime::Error) -> Fault {
-        let state = self.store.data();
-        match error.downcast_ref::<Trap>() {
-            Some(Trap::Interrupt) => Fault::Deadline(self.limits.deadline),
-            Some(Trap::OutOfFuel) => Fault::Instructions(self.limits.instructions),
-            // A guest that was refused memory usually panics next; the cause is what matters.
-            _ if state.memory_refused => Fault::Memory(self.limits.memory_bytes),
-            Some(Trap::StackOverflow | Trap::MemoryOutOfBounds) => Fault::Stack,
-            Some(Trap::UnreachableCodeReached) => Fault::Panic(state.log.last().cloned()),
-            Some(trap) => Fault::Trap(trap.to_string()),
-            None if self.instantiating => Fault::Trap(format!("{error:#}")),
-            None => Fault::Unreadable(format!("{error:#}")),
-        }
-    }
 }
