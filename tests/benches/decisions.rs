@@ -26,7 +26,7 @@ fn cohort(plan: &Plan, firing: usize, trace: bool) -> Cohort {
             "impressions_in_stage" | "impressions_today" => 20_000.0,
             "clicks_in_stage" => 200.0,
             "ctr_in_stage" | "ctr_today" | "ctr_ewma" => 0.0008 + if fires { 0.0 } else { 0.01 },
-            "spend_in_stage" if fires => 450.0 + row as f64 / 1_000.0,
+            "spend_in_stage" if fires => 650.0 + row as f64 / 1_000.0,
             "spend_in_stage" => 60.0 + row as f64 / 1_000.0,
             "spend_d1" | "spend_d2" | "spend_d3" => {
                 if fires {
