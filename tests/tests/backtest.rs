@@ -85,6 +85,27 @@ async fn the_same_policies_over_their_own_runs_differ_in_nothing() {
     assert!(report.kills.before <= paused.len(), "{} of {paused:?}", report.kills.before);
 }
 
+/// Whoever decides while a stage only observes does not see what it would have done, and neither does what is tried.
+#[tokio::test]
+async fn nor_do_they_where_the_account_only_observed_at_first() {
+    let rule = json!([{
+        "id": "rest", "then": "budget", "amount": "budget * 0.9",
+        "when": "!known(hours_since_budget_change) || hours_since_budget_change > 96"
+    }]);
+    let settings = [("stages.testing.policy", json!("cel")), ("rules.testing.rules", rule)];
+    let account = TestAccount::new(3, Params { ads: 20, ..Params::default() }, &settings).await.unwrap();
+    for observes in [true, false] {
+        for _ in (0..8 * 24).step_by(6) {
+            account.run(&Options { observes, ..Options::default() }).await.unwrap();
+            account.advance(6);
+        }
+        let report = asked(&account, &account.policies, None).await;
+        let rest = report.rules.iter().find(|line| line.rule == "rest").unwrap();
+        assert!(rest.before > 2, "{report:#?}");
+        assert_eq!(report.changed, 0, "observes: {observes}, {:#?}", report.differences);
+    }
+}
+
 #[tokio::test]
 async fn a_stricter_policy_pauses_more_and_what_became_of_the_ads_is_told() {
     let account = lived(12 * 24, 3, &Options::default()).await;

@@ -7,6 +7,7 @@ use crate::pipeline;
 use crate::policies::{Ready, StagePolicy};
 use crate::store::PolicyTrialRow;
 use dean_policy::types::{Answer, Cohort, Plan};
+use jiff::Timestamp;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
@@ -63,15 +64,21 @@ impl<'a> Asked<'a> {
         }
     }
 
-    /// What it answers, and the plan that this is in terms of; nothing where the stage decided nothing or the policy fails.
-    pub(super) fn answer<'h>(&mut self, hour: &'h Hour<'_>, world: &World) -> Option<(Cow<'h, Plan>, Answer)>
+    /// What it answers, told what its side did after a moment, and the plan that this is in terms of; nothing where the
+    /// stage decided nothing or the policy fails.
+    pub(super) fn answer<'h>(
+        &mut self,
+        hour: &'h Hour<'_>,
+        world: &World,
+        unseen: Option<Timestamp>,
+    ) -> Option<(Cow<'h, Plan>, Answer)>
     where
         'a: 'h,
     {
         let said = match self.source {
             Source::Policy(ready) => {
                 let mut cohort = self.cohort(ready, hour)?;
-                world.overlay(hour, self.stage, &ready.plan.columns, &mut cohort);
+                world.overlay(hour, self.stage, unseen, &ready.plan.columns, &mut cohort);
                 let said = ready.policy.decide(self.stage, &ready.settings, &ready.plan, &mut cohort);
                 said.answer.map(|answer| (Cow::Borrowed(&ready.plan), answer)).map_err(|fault| fault.to_string())
             }

@@ -70,23 +70,32 @@ struct Left {
 }
 
 impl World {
-    /// Says in a cohort what the side did itself.
-    pub(super) fn overlay(&self, hour: &Hour<'_>, stage: &str, columns: &[String], cohort: &mut Cohort) {
+    /// Says in a cohort what the side did itself after a moment: what it did until then nobody saw who decided.
+    pub(super) fn overlay(
+        &self,
+        hour: &Hour<'_>,
+        stage: &str,
+        unseen: Option<Timestamp>,
+        columns: &[String],
+        cohort: &mut Cohort,
+    ) {
         let Some(record) = hour.records.get(stage) else { return };
         let now = hour.run.as_of;
+        let seen = |at: &Timestamp| unseen.is_none_or(|unseen| *at > unseen);
         let ads = |row: usize| record.ads[row].as_str();
         let owners = |row: usize| record.owners[record.cohort.group_of[row] as usize].as_str();
         for (place, name) in columns.iter().enumerate() {
             let values = &mut cohort.values[place * record.ads.len()..(place + 1) * record.ads.len()];
             match name.as_str() {
-                "hours_since_change" => lower(values, &self.changed, now, ads),
-                "hours_since_budget_change" => lower(values, &self.changed, now, owners),
-                "hours_since_budget_fall" => lower(values, &self.fell, now, owners),
-                "hours_since_refresh" => lower(values, &self.refreshed, now, ads),
-                "hours_since_copy" => lower(values, &self.copied, now, ads),
+                "hours_since_change" => lower(values, &self.changed, now, seen, ads),
+                "hours_since_budget_change" => lower(values, &self.changed, now, seen, owners),
+                "hours_since_budget_fall" => lower(values, &self.fell, now, seen, owners),
+                "hours_since_refresh" => lower(values, &self.refreshed, now, seen, ads),
+                "hours_since_copy" => lower(values, &self.copied, now, seen, ads),
                 "copies_today" => {
                     for (row, value) in values.iter_mut().enumerate() {
                         let own = self.copies.get(ads(row)).filter(|(day, _)| *day == hour.today);
+                        let own = own.filter(|_| self.copied.get(ads(row)).is_some_and(seen));
                         *value = value.max(own.map_or(0.0, |(_, copies)| *copies));
                     }
                 }
@@ -97,12 +106,18 @@ impl World {
 }
 
 /// Hours since something that was done at some moments, where that is less than what a column says.
-fn lower<'k>(values: &mut [f64], done: &HashMap<String, Timestamp>, now: Timestamp, key: impl Fn(usize) -> &'k str) {
+fn lower<'k>(
+    values: &mut [f64],
+    done: &HashMap<String, Timestamp>,
+    now: Timestamp,
+    seen: impl Fn(&Timestamp) -> bool,
+    key: impl Fn(usize) -> &'k str,
+) {
     if done.is_empty() {
         return;
     }
     for (row, value) in values.iter_mut().enumerate() {
-        if let Some(at) = done.get(key(row)) {
+        if let Some(at) = done.get(key(row)).filter(|at| seen(at)) {
             // `min` takes the number where the other is not known.
             *value = value.min(hours(*at, now));
         }
@@ -118,12 +133,17 @@ pub(super) struct Account {
     /// Since the last look, and whether the ad was never seen before.
     went_out: Vec<(String, bool)>,
     came_back: Vec<String>,
+    /// By stage, the last run in which it only observed.
+    observed: HashMap<String, Timestamp>,
 }
 
 impl Account {
     pub(super) fn look(&mut self, hour: &Hour<'_>) {
         self.went_out.clear();
         self.came_back.clear();
+        for (stage, _) in hour.guard.situation.stages.iter().filter(|(_, limits)| limits.ghost) {
+            self.observed.insert(stage.clone(), hour.run.as_of);
+        }
         for standing in &hour.guard.standings {
             let Some(record) = hour.records.get(standing.stage.as_str()) else { continue };
             for (ad, standing) in record.ads.iter().zip(&standing.ads) {
@@ -141,6 +161,11 @@ impl Account {
                 self.seen.extend(record.ads.iter().cloned());
             }
         }
+    }
+
+    /// When a stage last only observed: whoever decided for it saw nothing of what it would have done until then.
+    pub(super) fn observed(&self, stage: &str) -> Option<Timestamp> {
+        self.observed.get(stage).copied()
     }
 
     /// How many ads were seen.

@@ -107,9 +107,11 @@ impl<'a> Walk<'a> {
         // What the other stages decided then uses up limits that all share.
         let journalled: Journalled<'_> =
             hour.records.iter().map(|(stage, record)| (*stage, journalled(stage, record, hour))).collect();
+        // Beside what was decided then nobody knows more than whoever decided; two that are asked again know the same.
+        let beside_journal = self.against.is_none();
         let against = self.against.as_deref_mut().unwrap_or_default();
-        judge(&mut self.before, &self.account, against, hour, position, &journalled);
-        judge(&mut self.after, &self.account, &mut self.tried, hour, position, &journalled);
+        judge(&mut self.before, &self.account, (against, beside_journal), hour, position, &journalled);
+        judge(&mut self.after, &self.account, (&mut self.tried, beside_journal), hour, position, &journalled);
         for side in [&self.before, &self.after] {
             for event in side.events.iter().rev().take_while(|event| event.run == position) {
                 let ads = &hour.measured.ads;
@@ -261,14 +263,15 @@ type Journalled<'h> = BTreeMap<&'h str, (Cow<'h, Plan>, Answer)>;
 fn judge<'h, 'a: 'h>(
     side: &mut Side,
     account: &Account,
-    asked: &mut [Asked<'a>],
+    (asked, beside_journal): (&mut [Asked<'a>], bool),
     hour: &'h Hour<'_>,
     position: usize,
     journalled: &'h Journalled<'h>,
 ) {
     let mut own: Journalled<'h> = BTreeMap::new();
     for asked in asked.iter_mut() {
-        let (plan, mut answer) = asked.answer(hour, &side.world).unwrap_or_default();
+        let unseen = account.observed(asked.stage).filter(|_| beside_journal);
+        let (plan, mut answer) = asked.answer(hour, &side.world, unseen).unwrap_or_default();
         answer.ads.retain(|ad| ad.verb != Verb::Hold);
         own.insert(asked.stage, (plan, answer));
     }
