@@ -185,7 +185,7 @@ store! {
         fn save_artifact(artifact: &ArtifactRow) -> ();
         fn save_policy(policy: &PolicyRow) -> ();
         fn switch_policies(switches: &[PolicySwitchRow]) -> ();
-        fn withdraw_policy_switch(switch: &PolicySwitchRow, at: Timestamp) -> bool;
+        fn withdraw_policy_switches(switches: &[PolicySwitchRow], at: Timestamp) -> ();
         fn save_policy_uses(rows: &[PolicyUseRow]) -> ();
         fn save_policy_trials(rows: &[PolicyTrialRow]) -> ();
         fn add_policy_calls(rows: &[PolicyCallsRow]) -> ();

@@ -254,7 +254,7 @@ async fn what_is_not_there_or_decides_for_another_stage_is_refused() {
     for (named, stage, says) in [
         ("milt@1.0.0", None, "no policy milt@1.0.0 is installed"),
         ("testing@9.9.9", None, "no policy testing@9.9.9 is installed"),
-        ("testing@0.1.0", Some("scaling"), "it does not decide for stage scaling"),
+        ("testing@0.1.0", Some("scaling"), "testing@0.1.0 does not decide for stage scaling"),
         ("testing@0.1.0", Some("scalign"), "there is no stage scalign"),
     ] {
         let error = house.activate(named, None, stage).await.unwrap_err();

@@ -238,7 +238,8 @@ impl Effective {
     pub fn account_id(&self) -> Result<&str, ConfigError> {
         self.config.account.id.as_deref().ok_or(ConfigError::Missing {
             variable: "FB_AD_ACCOUNT_ID",
-            hint: "put it into the environment or .env, or set account.id; `dean demo` needs none, and `--data-dir data/demo` asks about the runs that it left",
+            hint: "put it into the environment or .env, or set account.id; `dean demo` needs none, and \
+                   `--data-dir data/demo` asks about the runs that it left",
         })
     }
 }

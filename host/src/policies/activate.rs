@@ -210,8 +210,8 @@ pub async fn rollback(
         refuse!("what would decide again does not fit any more; nothing was changed\n{}", errors.join("\n"));
     }
     let mut returned = Vec::new();
+    store.withdraw_policy_switches(&withdrawn, now).await?;
     for gone in &withdrawn {
-        store.withdraw_policy_switch(gone, now).await?;
         let again = to.iter().find(|stage| stage.view.name == gone.stage).and_then(|stage| stage.ready());
         let again = again.map(|ready| ready.policy.manifest().named());
         let from = format!("{}@{}", gone.name, gone.version);
@@ -243,22 +243,22 @@ pub(super) fn clients(sources: &Sources, client: Option<&str>) -> Result<Vec<(St
 /// The stages that an activation is for.
 pub(super) fn stages(effective: &Effective, manifest: &Manifest, stage: Option<&str>) -> anyhow::Result<Vec<String>> {
     let there: Vec<String> = effective.config.stages().into_iter().map(|view| view.name).collect();
-    let joined = manifest.stages.join(", ");
+    let (named, joined) = (manifest.named(), manifest.stages.join(", "));
     match stage {
         Some(stage) if !there.iter().any(|name| name == stage) => {
             refuse!("there is no stage {stage}\n  hint: there are {}", there.join(", "))
         }
         Some(stage) if !manifest.decides_for(stage) => {
-            refuse!("it does not decide for stage {stage}; nothing was changed\n  hint: it decides for {joined}")
+            refuse!("{named} does not decide for stage {stage}; nothing was changed\n  hint: it decides for {joined}")
         }
         Some(stage) => Ok(vec![stage.into()]),
         None => {
             let both: Vec<String> = there.into_iter().filter(|name| manifest.stages.contains(name)).collect();
             if manifest.decides_for(ANY_STAGE) {
-                refuse!("it decides for any stage; nothing was changed\n  hint: say which with --stage");
+                refuse!("{named} decides for any stage; nothing was changed\n  hint: say which with --stage");
             }
             if both.is_empty() {
-                refuse!("it decides for {joined}, and there is no such stage; nothing was changed");
+                refuse!("{named} decides for {joined}, and there is no such stage; nothing was changed");
             }
             Ok(both)
         }

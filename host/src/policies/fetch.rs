@@ -81,7 +81,8 @@ async fn of_address(url: &str) -> Result<Fetched, FetchError> {
     }
     // A second call finds it installed already, which is as good.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let client = reqwest::Client::builder().timeout(TIMEOUT).build();
+    // Nor from where such an address sends one on to.
+    let client = reqwest::Client::builder().timeout(TIMEOUT).https_only(!local).build();
     let client = client.map_err(|error| failed(error.to_string(), "check the system's certificates"))?;
     let (status, bytes) = get(&client, url).await.map_err(|reason| failed(reason, "check the network"))?;
     if status != 200 {

@@ -279,8 +279,8 @@ pub trait Store: Send + Sync {
     /// Lets policies decide for stages from now on, all or none.
     async fn switch_policies(&self, switches: &[PolicySwitchRow]) -> Result<(), StoreError>;
 
-    /// Withdraws the newest switch of its kind that holds; whether there was one.
-    async fn withdraw_policy_switch(&self, switch: &PolicySwitchRow, at: Timestamp) -> Result<bool, StoreError>;
+    /// Withdraws the newest switch that holds of each of some kinds, all or none.
+    async fn withdraw_policy_switches(&self, switches: &[PolicySwitchRow], at: Timestamp) -> Result<(), StoreError>;
 
     /// The switches of policies that hold, oldest first.
     async fn policy_switches(&self) -> Result<Vec<PolicySwitchRow>, StoreError>;

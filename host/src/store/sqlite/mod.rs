@@ -422,8 +422,8 @@ impl Store for SqliteStore {
         self.write("switching a policy", |connection| policies::switch(connection, switches))
     }
 
-    async fn withdraw_policy_switch(&self, switch: &PolicySwitchRow, at: Timestamp) -> Result<bool, StoreError> {
-        self.write("taking a policy back", |connection| policies::withdraw(connection, switch, at))
+    async fn withdraw_policy_switches(&self, switches: &[PolicySwitchRow], at: Timestamp) -> Result<(), StoreError> {
+        self.write("taking a policy back", |connection| policies::withdraw(connection, switches, at))
     }
 
     async fn policy_switches(&self) -> Result<Vec<PolicySwitchRow>, StoreError> {

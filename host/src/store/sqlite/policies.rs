@@ -49,15 +49,16 @@ pub(super) fn switch(connection: &Connection, switches: &[PolicySwitchRow]) -> r
     Ok(())
 }
 
-/// Withdraws a switch that holds; whether it did.
-pub(super) fn withdraw(connection: &Connection, switch: &PolicySwitchRow, at: Timestamp) -> rusqlite::Result<bool> {
-    connection
-        .prepare_cached(
-            "UPDATE policy_switches SET withdrawn_at = ?4 WHERE id = (SELECT max(id) FROM policy_switches
-             WHERE client = ?1 AND stage = ?2 AND digest = ?3 AND withdrawn_at IS NULL)",
-        )?
-        .execute(params![switch.client, switch.stage, switch.digest, at.as_second()])
-        .map(|changed| changed > 0)
+/// Withdraws switches that hold.
+pub(super) fn withdraw(connection: &Connection, switches: &[PolicySwitchRow], at: Timestamp) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare_cached(
+        "UPDATE policy_switches SET withdrawn_at = ?4 WHERE id = (SELECT max(id) FROM policy_switches
+         WHERE client = ?1 AND stage = ?2 AND digest = ?3 AND withdrawn_at IS NULL)",
+    )?;
+    for s in switches {
+        statement.execute(params![s.client, s.stage, s.digest, at.as_second()])?;
+    }
+    Ok(())
 }
 
 pub(super) fn switches(connection: &Connection) -> rusqlite::Result<Vec<PolicySwitchRow>> {
