@@ -232,6 +232,8 @@ fn an_address_is_asked_over_tls_or_on_this_machine_only() {
     let walk = Walk::begin();
     for (from, says) in [
         ("http://example.com/mine.wasm", "it is not fetched from there"),
+        ("http://localhost@example.com/mine.wasm", "it is not fetched from there"),
+        ("http://127.0.0.1.example.com/mine.wasm", "it is not fetched from there"),
         ("ftp://example.com/mine.wasm", "it is not fetched from there"),
         ("http://127.0.0.1:9/mine.wasm", "check the network"),
         ("oci://nothing at all", "it is no address of a registry"),

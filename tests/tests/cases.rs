@@ -60,6 +60,24 @@ fn what_a_policy_refuses_is_a_case_too() {
     assert_eq!(run(&accepted).differences[0].found, "accepted");
 }
 
+/// Runs ask for every check: a policy that fails only then would hold its stage for ever after it passed its cases.
+#[test]
+fn what_fails_only_when_every_check_is_asked_for_fails_its_cases() {
+    let cel = registry().resolve(&"cel".parse().unwrap()).unwrap();
+    let when = "spend_7d > 1 && clicks_7d > 1 && ctr_7d > 1";
+    let rule = |i: usize| format!("[[settings.rules]]\nid = \"r{i}\"\nwhen = \"{when}\"\nthen = \"pause\"\n");
+    let case = |rules: usize| {
+        let rules: String = (0..rules).map(rule).collect();
+        let ad = "[ad]\nstatus = \"ACTIVE\"\nspend_7d = 0.5\nclicks_7d = 0\nctr_7d = 0.1\n";
+        format!("doc = \"Many rules.\"\n{rules}{ad}[[when]]\nthen = \"hold\"\n")
+    };
+    let run = |rules: usize| cases::run(&cel, &[cases::parse("a.toml", &case(rules)).unwrap()]);
+    assert!(run(100).passed(), "{:?}", run(100).differences);
+    let report = run(180);
+    let [difference] = report.differences.as_slice() else { panic!("{report:?}") };
+    assert!(difference.found.contains("checks are more than"), "{difference:?}");
+}
+
 #[test]
 fn mistakes_are_told_with_their_line() {
     let error = |text: &str| cases::parse("a.toml", text).unwrap_err().to_string();

@@ -3,6 +3,7 @@
 
 use super::oci::{self, Login};
 use dean_policy::Artifact;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 use thiserror::Error;
@@ -75,7 +76,7 @@ pub(super) fn of_file(file: &Path) -> Result<Fetched, FetchError> {
 
 async fn of_address(url: &str) -> Result<Fetched, FetchError> {
     let failed = |reason: String, hint: &str| FetchError::Address { url: url.into(), reason, hint: hint.into() };
-    let local = ["http://127.", "http://localhost", "http://[::1]"].iter().any(|start| url.starts_with(start));
+    let local = reqwest::Url::parse(url).is_ok_and(|url| is_local(&url));
     if !url.starts_with("https://") && !local {
         return Err(failed("it is not fetched from there".into(), "name a file, an https:// address or oci://"));
     }
@@ -92,6 +93,13 @@ async fn of_address(url: &str) -> Result<Fetched, FetchError> {
     let (status, signature) = get(&client, &beside).await.map_err(|reason| failed(reason, "check the network"))?;
     let signature = (status == 200).then(|| String::from_utf8_lossy(&signature).into_owned());
     Ok(Fetched { artifact: Artifact::new(url, bytes), signature })
+}
+
+/// Whether an address is this machine's own, by the host that is asked and not by how the text begins.
+fn is_local(url: &reqwest::Url) -> bool {
+    let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+    let is_loopback = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());
+    url.scheme() == "http" && url.username().is_empty() && is_loopback
 }
 
 /// What an address answers, no more of it than is sensible.

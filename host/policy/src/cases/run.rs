@@ -207,6 +207,11 @@ impl<'a> Asked<'a> {
             Err(error) => return Err(Failed::Policy(error.to_string())),
         };
         let answer = self.decide(&stage, when, &plan, false)?;
+        // Runs ask for every check: what fails only then, or decides otherwise, would fail in each of them.
+        let traced = self.decide(&stage, when, &plan, true)?;
+        if (&traced.ads, &traced.budgets) != (&answer.ads, &answer.budgets) {
+            return Err(Failed::Policy("it decides otherwise when it is asked for every check".into()));
+        }
         let rules = answer.ads.iter().map(|d| d.rule).chain(answer.budgets.iter().map(|d| d.rule));
         let mut seen: Vec<u32> = rules.collect();
         seen.sort_unstable();

@@ -116,6 +116,8 @@ impl Runtime {
             .consume_fuel(true)
             .max_wasm_stack(MAX_STACK_BYTES)
             .cranelift_nan_canonicalization(true)
+            // Its results are those of the machine: what was decided on one could not be made again on another.
+            .wasm_relaxed_simd(false)
             .allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
         let engine = Engine::new(&config).map_err(LoadError::engine)?;
         let ticker = Arc::new(ticker::Ticker::start(&engine, TICK).map_err(LoadError::ticker)?);
