@@ -78,23 +78,24 @@ pub async fn install(
     signature: Option<&str>,
     now: Timestamp,
 ) -> Result<Installed, InstallError> {
-    let policy = registry.load(artifact)?;
-    let manifest = policy.manifest();
-    let named = manifest.named();
-    let digest = artifact.digest().to_string();
-    let installed = store.policies().await?;
-
+    // What nobody trusts is not even compiled.
     let keys = trusted_keys(effective)?;
     let origin = || artifact.origin().to_string();
     let statement = match signature {
         None if effective.config.policies.require_signed => return Err(InstallError::Unsigned { origin: origin() }),
         // Without a key nobody can say whether a signature is right: it is kept for the day on which somebody can.
         Some(signature) if effective.config.policies.require_signed || !keys.is_empty() => {
-            Some(verified(&policy, signature, &keys)?)
+            Some(sign::verify(artifact, signature, &keys)?)
         }
         _ => None,
     };
+    let policy = registry.load(artifact)?;
+    let manifest = policy.manifest();
+    let named = manifest.named();
+    let digest = artifact.digest().to_string();
+    let installed = store.policies().await?;
     if let Some(statement) = &statement {
+        is_about(statement, &policy)?;
         let others = installed.iter().filter(|row| row.name == manifest.name && row.digest != digest);
         let newest = others.filter_map(|row| row.serial).max().and_then(|serial| u64::try_from(serial).ok());
         if let Some(newest) = newest.filter(|newest| statement.serial <= *newest) {
@@ -147,11 +148,15 @@ pub async fn keep(store: &dyn Store, policy: &Policy) -> Result<(), StoreError> 
 /// Why it does not count.
 pub fn verified(policy: &Policy, signature: &str, keys: &[TrustedKey]) -> Result<Statement, SignatureError> {
     let statement = sign::verify(policy.artifact(), signature, keys)?;
-    let manifest = policy.manifest();
-    let found = manifest.named();
+    is_about(&statement, policy)?;
+    Ok(statement)
+}
+
+fn is_about(statement: &Statement, policy: &Policy) -> Result<(), SignatureError> {
+    let found = policy.manifest().named();
     let stated = format!("{}@{}", statement.name, statement.version);
     if stated == found {
-        return Ok(statement);
+        return Ok(());
     }
     Err(SignatureError::Mismatch { origin: policy.artifact().origin().into(), stated, found })
 }
