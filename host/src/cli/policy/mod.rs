@@ -97,14 +97,19 @@ pub(super) fn built(data_dir: &Path, name: &str) -> anyhow::Result<String> {
     if path.is_dir() {
         let component = dean_policy::build::build(path, &build::target_dir(None))?.component;
         let artifact = Artifact::new(name, component);
-        let cache = data_dir.join("cache");
-        std::fs::create_dir_all(&cache)?;
-        let file = cache.join(format!("built-{}.wasm", artifact.digest()));
-        std::fs::write(&file, artifact.bytes())?;
-        let file = std::path::absolute(file)?;
-        return Ok(file.display().to_string());
+        return keep_built(data_dir, &artifact);
     }
     Ok(if !name.contains('/') && path.is_file() { format!("./{name}") } else { name.to_string() })
+}
+
+/// Writes a policy to where it can be named as a file. Not into the cache: that folder has to be this user's alone, or what
+/// is compiled is not kept in it.
+fn keep_built(data_dir: &Path, artifact: &Artifact) -> anyhow::Result<String> {
+    let folder = data_dir.join("built");
+    std::fs::create_dir_all(&folder)?;
+    let file = folder.join(format!("{}.wasm", artifact.digest()));
+    std::fs::write(&file, artifact.bytes())?;
+    Ok(std::path::absolute(file)?.display().to_string())
 }
 
 /// A policy that plays in simulated worlds, with the registry that has it and a name that leads to it: a file where it lies
@@ -116,11 +121,9 @@ pub(super) async fn for_gym(global: &Global, name: &str) -> anyhow::Result<(Regi
     if let Some((of, version)) = name.split_once('@').filter(|_| !name.contains('/')) {
         let context = Context::load(global)?;
         let artifact = policies::find(&context.store()?, of, version).await?;
-        let file = data_dir.join("cache").join(format!("built-{}.wasm", artifact.digest()));
-        std::fs::create_dir_all(data_dir.join("cache"))?;
-        std::fs::write(&file, artifact.bytes())?;
+        let file = keep_built(&data_dir, &artifact)?;
         let policy = registry.load(&artifact)?;
-        return Ok((registry, policy, std::path::absolute(file)?.display().to_string()));
+        return Ok((registry, policy, file));
     }
     let reference: Reference = name.parse().unwrap_or_else(|never| match never {});
     let policy = registry.resolve(&reference)?;

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 #[derive(Debug, Args)]
 pub(in crate::cli) struct StatsArgs {
     /// Days back from the newest run
-    #[arg(long, default_value_t = 30)]
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=36_500))]
     days: u32,
 }
 
