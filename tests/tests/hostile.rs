@@ -58,6 +58,8 @@ async fn guests_that_misbehave_are_held_and_the_run_goes_on() {
         ("row_out_of_range", "row 1000000"),
         ("group_out_of_range", "group 1000000"),
         ("rule_out_of_range", "rule 7"),
+        ("unknown_holds", "check 0 holds of something that is not known"),
+        ("traced", "panicked"),
         ("two_answers", "another one for row 0"),
         ("two_budgets", "another one for group 0"),
         ("huge", "cannot be taken"),

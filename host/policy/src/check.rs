@@ -87,11 +87,14 @@ pub(crate) fn answer(plan: &Plan, cohort: &Cohort, answer: &Answer) -> Result<()
         if c.fact as usize >= facts {
             return Err(format!("check {i} names fact {}, but the plan has {facts}", c.fact));
         }
-        if !c.threshold.is_finite() {
+        if c.threshold.is_infinite() {
             return Err(format!("check {i} compares with {}", c.threshold));
         }
         if c.value.is_infinite() {
             return Err(format!("check {i} found {}", c.value));
+        }
+        if c.met && (c.value.is_nan() || c.threshold.is_nan()) {
+            return Err(format!("check {i} holds of something that is not known"));
         }
     }
     Ok(())

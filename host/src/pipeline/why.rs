@@ -276,7 +276,10 @@ impl OfPolicy<'_> {
             if unmet.iter().any(is_past) {
                 continue;
             }
-            if unmet.is_empty() || unmet.len() > MOST_NEEDS || unmet.iter().any(|c| c.value.is_nan()) {
+            if unmet.is_empty()
+                || unmet.len() > MOST_NEEDS
+                || unmet.iter().any(|c| c.value.is_nan() || c.threshold.is_nan())
+            {
                 continue;
             }
             let gap: f64 = unmet.iter().map(|c| gap(c)).sum();

@@ -139,6 +139,9 @@ pub(super) fn needs(name: &str, check: &Check, currency: &Currency) -> String {
     if check.value.is_nan() {
         return format!("{} to be known", words(name));
     }
+    if check.threshold.is_nan() {
+        return format!("what {} is compared with to be known", words(name));
+    }
     let now = beside(name, check.value, check.threshold, currency);
     // What only grows is told by how much is missing.
     let grows = grows(name);

@@ -216,6 +216,7 @@ fn of(operation: Operation, a: f64, b: f64) -> f64 {
         Operation::Multiply => a * b,
         Operation::Divide => a / b,
         Operation::Remainder => a % b,
+        Operation::Distance => (a - b).abs(),
         Operation::Least if a.is_nan() || b.is_nan() => f64::NAN,
         Operation::Greatest if a.is_nan() || b.is_nan() => f64::NAN,
         Operation::Least => a.min(b),

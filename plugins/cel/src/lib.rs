@@ -164,11 +164,12 @@ impl Deciding<'_> {
                 }
             }
         }
+        let mut place_of = vec![None; if passed.is_empty() { 0 } else { rows }];
+        passed.iter().enumerate().for_each(|(place, &row)| place_of[row] = Some((rule.most + place + 1) as f64));
         let told: Vec<usize> = if self.sight.cohort.trace { (0..rows).collect() } else { fires };
         for row in told {
             answer.checks.extend(self.sight.checks(&judged, row, position));
-            let place = passed.iter().position(|&other| other == row).map(|place| (rule.most + place + 1) as f64);
-            let lacks = match (obstacles[row], place) {
+            let lacks = match (obstacles[row], place_of.get(row).copied().flatten()) {
                 (Some(derived), _) => (derived, 0.0, Comparison::AtLeast, 1.0),
                 (None, Some(place)) => (rule.place, place, Comparison::AtMost, rule.most as f64),
                 (None, None) => continue,

@@ -10,6 +10,8 @@ use alloc::{boxed::Box, collections::BTreeMap, format, string::String, string::T
 const DEEPEST: usize = 24;
 /// Characters of an expression.
 const LONGEST: usize = 4_000;
+/// Operations of an expression: each is a frame of the stack where it is worked out.
+const MOST_OPERATIONS: usize = 200;
 
 /// What a piece of an expression is.
 enum Piece {
@@ -18,7 +20,7 @@ enum Piece {
     /// A name that is a number or a text, by what it is compared with.
     Name(String),
     Text(String),
-    List(Vec<(Piece, usize)>),
+    List(Vec<Part>),
 }
 
 impl Piece {
@@ -60,6 +62,7 @@ struct Parser<'a> {
     tokens: Vec<Placed>,
     at: usize,
     depth: usize,
+    operations: usize,
     params: &'a BTreeMap<String, f64>,
     names: &'a mut Names,
 }
@@ -69,7 +72,7 @@ impl<'a> Parser<'a> {
         if text.chars().count() > LONGEST {
             return Err(error(text, 0, format!("it is longer than {LONGEST} characters"), "make several rules of it"));
         }
-        Ok(Parser { text, tokens: tokens(text)?, at: 0, depth: 0, params, names })
+        Ok(Parser { text, tokens: tokens(text)?, at: 0, depth: 0, operations: 0, params, names })
     }
 
     fn wrong<T>(&self, at: usize, message: String, hint: &str) -> Parsed<T> {
@@ -126,6 +129,16 @@ impl<'a> Parser<'a> {
         let done = inner(self);
         self.depth -= 1;
         done
+    }
+
+    /// Counts an operation that begins here.
+    fn operation(&mut self, at: usize) -> Parsed<()> {
+        self.operations += 1;
+        if self.operations > MOST_OPERATIONS {
+            let message = format!("it has more than {MOST_OPERATIONS} operations");
+            return self.wrong(at, message, "make several rules of it");
+        }
+        Ok(())
     }
 
     /// condition ? number : number
@@ -234,11 +247,16 @@ impl<'a> Parser<'a> {
             false => (left, relation, right, spans),
         };
         let subject = self.subject(&left, start, end);
-        let known = (!matches!(right, Num::Const(_))).then(|| {
-            let text = format!("known({})", self.text[other.0..other.1].trim());
-            Subject::Derived(self.names.derived(&text))
-        });
+        let known = self.knows(&right, other);
         Ok(Bool::Compare { subject, left, relation, right, known })
+    }
+
+    /// What is said of the right side of a comparison where it is not known, if that can be.
+    fn knows(&mut self, right: &Num, (start, end): (usize, usize)) -> Option<Subject> {
+        (!matches!(right, Num::Const(_))).then(|| {
+            let text = format!("known({})", self.text[start..end].trim());
+            Subject::Derived(self.names.derived(&text))
+        })
     }
 
     fn subject(&mut self, num: &Num, start: usize, end: usize) -> Subject {
@@ -262,11 +280,11 @@ impl<'a> Parser<'a> {
         let Piece::List(items) = list.piece else {
             return self.wrong(list.start, "`in` asks a list".into(), "write name in [\"A\", \"B\"]");
         };
-        if let (Piece::Name(name), Some((Piece::Text(_), _))) = (&left.piece, items.first()) {
+        if let (Piece::Name(name), Some(Piece::Text(_))) = (&left.piece, items.first().map(|item| &item.piece)) {
             let mut words = Vec::new();
-            for (item, at) in items {
-                let Piece::Text(word) = item else {
-                    return self.wrong(at, format!("{} stands among texts", item.kind()), "");
+            for Part { piece, start: at, .. } in items {
+                let Piece::Text(word) = piece else {
+                    return self.wrong(at, format!("{} stands among texts", piece.kind()), "");
                 };
                 words.push(word);
             }
@@ -277,9 +295,12 @@ impl<'a> Parser<'a> {
         let left = self.num(left)?;
         let subject = self.subject(&left, span.0, span.1);
         let mut any = Vec::new();
-        for (piece, at) in items {
-            let right = self.num(Part { piece, start: at, end: at })?;
-            any.push(Bool::Compare { subject, left: left.clone(), relation: Relation::Equal, right, known: None });
+        for item in items {
+            self.operation(item.start)?;
+            let span = (item.start, item.end);
+            let right = self.num(item)?;
+            let known = self.knows(&right, span);
+            any.push(Bool::Compare { subject, left: left.clone(), relation: Relation::Equal, right, known });
         }
         Ok(Part { piece: Piece::Bool(Bool::Any(any)), start, end })
     }
@@ -299,6 +320,7 @@ impl<'a> Parser<'a> {
         while let Some((_, operation)) = signs.iter().find(|(sign, _)| self.takes(sign)) {
             let right = inner(self)?;
             let (start, end) = (left.start, right.end);
+            self.operation(start)?;
             let (a, b) = (self.num(left)?, self.num(right)?);
             left = Part { piece: Piece::Num(Num::Of(*operation, Box::new(a), Box::new(b))), start, end };
         }
@@ -349,7 +371,7 @@ impl<'a> Parser<'a> {
         let mut items = Vec::new();
         while !matches!(&self.peek().token, Token::Sign("]")) {
             let item = self.deeper(Self::sum)?;
-            items.push((item.piece, item.start));
+            items.push(item);
             if !self.takes(",") {
                 break;
             }
@@ -431,6 +453,9 @@ impl<'a> Parser<'a> {
             }
         }
         let end = self.expect(")", opened)?;
+        for argument in &arguments {
+            self.operation(argument.start)?;
+        }
         let mut nums = Vec::new();
         let spans: Vec<(usize, usize)> = arguments.iter().map(|part| (part.start, part.end)).collect();
         for argument in arguments {
@@ -453,9 +478,8 @@ impl<'a> Parser<'a> {
                 Piece::Bool(Bool::Known { subject, of, wanted: true })
             }
             ("abs", _, 1) => {
-                let (a, zero) = (nums.remove(0), Box::new(Num::Const(0.0)));
-                let minus = Num::Of(Operation::Subtract, zero, Box::new(a.clone()));
-                Piece::Num(Num::Of(Operation::Greatest, Box::new(a), Box::new(minus)))
+                let (a, zero) = (Box::new(nums.remove(0)), Box::new(Num::Const(0.0)));
+                Piece::Num(Num::Of(Operation::Distance, a, zero))
             }
             ("least" | "greatest", _, 2..) => {
                 let operation = if name == "least" { Operation::Least } else { Operation::Greatest };

@@ -58,6 +58,13 @@ pub(crate) const MAY_ACT: usize = 0;
 pub(crate) const LEFT: usize = 1;
 pub(crate) const AMOUNT_KNOWN: usize = 2;
 
+/// The most checks that the host reads of an ad; every rule adds one that says why it passes an ad by.
+const MOST_CHECKS: usize = 512;
+/// No account has more money than this, in any currency; the host takes no larger amount.
+const MOST_MONEY: f64 = 1e12;
+/// More ads than any account has.
+const MOST_ADS: f64 = 1e9;
+
 const KEYS: [&str; 11] =
     ["id", "title", "doc", "when", "then", "amount", "amount_min", "amount_max", "confidence", "most", "first"];
 const VERBS: [(&str, Action); 7] = [
@@ -111,11 +118,19 @@ pub(crate) fn read(settings: &[Setting]) -> Result<Rules, Vec<Problem>> {
         names.derived(fact);
     }
     let mut rules: Vec<Rule> = Vec::new();
+    let mut checks = 0;
     for (index, table) in &tables {
         let mut reader = Reader { index: *index, table, params: &params, names: &mut names, problems: Vec::new() };
         let rule = reader.rule();
         if rules.iter().any(|known| known.id == rule.id) && !rule.id.is_empty() {
             reader.problem("id", format!("is {:?} twice", rule.id), "each rule has an id of its own");
+        }
+        let before = checks;
+        checks += rule.when.most_checks() + 1;
+        if before <= MOST_CHECKS && checks > MOST_CHECKS {
+            let message =
+                format!("asks so much that an ad may take {checks} checks, and at most {MOST_CHECKS} are read");
+            reader.problem("when", message, "ask less in this rule or in those before it");
         }
         problems.extend(reader.problems);
         rules.push(rule);
@@ -161,7 +176,11 @@ impl Reader<'_> {
     /// A number, or an expression that is one.
     fn number(&mut self, key: &str) -> Option<Num> {
         match self.table.get(key)? {
-            Value::Number(number) => Some(Num::Const(*number)),
+            Value::Number(number) if number.is_finite() => Some(Num::Const(*number)),
+            Value::Number(_) => {
+                self.problem(key, "is no number to reckon with".into(), "");
+                None
+            }
             Value::Text(text) => match parse::number(text, self.params, self.names) {
                 Ok(number) => Some(number),
                 Err(error) => {
@@ -179,10 +198,23 @@ impl Reader<'_> {
     fn limit(&mut self, key: &str, default: f64) -> f64 {
         match self.table.get(key) {
             None => default,
-            Some(Value::Number(number)) if *number >= 0.0 => *number,
+            Some(Value::Number(number)) if (0.0..=MOST_MONEY).contains(number) => *number,
             Some(_) => {
-                self.problem(key, "is not a number from 0 on".into(), "");
+                self.problem(key, "is not an amount of money".into(), "a number from 0 to a trillion");
                 default
+            }
+        }
+    }
+
+    /// Ads in one run.
+    fn most(&mut self) -> usize {
+        let is_count = |number: f64| (0.0..=MOST_ADS).contains(&number) && number % 1.0 == 0.0;
+        match self.table.get("most") {
+            None => MOST_ADS as usize,
+            Some(Value::Number(number)) if is_count(*number) => *number as usize,
+            Some(_) => {
+                self.problem("most", "is not a number of ads".into(), "a whole number, such as 3");
+                MOST_ADS as usize
             }
         }
     }
@@ -229,12 +261,12 @@ impl Reader<'_> {
             }
             _ => {}
         }
-        let (amount_min, amount_max) = (self.limit("amount_min", 0.0), self.limit("amount_max", 1e12));
+        let (amount_min, amount_max) = (self.limit("amount_min", 0.0), self.limit("amount_max", MOST_MONEY));
         if amount_min > amount_max {
             self.problem("amount_min", "is above amount_max".into(), "");
         }
         let confidence = self.number("confidence").unwrap_or(Num::Const(1.0));
-        let most = self.limit("most", 1e9);
+        let most = self.most();
         let first = self.number("first");
         let place = format!("place among those of {id}");
         let title = self.text("title").unwrap_or_else(|| id.replace('-', " "));
@@ -250,7 +282,7 @@ impl Reader<'_> {
             amount_min,
             amount_max,
             confidence,
-            most: most as usize,
+            most,
             first,
             place: self.names.derived(&place),
         }

@@ -24,6 +24,8 @@ pub(crate) enum Operation {
     Multiply,
     Divide,
     Remainder,
+    /// How far one is from the other.
+    Distance,
     Least,
     Greatest,
 }
@@ -130,6 +132,16 @@ pub(crate) enum Bool {
 }
 
 impl Bool {
+    /// How many checks may say of one ad whether it holds.
+    pub(crate) fn most_checks(&self) -> usize {
+        match self {
+            Bool::Const { .. } | Bool::Compare { .. } | Bool::Known { .. } | Bool::Asks { .. } => 1,
+            Bool::All(parts) => parts.iter().map(Bool::most_checks).sum(),
+            Bool::Any(parts) => parts.iter().map(Bool::most_checks).max().unwrap_or(0),
+            Bool::If(condition, then, other) => (condition.most_checks() + then.most_checks()).max(other.most_checks()),
+        }
+    }
+
     /// What holds where this does not; what is not known stays so.
     pub(crate) fn negated(self) -> Self {
         match self {

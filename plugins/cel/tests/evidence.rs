@@ -46,7 +46,7 @@ fn condition() -> impl Strategy<Value = String> {
     let sign = prop::sample::select(vec!["<", "<=", ">", ">=", "==", "!="]);
     let leaf = prop_oneof![
         4 => (number.clone(), sign, number).prop_map(|(left, sign, right)| format!("{left} {sign} {right}")),
-        1 => prop::sample::select(vec!["known(a)", "known(b / c)", "a in [1, 2]", "true"]).prop_map(String::from),
+        1 => prop::sample::select(vec!["known(a)", "known(b / c)", "a in [1, 2]", "a in [b, 2, c]", "abs(a - b) < 2", "true"]).prop_map(String::from),
     ];
     leaf.prop_recursive(3, 12, 3, |inner| {
         prop_oneof![
@@ -82,6 +82,7 @@ proptest! {
                 let acts = answer.ads.iter().any(|d| (d.row, d.rule) == (row, rule))
                     || answer.budgets.iter().any(|d| (d.group, d.rule) == (row, rule));
                 let checks = of(&answer, row, rule);
+                prop_assert!(checks.iter().all(|check| !check.threshold.is_nan()), "{:?}", checks);
                 let unmet = checks.iter().any(|check| !check.met);
                 prop_assert_eq!(acts, !unmet, "{}: {:?}", when[rule as usize], checks);
             }
@@ -109,4 +110,17 @@ fn a_condition_nested_too_deep_is_refused_and_overflows_nothing() {
             "{problems:?}"
         );
     }
+}
+
+#[test]
+fn what_would_ask_too_much_is_refused_with_the_rule_that_is_too_much() {
+    // As many characters as an expression may have, of the shortest operations.
+    let chain = format!("a{} > 1", "+a".repeat(1_900));
+    let problems = prepare(&rules(&[("a > 1", "pause"), (&chain, "pause")])).unwrap_err();
+    assert!(problems[0].path == "rules.1.when" && problems[0].message.contains("200 operations"), "{problems:?}");
+    let many = format!("a > 0{}", " && a > 0".repeat(399));
+    prepare(&rules(&[(&many, "pause")])).unwrap();
+    let problems = prepare(&rules(&[(&many, "pause"), (&many, "pause"), ("a > 1", "pause")])).unwrap_err();
+    assert!(problems.len() == 1 && problems[0].path == "rules.1.when", "{problems:?}");
+    assert!(problems[0].message.contains("802 checks, and at most 512"), "{problems:?}");
 }

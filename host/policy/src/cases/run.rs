@@ -279,9 +279,10 @@ fn line(plan: &Plan, check: &Check) -> String {
         Comparison::AtLeast => "at least",
         Comparison::Above => "above",
     };
-    match check.value.is_nan() {
-        true => format!("{fact} is not known, and has to be {comparison} {}", check.threshold),
-        false => format!("{fact} is {}, and has to be {comparison} {}", check.value, check.threshold),
+    let known = |value: f64| if value.is_nan() { "not known".to_string() } else { value.to_string() };
+    match check.threshold.is_nan() {
+        true => format!("{fact} is {}, and what it has to be {comparison} is not known", known(check.value)),
+        false => format!("{fact} is {}, and has to be {comparison} {}", known(check.value), check.threshold),
     }
 }
 

@@ -1,0 +1,10 @@
+;; Pauses the first ad for a reason that is not known: a check that holds against NaN.
+(func (export "dean:policy/policy@0.1.0#decide") (param i32) (result i32)
+  (call $decision (i32.const 8192) (i32.const 0) (i32.const 1) (f64.const 0) (i32.const 0) (f64.const 1))
+  (drop (call $answer (i32.const 8192) (i32.const 1)))
+  (f64.store offset=16 (i32.const 12288) (f64.const 1))
+  (f64.store offset=32 (i32.const 12288) (f64.const nan))
+  (i32.store8 offset=40 (i32.const 12288) (i32.const 1))
+  (i32.store (i32.const 4116) (i32.const 12288))
+  (i32.store (i32.const 4120) (i32.const 1))
+  (i32.const 4096))
