@@ -80,7 +80,10 @@ fn mistakes_are_told_with_their_line() {
         (CASE.replace("then = ", "than = "), "a.toml:12: a [[when]] does not say what is expected"),
         (CASE.replace("90.0", "90.0.0"), "a.toml:12: "),
         (CASE.replace("doc = ", "group = 1 #"), "a.toml:1: group is no key of a case"),
-        (CASE.replace("[ad]", "[ad]\ngroup = 4_000_000_000"), "is no group"),
+        (CASE.replace("[ad]", "[ad]\ngroup = 4_000_000_000"), "4000000000 is no group"),
+        (CASE.replace("[ad]", "[ad]\ngroup = -1"), "-1 is no group\n  hint: a whole number"),
+        (CASE.replace("[[when]]", "[[when]]\ngroup = 1"), "1 is no group"),
+        (CASE.replace("[[when]]", &format!("{}[[when]]", "[[others]]\n".repeat(10_000))), "more than 10000 ads"),
         (CASE.split("[[when]]").next().unwrap().into(), "it has no [[when]]"),
     ] {
         assert!(error(&text).contains(says), "{says}: {}", error(&text));

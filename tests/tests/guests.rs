@@ -204,6 +204,33 @@ fn a_policy_that_misbehaves_when_it_reads_settings_is_a_fault() {
 }
 
 #[test]
+fn a_manifest_or_a_plan_that_nobody_could_read_is_refused() {
+    // Texts of no length at 20,000, and there a plan that asks twice for spend_today.
+    let stages =
+        "(i32.store (i32.const 280) (i32.const 20000)) (i32.store (i32.const 284) (i32.const 65)) (i32.const 256)";
+    let refused = runtime().load(&honest_but("describe", stages).unwrap()).unwrap_err().to_string();
+    assert!(refused.contains("it names 65 stages, where 64 are the most"), "{refused}");
+
+    let columns = |count: usize| {
+        let name = |at: usize| {
+            format!("(i32.store (i32.const {at}) (i32.const 64)) (i32.store (i32.const {}) (i32.const 11))", at + 4)
+        };
+        let names: Vec<String> = (0..2).map(|i| name(20_000 + 8 * i)).collect();
+        format!(
+            "{} (i32.store (i32.const 324) (i32.const 20000)) (i32.store (i32.const 328) (i32.const {count})) (i32.const 320)",
+            names.join(" ")
+        )
+    };
+    let prepared = |count: usize| {
+        let policy = runtime().load(&honest_but("prepare", &columns(count)).unwrap()).unwrap();
+        policy.prepare("testing", &[]).map_err(|error| error.to_string())
+    };
+    assert_eq!(prepared(1), Ok(plan()));
+    let twice = prepared(2).unwrap_err();
+    assert!(twice.contains("it names column \"spend_today\" twice"), "{twice}");
+}
+
+#[test]
 fn bytes_changed_in_ten_thousand_ways_do_no_harm() {
     let limits = Limits { deadline: Duration::from_millis(50), memory_bytes: 16 << 20, ..Limits::default() };
     let runtime = Runtime::new(limits, None).unwrap();

@@ -249,6 +249,31 @@ async fn the_more_specific_choice_wins_and_an_exact_one_is_not_overruled() {
 }
 
 #[tokio::test]
+async fn what_a_client_keeps_stands_in_nobodys_way_also_where_it_is_broken() {
+    let house = House::new(&[
+        ("clients/broken.toml", "[stages.testing]\npolicy = \"gone.wasm\"\n"),
+        ("clients/wrong.toml", "[stages.testing]\npolicy = \"other@1.0.0\"\n[rules.testing]\nprmote = 1\n"),
+        ("clients/plain.toml", ""),
+    ]);
+    for (name, version) in [("mild", "1.0.0"), ("mild", "2.0.0"), ("other", "1.0.0")] {
+        house.install(&policy(name, version, ""), None).await.unwrap();
+    }
+    let done = house.activate("mild@1.0.0", None, None).await.unwrap();
+    assert_eq!(done.decides_for, ["default/testing", "plain/testing"]);
+    let kept: Vec<&str> = done.kept.iter().map(|kept| kept.client.as_str()).collect();
+    assert_eq!(kept, ["broken", "wrong"]);
+    house.activate("mild@2.0.0", None, None).await.unwrap();
+    house.rollback(None).await.unwrap();
+    assert_eq!(house.testing(Some("plain")).await.0, "mild@1.0.0");
+    // Whoever names it without a version gets the one that is active.
+    house.write("clients/plain.toml", b"[stages.testing]\npolicy = \"mild\"\n");
+    assert_eq!(
+        house.activate("mild@2.0.0", None, None).await.unwrap().decides_for,
+        ["default/testing", "plain/testing"]
+    );
+}
+
+#[tokio::test]
 async fn what_is_not_there_or_decides_for_another_stage_is_refused() {
     let house = House::new(&[]);
     for (named, stage, says) in [
@@ -343,6 +368,31 @@ async fn a_file_under_required_signatures_needs_its_signature_beside_it() {
     assert!(house.testing(None).await.1.unwrap().contains("own.wasm is not signed"));
     house.write("own.wasm.minisig", signed(&own, &artifact, "mild", "1.0.0", 1).as_bytes());
     assert_eq!(house.testing(None).await.0, "mild@1.0.0");
+    house.write("own.wasm.minisig", signed(&own, &artifact, "bold", "1.0.0", 1).as_bytes());
+    assert!(house.testing(None).await.1.unwrap().contains("is for bold@1.0.0"));
+    // What is older than what is installed does not come back as a file either.
+    house.write("own.wasm.minisig", signed(&own, &artifact, "mild", "1.0.0", 4).as_bytes());
+    let newer = policy("mild", "1.1.0", CASE);
+    house.install(&newer, Some(&signed(&own, &newer, "mild", "1.1.0", 5))).await.unwrap();
+    let why = house.testing(None).await.1.unwrap();
+    assert!(why.contains("mild@1.0.0 was signed with serial 4, but serial 5 of it is installed"), "{why}");
+    house.write("own.wasm.minisig", signed(&own, &artifact, "mild", "1.0.0", 6).as_bytes());
+    assert_eq!(house.testing(None).await.0, "mild@1.0.0");
+}
+
+#[tokio::test]
+async fn serials_count_of_what_was_signed_before_its_key_was_trusted() {
+    let (own, text) = key();
+    let house = House::new(&[]);
+    let newer = policy("mild", "1.1.0", CASE);
+    house.install(&newer, Some(&signed(&own, &newer, "mild", "1.1.0", 5))).await.unwrap();
+    let toml = format!("[policies]\nrequire_signed = true\ntrusted_keys = [{text:?}]\n");
+    house.write("dean.toml", toml.as_bytes());
+    let older = policy("mild", "1.0.0", CASE);
+    let error = house.install(&older, Some(&signed(&own, &older, "mild", "1.0.0", 4))).await.unwrap_err();
+    assert!(error.contains("serial 4, but serial 5"), "{error}");
+    let error = house.install(&older, Some(&signed(&own, &older, "mild", "1.0.0", u64::MAX))).await.unwrap_err();
+    assert!(error.contains("is no statement of a policy"), "a serial that no database holds: {error}");
 }
 
 #[tokio::test]

@@ -1,7 +1,83 @@
-//! No answer is trusted: indices in range, numbers finite, at most one decision a row and a group. Nor is it left to a policy
-//! alone to look at its settings.
+//! Nothing that a policy says is trusted: what it says of itself is of a size that people read, answers have indices in
+//! range, numbers that are finite, at most one decision a row and a group. Nor is it left to a policy alone to look at its
+//! settings.
 
-use crate::types::{Answer, Cohort, Kind, Manifest, Plan, Problem, Setting, Value, Verb};
+use crate::types::{ANY_STAGE, Answer, Cohort, Kind, Manifest, Param, Plan, Problem, Setting, Value, Verb};
+use std::collections::BTreeSet;
+
+/// Stages of an account: three, and what clients add.
+const MOST_STAGES: usize = 64;
+/// Names of one kind in a manifest or a plan: all columns together are some six hundred.
+const MOST_NAMES: usize = 4_096;
+/// Bytes of a setting's path or of a name; what rules as text compute is called by the expression.
+const LONGEST_NAME: usize = 8_192;
+/// Tables within tables of settings, as schemas for editors nest them.
+const DEEPEST_PATH: usize = 16;
+
+/// What is wrong with what a policy says of itself, if anything.
+pub(crate) fn manifest(manifest: &Manifest) -> Option<String> {
+    let word = |text: &str| {
+        !text.is_empty()
+            && text.len() <= 64
+            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
+    };
+    if !word(&manifest.name) {
+        return Some(format!("its name is {:?}, not a word of a-z, 0-9 and -", manifest.name));
+    }
+    if manifest.version.is_empty() || manifest.version.len() > 64 {
+        return Some(format!("its version is {:?}", manifest.version));
+    }
+    if manifest.stages.is_empty() {
+        return Some("it decides for no stage".into());
+    }
+    if manifest.stages.len() > MOST_STAGES {
+        return Some(format!("it names {} stages, where {MOST_STAGES} are the most", manifest.stages.len()));
+    }
+    let stage = manifest.stages.iter().find(|s| !word(s) && *s != ANY_STAGE);
+    let stage = stage.map(|s| format!("its stage {s:?} is not a word"));
+    let params = || names("setting", manifest.params.iter().map(|param| param.path.as_str()));
+    stage.or_else(params).or_else(|| manifest.params.iter().find_map(param))
+}
+
+fn param(param: &Param) -> Option<String> {
+    let path = &param.path;
+    if path.split('.').count() > DEEPEST_PATH {
+        return Some(format!("its setting {path} is nested deeper than {DEEPEST_PATH}"));
+    }
+    let Kind::Number(number) = &param.kind else { return None };
+    let held = number.min.is_finite() && number.max.is_finite() && (number.min..=number.max).contains(&number.default);
+    let (min, max, default) = (number.min, number.max, number.default);
+    (!held).then(|| format!("its setting {path} is {default} by default, which is not within {min} to {max}"))
+}
+
+/// What is wrong with a plan, if anything.
+pub(crate) fn plan(plan: &Plan) -> Option<String> {
+    fn all(names: &[String]) -> impl Iterator<Item = &str> {
+        names.iter().map(String::as_str)
+    }
+    names("rule", plan.rules.iter().map(|rule| rule.id.as_str()))
+        .or_else(|| names("column", all(&plan.columns)))
+        .or_else(|| names("text column", all(&plan.text_columns)))
+        .or_else(|| names("context", all(&plan.context)))
+        .or_else(|| names("derived fact", all(&plan.derived)))
+}
+
+/// What is wrong with a list of names, if anything.
+fn names<'a>(kind: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
+    let mut seen = BTreeSet::new();
+    for name in names {
+        if name.is_empty() || name.len() > LONGEST_NAME || name.chars().any(char::is_control) {
+            return Some(format!("a {kind} of it is called {:?}", name.chars().take(64).collect::<String>()));
+        }
+        if !seen.insert(name) {
+            return Some(format!("it names {kind} {name:?} twice"));
+        }
+        if seen.len() > MOST_NAMES {
+            return Some(format!("it names more than {MOST_NAMES} of the kind {kind}"));
+        }
+    }
+    None
+}
 
 /// Checks settings against what the manifest says of them: types, and bounds of numbers.
 pub(crate) fn settings(manifest: &Manifest, settings: &[Setting]) -> Vec<Problem> {

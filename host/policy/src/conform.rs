@@ -38,7 +38,8 @@ pub fn examine(policy: &Policy) -> Vec<Finding> {
             }
         };
         say("it accepts its own defaults", None);
-        say("it refuses settings of another type, and numbers out of its bounds", wrong_settings(policy, &stage));
+        say("settings of another type or out of their bounds are refused by name", wrong_settings(policy, &stage));
+        say("at either end of a setting's bounds it decides, or says what is wrong", bounds(policy, &stage));
         let asking = Asking { policy, stage: &stage, settings: &settings, plan: &plan };
         say("without ads it decides nothing", asking.nobody());
         say("of ads of which nothing is known it changes none", asking.unknown());
@@ -80,6 +81,29 @@ fn wrong_settings(policy: &Policy, stage: &str) -> Option<String> {
             Err(PrepareError::Fault(fault)) => at(&fault.to_string()),
             Ok(_) => at("it is accepted"),
         }
+    })
+}
+
+/// Settings that it says it takes.
+fn bounds(policy: &Policy, stage: &str) -> Option<String> {
+    let ends = |kind: &Kind| match kind {
+        Kind::Number(number) => vec![Value::Number(number.min), Value::Number(number.max)],
+        Kind::Flag(_) => vec![Value::Flag(false), Value::Flag(true)],
+        Kind::Text(_) | Kind::Open => Vec::new(),
+    };
+    policy.manifest().params.iter().find_map(|param| {
+        ends(&param.kind).into_iter().find_map(|value| {
+            let at = |what: String| Some(format!("{} = {value:?}: {what}", param.path));
+            let setting = Setting { path: param.path.clone(), value: value.clone() };
+            let settings = policy.settings(std::slice::from_ref(&setting));
+            let plan = match policy.prepare(stage, &settings) {
+                Ok(plan) => plan,
+                Err(PrepareError::Settings(problems)) if !problems.is_empty() => return None,
+                Err(error) => return at(error.to_string()),
+            };
+            let asking = Asking { policy, stage, settings: &settings, plan: &plan };
+            asking.ask(&mut asking.plausible(SOME)).err().and_then(|fault| at(fault.to_string()))
+        })
     })
 }
 
@@ -228,20 +252,54 @@ impl Asking<'_> {
         match (self.ask(&mut cohort), self.ask(&mut other)) {
             (Err(fault), _) | (_, Err(fault)) => Some(fault.to_string()),
             (Ok(plain), Ok(shuffled)) => {
-                let decided = |answer: &Answer, row: &dyn Fn(u32) -> u32| {
-                    let key = |d: &crate::types::AdDecision| (row(d.row), d.verb, d.rule);
-                    let mut all: Vec<_> = answer.ads.iter().map(key).collect();
-                    all.sort_unstable();
-                    all
-                };
-                let (one, two) = (decided(&plain, &|row| row), decided(&shuffled, &|row| from[row as usize] as u32));
-                let differs = one.iter().find(|decision| !two.contains(decision))?;
-                Some(format!("{} by {} is decided in one order only", differs.1, self.rule(differs.2)))
+                let (one, two) = (Told::of(&plain, &|row| row), Told::of(&shuffled, &|row| from[row as usize] as u32));
+                let only =
+                    |a: &[Told], b: &[Told]| a.iter().find(|told| !b.iter().any(|other| told.is(other))).cloned();
+                let differs = only(&one, &two).or_else(|| only(&two, &one))?;
+                Some(format!("{} by {} is decided in one order only", differs.what, self.rule(differs.rule)))
             }
         }
     }
 
     fn many(&self) -> Option<String> {
         self.ask(&mut self.plausible(MANY)).err().map(|fault| fault.to_string())
+    }
+}
+
+/// A decision of an answer, wherever its ad stood.
+#[derive(Clone)]
+struct Told {
+    what: &'static str,
+    whom: u32,
+    rule: u32,
+    amount: f64,
+    confidence: f64,
+}
+
+impl Told {
+    fn of(answer: &Answer, row: &dyn Fn(u32) -> u32) -> Vec<Told> {
+        let ads = answer.ads.iter().map(|d| Told {
+            what: d.verb.as_str(),
+            whom: row(d.row),
+            rule: d.rule,
+            amount: d.amount,
+            confidence: d.confidence,
+        });
+        let budgets = answer.budgets.iter().map(|d| Told {
+            what: "budget",
+            whom: d.group,
+            rule: d.rule,
+            amount: d.amount,
+            confidence: d.confidence,
+        });
+        ads.chain(budgets).collect()
+    }
+
+    /// Whether it is the same decision. Sums of other orders differ in their last digits.
+    fn is(&self, other: &Told) -> bool {
+        let near = |a: f64, b: f64| (a - b).abs() <= 1e-9 * a.abs().max(b.abs()).max(1.0);
+        (self.what, self.whom, self.rule) == (other.what, other.whom, other.rule)
+            && near(self.amount, other.amount)
+            && near(self.confidence, other.confidence)
     }
 }

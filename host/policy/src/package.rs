@@ -13,8 +13,9 @@ use wasmparser::{Parser, Payload};
 const SECTION: &str = "dean:package";
 /// The first byte of the section: how the rest is written (1: zstd of JSON).
 const FORMAT: u8 = 1;
-/// Cases of a thousand files come to a few hundred kilobytes; beyond this a section is a bomb.
-const LARGEST: u64 = 16 << 20;
+/// Cases of a thousand files come to a few hundred kilobytes; beyond this a section is a bomb: read as TOML it takes some
+/// fifty times as much memory.
+const LARGEST: u64 = 4 << 20;
 /// What is shipped is packed once and read often.
 const ZSTD_LEVEL: i32 = 19;
 
@@ -63,7 +64,7 @@ impl Package {
     /// A component with this package in it, in place of any that it carried.
     ///
     /// # Errors
-    /// When the bytes are no component.
+    /// When the bytes are no component, or the package is larger than any that is read.
     pub fn put_into(&self, component: &[u8]) -> Result<Vec<u8>, String> {
         let found = sections(component)?;
         let mut bytes = Vec::with_capacity(component.len());
@@ -74,7 +75,7 @@ impl Package {
         }
         bytes.extend_from_slice(&component[from..]);
         if *self != Package::default() {
-            let data = pack(self).map_err(|error| format!("its package cannot be written: {error}"))?;
+            let data = pack(self)?;
             CustomSection { name: SECTION.into(), data: data.into() }.append_to_component(&mut bytes);
         }
         Ok(bytes)
@@ -113,12 +114,22 @@ fn head(component: &[u8], contents: usize) -> usize {
     at.saturating_sub(1)
 }
 
-fn pack(package: &Package) -> std::io::Result<Vec<u8>> {
-    let mut packer = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
-    packer.include_checksum(true)?;
-    let mut data = vec![FORMAT];
-    data.extend(packer.compress(&serde_json::to_vec(package)?)?);
-    Ok(data)
+fn pack(package: &Package) -> Result<Vec<u8>, String> {
+    let json = serde_json::to_vec(package).map_err(|error| format!("its package cannot be written: {error}"))?;
+    if json.len() as u64 > LARGEST {
+        return Err(too_large());
+    }
+    let packed = || -> std::io::Result<Vec<u8>> {
+        let mut packer = zstd::bulk::Compressor::new(ZSTD_LEVEL)?;
+        packer.include_checksum(true)?;
+        packer.compress(&json)
+    };
+    let packed = packed().map_err(|error| format!("its package cannot be written: {error}"))?;
+    Ok([&[FORMAT], packed.as_slice()].concat())
+}
+
+fn too_large() -> String {
+    format!("its cases and settings come to more than {} MiB", LARGEST >> 20)
 }
 
 fn unpack(data: &[u8]) -> Result<Package, String> {
@@ -130,7 +141,7 @@ fn unpack(data: &[u8]) -> Result<Package, String> {
     let decoder = zstd::stream::read::Decoder::with_buffer(packed).map_err(broken)?;
     decoder.take(LARGEST + 1).read_to_end(&mut json).map_err(broken)?;
     if json.len() as u64 > LARGEST {
-        return Err("its package is larger than 16 MiB".into());
+        return Err(too_large());
     }
     serde_json::from_slice(&json).map_err(|error| format!("its package cannot be read: {error}"))
 }
@@ -154,5 +165,8 @@ mod tests {
         let twice = [packed.as_slice(), &packed[bare.len()..]].concat();
         assert!(Package::of(&twice).is_err());
         assert!(Package::of(&packed[..packed.len() - 1]).is_err(), "cut");
+        let large = "x".repeat(LARGEST as usize);
+        let large = Package { cases: BTreeMap::from([("a.toml".into(), large)]), ..Package::default() };
+        assert!(large.put_into(&bare).is_err(), "what would not be read is not written");
     }
 }

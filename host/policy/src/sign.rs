@@ -20,7 +20,8 @@ pub struct Statement {
     pub version: String,
     /// The contract that it was built for.
     pub wit: String,
-    /// Grows with everything that is signed under a name, so that nobody brings back what was replaced.
+    /// Grows with everything that is signed under a name, so that nobody brings back what was replaced. At most
+    /// [`Statement::LARGEST_SERIAL`].
     pub serial: u64,
     /// The SHA-256 of the bytes.
     pub sha256: Digest,
@@ -34,6 +35,9 @@ impl std::fmt::Display for Statement {
 }
 
 impl Statement {
+    /// What databases have integers for.
+    pub const LARGEST_SERIAL: u64 = i64::MAX as u64;
+
     fn parse(comment: &str) -> Option<Self> {
         let words = comment.strip_prefix(WORDS)?;
         let value = |key: &str| words.split_whitespace().find_map(|word| word.strip_prefix(key)?.strip_prefix('='));
@@ -41,7 +45,7 @@ impl Statement {
             name: value("name")?.into(),
             version: value("version")?.into(),
             wit: value("wit")?.into(),
-            serial: value("serial")?.parse().ok()?,
+            serial: value("serial")?.parse().ok().filter(|serial| *serial <= Self::LARGEST_SERIAL)?,
             sha256: Digest::parse(value("sha256")?)?,
         })
     }

@@ -131,8 +131,9 @@ impl Context {
 
     /// Who asks registries of containers.
     pub(super) fn login(&self) -> policies::Login {
-        let user = self.sources.environment.get("DEAN_REGISTRY_USER").map(String::from);
-        policies::Login { user, password: self.effective.secrets.registry_password.clone() }
+        let of = |name: &str| self.sources.environment.get(name).filter(|text| !text.is_empty()).map(String::from);
+        let (host, user) = (of("DEAN_REGISTRY_HOST"), of("DEAN_REGISTRY_USER"));
+        policies::Login { host, user, password: self.effective.secrets.registry_password.clone() }
     }
 
     /// Whether the server is on this machine, as simulations and recordings are.

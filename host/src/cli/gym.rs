@@ -126,6 +126,11 @@ fn print(report: &GymReport) {
         ]);
     }
     output::line(&table.to_string());
+    for row in report.rows.iter().filter(|row| row.failures.is_some_and(|failures| failures > 0)) {
+        let failures = row.failures.unwrap_or_default();
+        let calls = output::counted(failures, "call");
+        output::line(&format!("{}: {calls} FAILED, and all ads of the stage were held for that hour.", row.who));
+    }
     output::line("Beneath each mean its 95 % interval. Regret: what one who knows every ad's truth makes beyond it.");
     match (&report.fingerprint, report.unchanged) {
         (Some(fingerprint), Some(true)) => {

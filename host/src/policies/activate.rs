@@ -1,7 +1,7 @@
 //! The swap: a policy is tried in every way that is known before the pointer moves, and whatever fails leaves the one
 //! that decides now in place.
 
-use super::choose::overruled;
+use super::choose::{choose, overruled};
 use super::install::keep;
 use super::prepare::{StagePolicy, prepare_some};
 use super::shelf::Shelf;
@@ -13,6 +13,7 @@ use dean_policy::Registry;
 use dean_policy::types::{ANY_STAGE, Manifest};
 use jiff::Timestamp;
 use serde::Serialize;
+use std::path::Path;
 
 /// A change that was refused, and why. Nothing has changed.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +92,7 @@ pub async fn activate(
     let (_, first) = clients.first().context("there is always the configuration without a client")?;
     let shelf = Shelf::load(store, first, &sources.folder).await?;
     let offer = shelf.fetch(store, name, version).await?;
-    clients.iter().try_for_each(|(_, effective)| offer.check_signature(effective)).map_err(Refusal)?;
+    clients.iter().try_for_each(|(_, effective)| offer.check_signature(effective).map(drop)).map_err(Refusal)?;
     let policy = registry.load(&offer.artifact)?;
     let manifest = policy.manifest();
     if (manifest.name.as_str(), manifest.version.as_str()) != named {
@@ -122,17 +123,13 @@ pub async fn activate(
     };
     let mut errors = Vec::new();
     for (of_client, effective) in &clients {
-        let shelf = Shelf::load(store, effective, &sources.folder).await?.with(switches.clone(), &offer.artifact);
-        for view in effective.config.stages().iter().filter(|view| activation.stages.contains(&view.name)) {
-            let reached = format!("{of_client}/{}", view.name);
-            match overruled(effective, view, &shelf, client.unwrap_or_default()) {
-                Some(why) => {
-                    activation.kept.push(Kept { client: of_client.clone(), stage: view.name.clone(), why });
-                }
-                None => activation.decides_for.push(reached),
-            }
-        }
-        match prepared(store, registry, sources, effective, &shelf, &activation.stages).await {
+        let before = Shelf::load(store, effective, &sources.folder).await?;
+        let shelf = before.clone().with(switches.clone(), &offer.artifact);
+        let scope = client.unwrap_or_default();
+        let (reached, kept) = reach((effective, &sources.folder), &activation.stages, scope, (&before, &shelf));
+        activation.kept.extend(kept.into_iter().map(|(stage, why)| Kept { client: of_client.clone(), stage, why }));
+        activation.decides_for.extend(reached.iter().map(|stage| format!("{of_client}/{stage}")));
+        match prepared(store, registry, sources, effective, &shelf, &reached).await {
             Err(error) => errors.push(error.to_string()),
             Ok(prepared) => {
                 for stage in &prepared {
@@ -193,8 +190,10 @@ pub async fn rollback(
 
     let (mut errors, mut to) = (Vec::new(), Vec::new());
     for (of_client, effective) in clients(sources, client)? {
-        let shelf = Shelf::load(store, &effective, &sources.folder).await?.without(&withdrawn);
-        match prepared(store, registry, sources, &effective, &shelf, &stages).await {
+        let before = Shelf::load(store, &effective, &sources.folder).await?;
+        let shelf = before.clone().without(&withdrawn);
+        let (reached, _) = reach((&effective, &sources.folder), &stages, scope, (&before, &shelf));
+        match prepared(store, registry, sources, &effective, &shelf, &reached).await {
             Err(error) => errors.push(error.to_string()),
             Ok(prepared) => {
                 for stage in prepared {
@@ -263,6 +262,26 @@ pub(super) fn stages(effective: &Effective, manifest: &Manifest, stage: Option<&
             Ok(both)
         }
     }
+}
+
+/// Which of some stages a change of a scope (empty: all clients) reaches in a client's configuration, and what keeps the
+/// others from it. What a client keeps is not this change's business, also where it is broken.
+fn reach(
+    (effective, folder): (&Effective, &Path),
+    stages: &[String],
+    scope: &str,
+    (before, after): (&Shelf, &Shelf),
+) -> (Vec<String>, Vec<(String, String)>) {
+    let (mut reached, mut kept) = (Vec::new(), Vec::new());
+    for view in effective.config.stages().into_iter().filter(|view| stages.contains(&view.name)) {
+        let choice = |shelf: &Shelf| Some(choose(effective, folder, &view, shelf)?.offer.map(|o| o.artifact.digest()));
+        match overruled(effective, &view, after, scope) {
+            // Whoever names a policy without its version gets the version that is active.
+            Some(why) if choice(before) == choice(after) => kept.push((view.name, why)),
+            _ => reached.push(view.name),
+        }
+    }
+    (reached, kept)
 }
 
 /// The policies of some stages: an activation concerns no others.

@@ -115,7 +115,7 @@ fn choose_name(effective: &Effective, folder: &Path, view: &StageView, shelf: &S
         }
         None => {
             let shipped = shipped::find(view.policy.as_deref()?)?;
-            let offer = Offer { artifact: shipped.artifact(), signature: None, shipped: true };
+            let offer = Offer { artifact: shipped.artifact(), signature: None, shipped: true, file: false };
             Some((Choice { chosen: Chosen::Shipped, offer: Ok(offer), pin: None }, shipped.name.into()))
         }
     }
@@ -171,7 +171,7 @@ fn by_name(
         return shelf.of_digest(&switch.digest);
     }
     if let Some(shipped) = shipped::find(named.text) {
-        return Ok(Offer { artifact: shipped.artifact(), signature: None, shipped: true });
+        return Ok(Offer { artifact: shipped.artifact(), signature: None, shipped: true, file: false });
     }
     let versions: Vec<&str> =
         shelf.installed.iter().filter(|row| row.name == named.text).map(|row| row.version.as_str()).collect();

@@ -93,14 +93,10 @@ pub async fn install(
     let manifest = policy.manifest();
     let named = manifest.named();
     let digest = artifact.digest().to_string();
-    let installed = store.policies().await?;
+    let mut installed = store.policies().await?;
     if let Some(statement) = &statement {
-        is_about(statement, &policy)?;
-        let others = installed.iter().filter(|row| row.name == manifest.name && row.digest != digest);
-        let newest = others.filter_map(|row| row.serial).max().and_then(|serial| u64::try_from(serial).ok());
-        if let Some(newest) = newest.filter(|newest| statement.serial <= *newest) {
-            return Err(InstallError::Serial { policy: named, serial: statement.serial, newest });
-        }
+        with_serials(store, &mut installed, &keys).await?;
+        check_statement(statement, &policy, newest_serial(&installed, &policy))?;
     }
     let shipped = shipped::find(&manifest.name).filter(|_| manifest.version == shipped::VERSION);
     let shipped = shipped.map(|shipped| shipped.artifact().digest().to_string());
@@ -140,6 +136,40 @@ pub async fn keep(store: &dyn Store, policy: &Policy) -> Result<(), StoreError> 
         bytes: policy.artifact().bytes().to_vec(),
     };
     store.save_artifact(&row).await
+}
+
+/// Fills in the serials of what was installed before anybody could say whether its signature counts.
+pub(super) async fn with_serials(
+    store: &dyn Store,
+    installed: &mut [PolicyRow],
+    keys: &[TrustedKey],
+) -> Result<(), StoreError> {
+    for row in installed.iter_mut().filter(|row| row.serial.is_none() && !keys.is_empty()) {
+        let Some(signature) = &row.signature else { continue };
+        let Some(kept) = store.artifact(&row.digest).await? else { continue };
+        let stated = sign::verify(&Artifact::new(row.origin.as_str(), kept.bytes), signature, keys);
+        row.serial = stated.ok().and_then(|statement| i64::try_from(statement.serial).ok());
+    }
+    Ok(())
+}
+
+/// The newest serial of what else is installed under a policy's name.
+pub(super) fn newest_serial(installed: &[PolicyRow], policy: &Policy) -> Option<u64> {
+    let digest = policy.digest().to_string();
+    let others = installed.iter().filter(|row| row.name == policy.manifest().name && row.digest != digest);
+    others.filter_map(|row| row.serial).max().and_then(|serial| u64::try_from(serial).ok())
+}
+
+/// Whether a statement is about this policy, and newer than what is installed.
+pub(super) fn check_statement(statement: &Statement, policy: &Policy, newest: Option<u64>) -> Result<(), InstallError> {
+    is_about(statement, policy)?;
+    match newest.filter(|newest| statement.serial <= *newest) {
+        Some(newest) => {
+            let policy = policy.manifest().named();
+            Err(InstallError::Serial { policy, serial: statement.serial, newest })
+        }
+        None => Ok(()),
+    }
 }
 
 /// What a signature states, if it counts and is about this policy.

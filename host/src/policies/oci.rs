@@ -21,10 +21,14 @@ const CONFIG: &str = "application/vnd.wasm.config.v0+json";
 /// leaves line breaks as they are, and registries refuse those.
 const SIGNATURE: &str = "dev.dean.policy.minisig";
 const TIMEOUT: Duration = Duration::from_secs(60);
+/// All of a pull or a push: whoever sends a byte a minute does not keep a command busy for ever.
+const TOTAL: Duration = Duration::from_secs(600);
 
 /// Who asks a registry; without a name nobody in particular.
 #[derive(Clone, Debug, Default)]
 pub struct Login {
+    /// The registry whose user it is, `registry.example.com` or with a port: no other is told.
+    pub host: Option<String>,
     /// The user's name.
     pub user: Option<String>,
     /// Their password or token.
@@ -32,16 +36,18 @@ pub struct Login {
 }
 
 impl Login {
-    fn auth(&self) -> RegistryAuth {
-        match (&self.user, &self.password) {
-            (Some(user), Some(password)) => RegistryAuth::Basic(user.clone(), password.expose_secret().to_string()),
+    fn auth(&self, reference: &Reference) -> RegistryAuth {
+        match (&self.host, &self.user, &self.password) {
+            (Some(host), Some(user), Some(password)) if host == reference.registry() => {
+                RegistryAuth::Basic(user.clone(), password.expose_secret().to_string())
+            }
             _ => RegistryAuth::Anonymous,
         }
     }
 }
 
 const NOT_THERE: &str = "check the repository and the tag";
-const NOT_ALLOWED: &str = "set DEAN_REGISTRY_USER and DEAN_REGISTRY_PASSWORD to who may do that";
+const NOT_ALLOWED: &str = "set DEAN_REGISTRY_HOST to this registry, and DEAN_REGISTRY_USER and DEAN_REGISTRY_PASSWORD to who may do that there";
 
 fn failed(url: &str, error: &OciDistributionError) -> FetchError {
     let hint = match error {
@@ -86,10 +92,24 @@ fn open(url: &str) -> Result<(Client, Reference), FetchError> {
     Ok((client, reference))
 }
 
+/// What comes of asking a registry, unless it takes too long.
+async fn in_time<T>(url: &str, asked: impl Future<Output = Result<T, FetchError>>) -> Result<T, FetchError> {
+    let late = |_| FetchError::Address {
+        url: url.into(),
+        reason: format!("the registry was not done within {} s", TOTAL.as_secs()),
+        hint: "check the network, or ask whoever runs the registry".into(),
+    };
+    tokio::time::timeout(TOTAL, asked).await.map_err(late)?
+}
+
 /// Fetches a policy from a registry.
 pub(super) async fn pull(url: &str, login: &Login) -> Result<Fetched, FetchError> {
+    in_time(url, pull_whole(url, login)).await
+}
+
+async fn pull_whole(url: &str, login: &Login) -> Result<Fetched, FetchError> {
     let (client, reference) = open(url)?;
-    let asked = client.pull_image_manifest(&reference, &login.auth()).await;
+    let asked = client.pull_image_manifest(&reference, &login.auth(&reference)).await;
     let (manifest, _) = asked.map_err(|error| failed(url, &error))?;
     let refuse = |reason: String| {
         let hint = "`dean policy push` pushes a policy".to_string();
@@ -141,6 +161,9 @@ pub async fn push(policy: &Policy, signature: Option<&str>, url: &str, login: &L
     annotations.extend(signature.map(|signature| (SIGNATURE.to_string(), encoded(signature))));
     let layers = [layer];
     let built = OciImageManifest::build(&layers, &config, Some(annotations));
-    let pushed = client.push(&reference, &layers, config, &login.auth(), Some(built)).await;
-    pushed.map(|pushed| pushed.manifest_url).map_err(|error| failed(url, &error))
+    in_time(url, async {
+        let pushed = client.push(&reference, &layers, config, &login.auth(&reference), Some(built)).await;
+        pushed.map(|pushed| pushed.manifest_url).map_err(|error| failed(url, &error))
+    })
+    .await
 }

@@ -120,7 +120,7 @@ pub(super) fn prepare_some(
             stages.push(StagePolicy { view, decider: Decider::Nobody, trial });
             continue;
         };
-        let decider = match preparing.of_choice(&view, &choice) {
+        let decider = match preparing.of_choice(&view, &choice, shelf) {
             Ok(ready) => Decider::Ready(Box::new(ready)),
             Err(Refused::Settings(wrong)) => {
                 errors.extend(wrong);
@@ -161,10 +161,10 @@ struct Preparing<'a> {
 }
 
 impl Preparing<'_> {
-    fn of_choice(&self, view: &StageView, choice: &Choice) -> Result<Ready, Refused> {
+    fn of_choice(&self, view: &StageView, choice: &Choice, shelf: &Shelf) -> Result<Ready, Refused> {
         let offer = choice.offer.as_ref().map_err(|reason| Refused::Policy(reason.clone()))?;
         offer.check_pin(choice.pin).map_err(Refused::Policy)?;
-        self.of_offer(view, offer, choice.chosen.clone())
+        self.of_offer(view, offer, choice.chosen.clone(), shelf)
     }
 
     /// The policy that decided last, where it still can.
@@ -172,7 +172,7 @@ impl Preparing<'_> {
         let last = shelf.uses.iter().find(|last| last.stage == view.name)?;
         let offer = shelf.of_digest(&last.digest).ok()?;
         let chosen = Chosen::Last { since: last.used_at };
-        self.of_offer(view, &offer, chosen).ok()
+        self.of_offer(view, &offer, chosen, shelf).ok()
     }
 
     /// The policy that is on trial: what is wrong with it keeps nothing else from going on.
@@ -180,7 +180,7 @@ impl Preparing<'_> {
         let row = shelf.trial(&self.effective.client, &view.name)?.clone();
         let chosen = Chosen::Trial { since: row.began_at };
         let offer = shelf.of_digest(&row.digest).map_err(Refused::Policy);
-        let ready = offer.and_then(|offer| self.of_offer(view, &offer, chosen)).map(Box::new);
+        let ready = offer.and_then(|offer| self.of_offer(view, &offer, chosen, shelf)).map(Box::new);
         let ready = ready.map_err(|refused| match refused {
             Refused::Policy(reason) => reason,
             Refused::Settings(wrong) => {
@@ -190,9 +190,12 @@ impl Preparing<'_> {
         Some(Trial { row, ready })
     }
 
-    fn of_offer(&self, view: &StageView, offer: &Offer, chosen: Chosen) -> Result<Ready, Refused> {
-        offer.check_signature(self.effective).map_err(Refused::Policy)?;
+    fn of_offer(&self, view: &StageView, offer: &Offer, chosen: Chosen, shelf: &Shelf) -> Result<Ready, Refused> {
+        let stated = offer.check_signature(self.effective).map_err(Refused::Policy)?;
         let policy = self.registry.load(&offer.artifact).map_err(|error| Refused::Policy(error.to_string()))?;
+        if let Some(statement) = stated {
+            offer.check_statement(&statement, &policy, shelf).map_err(Refused::Policy)?;
+        }
         let manifest = policy.manifest();
         let name = &manifest.name;
         if !manifest.decides_for(&view.name) {

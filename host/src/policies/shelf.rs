@@ -2,10 +2,11 @@
 
 use super::activate::Refusal;
 use super::fetch::{Fetched, of_file};
+use super::install::{check_statement, newest_serial, with_serials};
 use crate::config::{ConfigError, Effective};
 use crate::store::{PolicyRow, PolicySwitchRow, PolicyTrialRow, PolicyUseRow, Store, StoreError};
-use dean_policy::sign::{self, TrustedKey};
-use dean_policy::{Artifact, Digest, shipped};
+use dean_policy::sign::{self, Statement, TrustedKey};
+use dean_policy::{Artifact, Digest, Policy, shipped};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,8 @@ pub(super) struct Offer {
     pub signature: Option<String>,
     /// Part of this program: trusted as the program is.
     pub shipped: bool,
+    /// A file that nobody installed, so that nobody has looked yet whether something newer was signed.
+    pub file: bool,
 }
 
 impl Shelf {
@@ -37,7 +40,11 @@ impl Shelf {
     /// # Errors
     /// When the store fails.
     pub async fn load(store: &dyn Store, effective: &Effective, folder: &Path) -> Result<Self, StoreError> {
-        let installed = store.policies().await?;
+        let mut installed = store.policies().await?;
+        if effective.config.policies.require_signed {
+            // A key that is none is told where signatures are looked at.
+            with_serials(store, &mut installed, &trusted_keys(effective).unwrap_or_default()).await?;
+        }
         let switches = store.policy_switches().await?;
         let uses = store.policy_uses(&effective.client).await?;
         let mut trials = store.policy_trials().await?;
@@ -114,7 +121,7 @@ impl Shelf {
     /// The policy of a digest.
     pub(super) fn of_digest(&self, digest: &str) -> Result<Offer, String> {
         if let Some(shipped) = shipped::of_digest(digest) {
-            return Ok(Offer { artifact: shipped.artifact(), signature: None, shipped: true });
+            return Ok(Offer { artifact: shipped.artifact(), signature: None, shipped: true, file: false });
         }
         let artifact = self.bytes.get(digest).cloned();
         let artifact =
@@ -128,7 +135,7 @@ impl Shelf {
         }
         let row = self.installed.iter().find(|row| row.digest == digest).and_then(|row| row.signature.clone());
         let last = || self.uses.iter().find(|last| last.digest == digest).and_then(|last| last.signature.clone());
-        Ok(Offer { artifact, signature: row.or_else(last), shipped: false })
+        Ok(Offer { artifact, signature: row.or_else(last), shipped: false, file: false })
     }
 
     /// The policy of a name and version.
@@ -137,7 +144,7 @@ impl Shelf {
             return self.of_digest(&row.digest);
         }
         match shipped::find(name).filter(|_| version == shipped::VERSION) {
-            Some(shipped) => Ok(Offer { artifact: shipped.artifact(), signature: None, shipped: true }),
+            Some(shipped) => Ok(Offer { artifact: shipped.artifact(), signature: None, shipped: true, file: false }),
             None => Err(format!("no policy {name}@{version} is installed\n  hint: {}", self.known(name))),
         }
     }
@@ -192,20 +199,26 @@ impl Offer {
     /// The policy of a file, with the signature beside it.
     pub(super) fn of_file(file: &Path) -> Result<Self, String> {
         let Fetched { artifact, signature } = of_file(file).map_err(|error| error.to_string())?;
-        Ok(Offer { artifact, signature, shipped: false })
+        Ok(Offer { artifact, signature, shipped: false, file: true })
     }
 
-    /// Whether it may decide under a configuration that asks for signatures.
-    pub(super) fn check_signature(&self, effective: &Effective) -> Result<(), String> {
+    /// Whether it may decide under a configuration that asks for signatures; what its own states, where that is asked.
+    pub(super) fn check_signature(&self, effective: &Effective) -> Result<Option<Statement>, String> {
         if !effective.config.policies.require_signed || self.shipped {
-            return Ok(());
+            return Ok(None);
         }
         let keys = trusted_keys(effective).map_err(|error| error.to_string())?;
         let Some(signature) = &self.signature else {
             let hint = "`dean policy sign` signs it; policies.require_signed asks for that";
             return Err(format!("{} is not signed\n  hint: {hint}", self.artifact.origin()));
         };
-        sign::verify(&self.artifact, signature, &keys).map(drop).map_err(|error| error.to_string())
+        sign::verify(&self.artifact, signature, &keys).map(Some).map_err(|error| error.to_string())
+    }
+
+    /// Whether what its signature states is about this policy, and is not older than what is installed of that name.
+    pub(super) fn check_statement(&self, statement: &Statement, policy: &Policy, shelf: &Shelf) -> Result<(), String> {
+        let newest = self.file.then(|| newest_serial(&shelf.installed, policy)).flatten();
+        check_statement(statement, policy, newest).map_err(|error| error.to_string())
     }
 
     /// Whether it is what a configuration pins.

@@ -94,7 +94,7 @@ pub async fn put_on_trial(
     let clients = clients(sources, client)?;
     let (_, first) = clients.first().context("there is always the configuration without a client")?;
     let offer = Shelf::load(store, first, &sources.folder).await?.fetch(store, name, version).await?;
-    clients.iter().try_for_each(|(_, effective)| offer.check_signature(effective)).map_err(Refusal)?;
+    clients.iter().try_for_each(|(_, effective)| offer.check_signature(effective).map(drop)).map_err(Refusal)?;
     let policy = registry.load(&offer.artifact)?;
     let cases = registry.examine(&policy).map_err(|error| Refusal(format!("{error}\nnothing was changed")))?;
     let stages = stages(first, policy.manifest(), stage)?;

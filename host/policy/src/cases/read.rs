@@ -2,13 +2,16 @@
 
 use crate::flat::{self, number};
 use crate::types::{Cohort, Plan, Setting, UNKNOWN_TEXT, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use thiserror::Error;
 use toml_edit::{Document, Item, TableLike, Value as Toml};
 
 /// The keys of a `when` that say what is expected.
 const EXPECTED: [&str; 4] = ["then", "amount", "budget", "refused"];
+
+/// Ads of one case: an account of that size is large, and what a case costs in memory grows with them.
+const MOST_ADS: usize = 10_000;
 
 /// A case that cannot be read or does not fit its policy.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -33,18 +36,42 @@ pub struct Case {
     pub doc: String,
     /// The stage, where the file names one.
     pub stage: Option<String>,
+    base: Scene,
     pub(super) whens: Vec<When>,
+}
+
+impl Case {
+    /// What a question is asked about: the base with what the question changes of it.
+    pub(super) fn scene(&self, when: &When) -> Scene {
+        let mut scene = self.base.clone();
+        let Changes { settings, context, ad } = when.changes.clone();
+        scene.settings.extend(settings);
+        scene.context.extend(context);
+        let asked = &mut scene.ads[0];
+        asked.numbers.extend(ad.numbers);
+        asked.texts.extend(ad.texts);
+        asked.group = ad.group.or(asked.group);
+        scene
+    }
 }
 
 /// One question, with what is expected of the answer.
 #[derive(Clone, Debug)]
 pub(super) struct When {
     pub line: usize,
-    pub scene: Scene,
+    changes: Changes,
     pub then: String,
     pub amount: Option<f64>,
     pub budget: Option<String>,
     pub refused: Option<String>,
+}
+
+/// What a question changes of its case.
+#[derive(Clone, Debug, Default)]
+struct Changes {
+    settings: BTreeMap<String, Value>,
+    context: BTreeMap<String, f64>,
+    ad: Ad,
 }
 
 /// A cohort as a case describes it. The first ad is the one that is asked about.
@@ -60,7 +87,21 @@ struct Ad {
     line: usize,
     numbers: BTreeMap<String, f64>,
     texts: BTreeMap<String, String>,
-    group: u32,
+    group: Option<u32>,
+}
+
+impl Ad {
+    fn group(&self) -> u32 {
+        self.group.unwrap_or(0)
+    }
+}
+
+/// Every name that a policy reads under some settings of a case.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Names {
+    pub columns: BTreeSet<String>,
+    pub text_columns: BTreeSet<String>,
+    pub context: BTreeSet<String>,
 }
 
 /// The texts of a folder's cases by the names of their files, in order. A folder that is not there has none.
@@ -120,21 +161,23 @@ pub fn parse(file: &str, text: &str) -> Result<Case, CaseError> {
     let ad = table(root.get("ad")).ok_or_else(|| lines.error(0, "it has no [ad]".into(), "even an empty one"))?;
     base.ads.push(lines.ad(ad)?);
     for other in tables(root.get("others")) {
+        if base.ads.len() == MOST_ADS {
+            return Err(lines.error(0, format!("it has more than {MOST_ADS} ads"), ""));
+        }
         base.ads.push(lines.ad(other)?);
     }
+    let whens: Vec<When> = tables(root.get("when")).map(|item| lines.when(item)).collect::<Result<_, _>>()?;
     // A cohort of a few ads has as many budget owners at most.
-    if let Some(ad) = base.ads.iter().find(|ad| ad.group as usize >= base.ads.len()) {
+    let changed = whens.iter().map(|when| (when.line, when.changes.ad.group()));
+    let mut groups = base.ads.iter().map(|ad| (ad.line, ad.group())).chain(changed);
+    if let Some((line, group)) = groups.find(|(_, group)| *group as usize >= base.ads.len()) {
         let hint = "groups are positions of budget owners, from 0, of which there are not more than ads";
-        return Err(CaseError { line: ad.line, ..lines.error(0, format!("{} is no group", ad.group), hint) });
-    }
-    let mut whens = Vec::new();
-    for item in tables(root.get("when")) {
-        whens.push(lines.when(item, &base)?);
+        return Err(CaseError { line, ..lines.error(0, format!("{group} is no group"), hint) });
     }
     if whens.is_empty() {
         return Err(lines.error(0, "it has no [[when]]".into(), "at least one says what the policy answers"));
     }
-    Ok(Case { file: file.into(), doc, stage: text_of("stage"), whens })
+    Ok(Case { file: file.into(), doc, stage: text_of("stage"), base, whens })
 }
 
 /// A table, however it is written.
@@ -202,7 +245,11 @@ impl Lines<'_> {
     fn column(&self, ad: &mut Ad, name: &str, item: &Item) -> Result<(), CaseError> {
         let value = item.as_value();
         match (value.and_then(number), value.and_then(Toml::as_str)) {
-            (Some(group), _) if name == "group" => ad.group = group as u32,
+            (Some(group), _) if name == "group" => {
+                let whole = group >= 0.0 && group <= f64::from(u32::MAX) && group.fract() == 0.0;
+                let error = || self.error(start(item), format!("{group} is no group"), "a whole number from 0");
+                ad.group = Some(whole.then_some(group as u32).ok_or_else(error)?);
+            }
             (Some(value), _) => drop(ad.numbers.insert(name.into(), value)),
             (_, Some(text)) => drop(ad.texts.insert(name.into(), text.into())),
             _ => return Err(self.error(start(item), format!("{name} is neither a number nor a text"), "")),
@@ -210,28 +257,28 @@ impl Lines<'_> {
         Ok(())
     }
 
-    fn when(&self, changes: &dyn TableLike, base: &Scene) -> Result<When, CaseError> {
-        let mut scene = base.clone();
-        for (key, item) in changes.iter().filter(|(key, _)| !EXPECTED.contains(key)) {
+    fn when(&self, table: &dyn TableLike) -> Result<When, CaseError> {
+        let mut changes = Changes::default();
+        for (key, item) in table.iter().filter(|(key, _)| !EXPECTED.contains(key)) {
             match (key, item.as_table_like()) {
-                ("settings", Some(table)) => self.settings(table, &mut scene.settings)?,
-                ("context", Some(table)) => self.numbers(table, &mut scene.context)?,
+                ("settings", Some(settings)) => self.settings(settings, &mut changes.settings)?,
+                ("context", Some(context)) => self.numbers(context, &mut changes.context)?,
                 _ => {
                     if let Some(path) = key.strip_prefix("settings.") {
-                        self.setting(path, item, &mut scene.settings)?;
+                        self.setting(path, item, &mut changes.settings)?;
                     } else if let Some(name) = key.strip_prefix("context.") {
                         let value = item.as_value().and_then(number);
                         let value =
                             value.ok_or_else(|| self.error(start(item), format!("{key} is not a number"), ""))?;
-                        scene.context.insert(name.into(), value);
+                        changes.context.insert(name.into(), value);
                     } else {
-                        self.column(&mut scene.ads[0], key, item)?;
+                        self.column(&mut changes.ad, key, item)?;
                     }
                 }
             }
         }
-        let at = changes.iter().map(|(_, item)| start(item)).min().unwrap_or(0);
-        let text = |key: &str| changes.get(key).and_then(Item::as_str).map(str::to_string);
+        let at = table.iter().map(|(_, item)| start(item)).min().unwrap_or(0);
+        let text = |key: &str| table.get(key).and_then(Item::as_str).map(str::to_string);
         let refused = text("refused");
         let then = match (text("then"), &refused) {
             (Some(then), _) => then,
@@ -241,8 +288,8 @@ impl Lines<'_> {
                 return Err(self.error(at, "a [[when]] does not say what is expected".into(), hint));
             }
         };
-        let amount = changes.get("amount").and_then(Item::as_value).and_then(number);
-        Ok(When { line: flat::line(self.text, at), scene, then, amount, budget: text("budget"), refused })
+        let amount = table.get("amount").and_then(Item::as_value).and_then(number);
+        Ok(When { line: flat::line(self.text, at), changes, then, amount, budget: text("budget"), refused })
     }
 }
 
@@ -255,27 +302,27 @@ impl Scene {
 
     /// The budget owner of the ad that is asked about.
     pub(super) fn group(&self) -> u32 {
-        self.ads[0].group
+        self.ads[0].group()
     }
 
-    /// A name that the plan does not have.
-    pub(super) fn stranger(&self, plan: &Plan) -> Option<String> {
-        let nearest = |name: &str, known: &[String]| {
+    /// A name that is not among those that the policy reads.
+    pub(super) fn stranger(&self, names: &Names) -> Option<String> {
+        let nearest = |name: &str, known: &BTreeSet<String>| {
             let near = known.iter().min_by_key(|known| strsim::osa_distance(name, known));
             near.map(|near| format!("; the nearest that it reads is {near}")).unwrap_or_default()
         };
         for ad in &self.ads {
-            if let Some(name) = ad.numbers.keys().find(|name| !plan.columns.contains(name)) {
-                let near = nearest(name, &plan.columns);
+            if let Some(name) = ad.numbers.keys().find(|name| !names.columns.contains(*name)) {
+                let near = nearest(name, &names.columns);
                 return Some(format!("{name} is no column that the policy reads{near}"));
             }
-            if let Some(name) = ad.texts.keys().find(|name| !plan.text_columns.contains(name)) {
-                let near = nearest(name, &plan.text_columns);
+            if let Some(name) = ad.texts.keys().find(|name| !names.text_columns.contains(*name)) {
+                let near = nearest(name, &names.text_columns);
                 return Some(format!("{name} is no text column that the policy reads{near}"));
             }
         }
-        let name = self.context.keys().find(|name| !plan.context.contains(name))?;
-        let near = nearest(name, &plan.context);
+        let name = self.context.keys().find(|name| !names.context.contains(*name))?;
+        let near = nearest(name, &names.context);
         Some(format!("{name} is no context that the policy reads{near}"))
     }
 
@@ -297,12 +344,12 @@ impl Scene {
         let value = |name: &String, ad: &Ad| ad.numbers.get(name).copied().unwrap_or(f64::NAN);
         Cohort {
             rows: self.ads.len() as u32,
-            groups: self.ads.iter().map(|ad| ad.group + 1).max().unwrap_or(0),
+            groups: self.ads.iter().map(|ad| ad.group() + 1).max().unwrap_or(0),
             values: plan.columns.iter().flat_map(|name| self.ads.iter().map(move |ad| value(name, ad))).collect(),
             words,
             codes,
             context: plan.context.iter().map(|name| self.context.get(name).copied().unwrap_or(f64::NAN)).collect(),
-            group_of: self.ads.iter().map(|ad| ad.group).collect(),
+            group_of: self.ads.iter().map(Ad::group).collect(),
             ..Cohort::default()
         }
     }

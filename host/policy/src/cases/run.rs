@@ -1,10 +1,11 @@
 //! Cases asked of a policy: what differs from what was expected, and which rules some case makes fire.
 
-use super::read::{Case, When};
+use super::read::{Case, Names, Scene, When};
 use crate::runtime::{Policy, PrepareError};
 use crate::types::{Answer, Check, Comparison, Plan, stage_to_ask};
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 /// What cases found.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -91,13 +92,22 @@ pub(super) enum Failed {
 /// What no budget decision is called.
 const STAYS: &str = "stays";
 
+/// All questions of a policy together. An interpreter answers one in some ten milliseconds; what needs longer than this
+/// is no set of cases but an attempt to keep whoever loads it busy.
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// Plans that are kept while a case is asked: its questions rarely have more than a few different settings.
+const KEPT_PLANS: usize = 64;
+
 /// Asks a policy every question of cases.
 #[must_use]
 pub fn run(policy: &Policy, cases: &[Case]) -> Report {
     let mut report = Report { cases: cases.len(), ..Report::default() };
     let mut asked = Asked::new(policy);
     for case in cases {
-        asked.learn(case);
+        if !asked.is_late() {
+            asked.learn(case);
+        }
         for (i, when) in case.whens.iter().enumerate() {
             report.questions += 1;
             let differs = |what: &str, expected: String, found: String, because: Vec<String>| Difference {
@@ -156,13 +166,18 @@ pub(super) struct Asked<'a> {
     policy: &'a Policy,
     plans: BTreeMap<String, Result<Plan, PrepareError>>,
     fired: BTreeMap<(String, String), usize>,
-    /// Every name that the policy reads under some settings of the case.
-    names: Plan,
+    names: Names,
+    until: Instant,
 }
 
 impl<'a> Asked<'a> {
     pub(super) fn new(policy: &'a Policy) -> Self {
-        Asked { policy, plans: BTreeMap::new(), fired: BTreeMap::new(), names: Plan::default() }
+        let until = Instant::now() + DEADLINE;
+        Asked { policy, plans: BTreeMap::new(), fired: BTreeMap::new(), names: Names::default(), until }
+    }
+
+    fn is_late(&self) -> bool {
+        Instant::now() > self.until
     }
 
     /// The stage of a case: its own, or the only one that the policy decides for.
@@ -174,8 +189,11 @@ impl<'a> Asked<'a> {
         }
     }
 
-    fn plan(&mut self, stage: &str, when: &When) -> Result<Plan, PrepareError> {
-        let settings = self.policy.settings(&when.scene.settings());
+    fn plan(&mut self, stage: &str, scene: &Scene) -> Result<Plan, PrepareError> {
+        let settings = self.policy.settings(&scene.settings());
+        if self.plans.len() == KEPT_PLANS {
+            self.plans.clear();
+        }
         // Settings are few and small: their debug form tells them apart.
         let key = format!("{stage} {settings:?}");
         self.plans.entry(key).or_insert_with(|| self.policy.prepare(stage, &settings)).clone()
@@ -183,9 +201,13 @@ impl<'a> Asked<'a> {
 
     /// Learns which names a case may use: what the policy reads under the settings of any of its questions.
     pub(super) fn learn(&mut self, case: &Case) {
-        self.names = Plan::default();
+        self.names = Names::default();
         let Ok(stage) = self.stage(case) else { return };
-        for plan in case.whens.iter().filter_map(|when| self.plan(&stage, when).ok()).collect::<Vec<_>>() {
+        for when in &case.whens {
+            if self.is_late() {
+                return;
+            }
+            let Ok(plan) = self.plan(&stage, &case.scene(when)) else { continue };
             self.names.columns.extend(plan.columns);
             self.names.text_columns.extend(plan.text_columns);
             self.names.context.extend(plan.context);
@@ -193,8 +215,13 @@ impl<'a> Asked<'a> {
     }
 
     pub(super) fn ask(&mut self, case: &Case, when: &When) -> Result<Said, Failed> {
+        if self.is_late() {
+            let all = DEADLINE.as_secs();
+            return Err(Failed::Policy(format!("its cases together take longer than {all} s; the rest was not asked")));
+        }
         let stage = self.stage(case).map_err(Failed::Case)?;
-        let plan = match self.plan(&stage, when) {
+        let scene = case.scene(when);
+        let plan = match self.plan(&stage, &scene) {
             Ok(plan) => plan,
             Err(PrepareError::Settings(problems)) => {
                 let paths: Vec<&str> = problems.iter().map(|p| p.path.as_str()).collect();
@@ -206,9 +233,9 @@ impl<'a> Asked<'a> {
             }
             Err(error) => return Err(Failed::Policy(error.to_string())),
         };
-        let answer = self.decide(&stage, when, &plan, false)?;
+        let answer = self.decide(&stage, &scene, &plan, false)?;
         // Runs ask for every check: what fails only then, or decides otherwise, would fail in each of them.
-        let traced = self.decide(&stage, when, &plan, true)?;
+        let traced = self.decide(&stage, &scene, &plan, true)?;
         if (&traced.ads, &traced.budgets) != (&answer.ads, &answer.budgets) {
             return Err(Failed::Policy("it decides otherwise when it is asked for every check".into()));
         }
@@ -219,15 +246,15 @@ impl<'a> Asked<'a> {
         for rule in seen {
             *self.fired.entry((stage.clone(), plan.rules[rule as usize].id.clone())).or_default() += 1;
         }
-        Ok(said(&plan, &answer, when.scene.group()))
+        Ok(said(&plan, &answer, scene.group()))
     }
 
-    fn decide(&self, stage: &str, when: &When, plan: &Plan, trace: bool) -> Result<Answer, Failed> {
-        if let Some(message) = when.scene.stranger(&self.names) {
+    fn decide(&self, stage: &str, scene: &Scene, plan: &Plan, trace: bool) -> Result<Answer, Failed> {
+        if let Some(message) = scene.stranger(&self.names) {
             return Err(Failed::Case(message));
         }
-        let settings = self.policy.settings(&when.scene.settings());
-        let mut cohort = when.scene.cohort(plan);
+        let settings = self.policy.settings(&scene.settings());
+        let mut cohort = scene.cohort(plan);
         cohort.trace = trace;
         let called = self.policy.decide(stage, &settings, plan, &mut cohort);
         called.answer.map_err(|fault| Failed::Policy(format!("the policy failed: {fault}")))
@@ -237,11 +264,12 @@ impl<'a> Asked<'a> {
     fn because(&mut self, case: &Case, when: &When) -> Vec<String> {
         let Some((_, rule)) = when.then.split_once(" by ") else { return Vec::new() };
         let Ok(stage) = self.stage(case) else { return Vec::new() };
-        let Ok(plan) = self.plan(&stage, when) else { return Vec::new() };
+        let scene = case.scene(when);
+        let Ok(plan) = self.plan(&stage, &scene) else { return Vec::new() };
         let Some(position) = plan.rules.iter().position(|r| r.id == rule) else {
             return vec![format!("there is no rule {rule} under these settings")];
         };
-        let Ok(answer) = self.decide(&stage, when, &plan, true) else { return Vec::new() };
+        let Ok(answer) = self.decide(&stage, &scene, &plan, true) else { return Vec::new() };
         let of_rule = |c: &&Check| c.row == 0 && c.rule as usize == position;
         let mut lines: Vec<String> =
             answer.checks.iter().filter(of_rule).filter(|c| !c.met).map(|c| line(&plan, c)).collect();
@@ -254,6 +282,9 @@ impl<'a> Asked<'a> {
     fn coverage(&mut self) -> Vec<RuleCoverage> {
         let mut rules = Vec::new();
         for stage in self.policy.manifest().stages.iter().map(|stage| stage_to_ask(stage).to_string()) {
+            if self.is_late() {
+                break;
+            }
             let known = self.policy.prepare(&stage, &self.policy.settings(&[])).map(|plan| plan.rules);
             for rule in known.unwrap_or_default() {
                 self.fired.entry((stage.clone(), rule.id.clone())).or_default();

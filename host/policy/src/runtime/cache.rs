@@ -4,8 +4,12 @@
 use crate::artifact::Digest;
 use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 use wasmtime::Engine;
 use wasmtime::component::Component;
+
+/// What the folder holds at most: some hundred policies in Rust, or a few dozen of interpreters.
+const LARGEST: u64 = 1 << 30;
 
 /// A folder that only this user may write, for one engine.
 #[derive(Clone, Debug)]
@@ -34,6 +38,8 @@ impl Cache {
         if !file.exists() || !is_private(&self.folder) {
             return None;
         }
+        // What was used last is pruned last. Where that cannot be noted it goes by its age.
+        let _ = std::fs::File::open(&file).and_then(|file| file.set_modified(SystemTime::now()));
         // SAFETY: deserialising trusts the bytes. The folder is readable and writable by this user
         // alone (checked above) and only `keep` writes there; the name carries the digest of the source
         // and of the engine's configuration, and wasmtime refuses other versions of itself.
@@ -72,12 +78,35 @@ impl Cache {
         let write = || {
             make_private(&self.folder)?;
             std::fs::write(&aside, bytes?)?;
-            std::fs::rename(&aside, &file)
+            std::fs::rename(&aside, &file)?;
+            prune(&self.folder, LARGEST)
         };
         if let Err(error) = write() {
             tracing::debug!(file = %file.display(), %error, "what was worked out of a policy was not kept");
         }
     }
+}
+
+/// Removes what was used longest ago, until the rest fits: whatever is gone is compiled again when it is needed.
+fn prune(folder: &Path, largest: u64) -> std::io::Result<()> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let about = entry.metadata()?;
+        if about.is_file() {
+            files.push((about.modified()?, about.len(), entry.path()));
+        }
+    }
+    files.sort();
+    let mut all: u64 = files.iter().map(|(_, size, _)| size).sum();
+    for (_, size, file) in files {
+        if all <= largest {
+            break;
+        }
+        std::fs::remove_file(file)?;
+        all -= size;
+    }
+    Ok(())
 }
 
 #[cfg(unix)]
@@ -87,9 +116,12 @@ fn make_private(folder: &Path) -> std::io::Result<()> {
 }
 
 #[cfg(unix)]
+#[allow(unsafe_code)]
 fn is_private(folder: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
-    std::fs::metadata(folder).is_ok_and(|m| m.is_dir() && m.mode() & 0o077 == 0)
+    // SAFETY: it takes nothing, cannot fail, and touches no memory.
+    let user = unsafe { libc::geteuid() };
+    std::fs::metadata(folder).is_ok_and(|m| m.is_dir() && m.mode() & 0o077 == 0 && m.uid() == user)
 }
 
 #[cfg(not(unix))]
@@ -101,4 +133,28 @@ fn make_private(folder: &Path) -> std::io::Result<()> {
 #[cfg(not(unix))]
 fn is_private(_: &Path) -> bool {
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_used_longest_ago_makes_room() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let ages = [("old", 3), ("older", 5), ("new", 1)];
+        for (name, hours) in ages {
+            let file = folder.path().join(name);
+            std::fs::write(&file, [0; 100]).expect("a file");
+            let at = SystemTime::now() - std::time::Duration::from_secs(hours * 3600);
+            std::fs::File::options().write(true).open(&file).and_then(|f| f.set_modified(at)).expect("a time");
+        }
+        let left = |largest: u64| {
+            prune(folder.path(), largest).expect("pruned");
+            ages.map(|(name, _)| folder.path().join(name).exists())
+        };
+        assert_eq!(left(300), [true, true, true]);
+        assert_eq!(left(299), [true, false, true]);
+        assert_eq!(left(199), [false, false, true]);
+    }
 }

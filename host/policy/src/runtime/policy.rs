@@ -6,7 +6,7 @@ use super::{Fault, Limits, LoadError, PrepareError};
 use crate::artifact::{Artifact, Digest, Inspection};
 use crate::check;
 use crate::package::Package;
-use crate::types::{ANY_STAGE, Answer, Cohort, Kind, Manifest, Plan, Setting};
+use crate::types::{Answer, Cohort, Kind, Manifest, Plan, Setting};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wasmtime::Engine;
@@ -82,7 +82,7 @@ impl Policy {
             manifest.doc.clone_from(&identity.doc);
             manifest.stages.clone_from(&identity.stages);
         }
-        if let Some(reason) = manifest_problem(&manifest) {
+        if let Some(reason) = check::manifest(&manifest) {
             return Err(LoadError::Manifest { origin: origin(), reason });
         }
         let (engine, artifact) = (engine.clone(), artifact.clone());
@@ -145,7 +145,7 @@ impl Policy {
     pub fn prepare(&self, stage: &str, settings: &[Setting]) -> Result<Plan, PrepareError> {
         let mut call = Call::new(&self.inner.engine, self.inner.limits, 0);
         let plan = self.inner.contract.prepare(&mut call, stage, settings)?;
-        if let Some(reason) = plan_problem(&plan) {
+        if let Some(reason) = check::plan(&plan) {
             return Err(Fault::Nonsense(reason).into());
         }
         // What it lets through has to be what it says that it takes, also where it does not look itself.
@@ -173,34 +173,4 @@ impl Policy {
 /// Whether a setting lies in a subtree.
 fn is_below(path: &str, subtree: &str) -> bool {
     path.strip_prefix(subtree).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
-}
-
-fn manifest_problem(manifest: &Manifest) -> Option<String> {
-    let word = |text: &str| {
-        !text.is_empty()
-            && text.len() <= 64
-            && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
-    };
-    if !word(&manifest.name) {
-        return Some(format!("its name is {:?}, not a word of a-z, 0-9 and -", manifest.name));
-    }
-    if manifest.version.is_empty() || manifest.version.len() > 64 {
-        return Some(format!("its version is {:?}", manifest.version));
-    }
-    if manifest.stages.is_empty() {
-        return Some("it decides for no stage".into());
-    }
-    manifest.stages.iter().find(|s| !word(s) && *s != ANY_STAGE).map(|s| format!("its stage {s:?} is not a word"))
-}
-
-fn plan_problem(plan: &Plan) -> Option<String> {
-    let mut ids: Vec<&str> = plan.rules.iter().map(|r| r.id.as_str()).collect();
-    ids.sort_unstable();
-    if let Some(pair) = ids.windows(2).find(|pair| pair[0] == pair[1]) {
-        return Some(format!("its plan has two rules {:?}", pair[0]));
-    }
-    let mut columns: Vec<&str> = plan.columns.iter().map(String::as_str).collect();
-    columns.sort_unstable();
-    let pair = columns.windows(2).find(|pair| pair[0] == pair[1])?;
-    Some(format!("its plan asks twice for column {:?}", pair[0]))
 }

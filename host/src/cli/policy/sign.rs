@@ -26,7 +26,7 @@ pub(in crate::cli) struct SignArgs {
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
     /// Grows with every policy that is signed under its name; otherwise the seconds since 1970
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=Statement::LARGEST_SERIAL))]
     serial: Option<u64>,
 }
 
