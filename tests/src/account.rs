@@ -228,7 +228,8 @@ impl TestAccount {
     /// # Errors
     /// When it is refused.
     pub async fn put_on_trial(&self, named: (&str, &str), share: f64) -> anyhow::Result<Begun> {
-        let trying = Trying { named, share, client: None, stage: Some("testing"), now: self.clock.now() };
+        let (client, stage) = (None, Some("testing"));
+        let trying = Trying { named, share, keeps_share: false, client, stage, now: self.clock.now() };
         policies::put_on_trial(&self.store, registry(), &self.sources, trying).await
     }
 

@@ -5,17 +5,17 @@
 #![allow(clippy::unwrap_used)]
 
 use dean::compare::{Comparison, Question, Tried, compare};
-use dean::domain::{Currency, DayFacts, Facts, Money};
-use dean::pipeline::{CanaryEvidence, Options, RunReport, canary_evidence, explain, replay};
+use dean::domain::{Currency, DayFacts, Facts, Money, Verb};
+use dean::pipeline::{CanaryEvidence, Counted, Options, RunReport, canary_evidence, explain, replay};
 use dean::policies::{self, takes};
 use dean::store::{LifecycleRow, PolicyCallsRow, PolicyTrialRow, Store};
 use dean_policy::types::{Setting, Value};
 use dean_policy::{Artifact, Identity, Package, shipped};
 use dean_sim::Params;
 use dean_tests::account::{TestAccount, registry};
-use jiff::Timestamp;
-use jiff::civil::date;
+use jiff::civil::{Date, date};
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -194,28 +194,37 @@ async fn a_canary_decides_about_its_share_and_no_more() {
 }
 
 /// What is told of a canary in a week, where it is withdrawn and widened at these probabilities of earning less.
-async fn canary(withdraw_above: f64, widen_below: f64) -> (TestAccount, Vec<RunReport>, Vec<(String, String)>) {
+async fn canary(
+    tried: Artifact,
+    withdraw_above: f64,
+    widen_below: f64,
+) -> (TestAccount, Vec<RunReport>, Vec<(String, String)>) {
     let settings = [
         ("policies.canary.step_days", json!(2)),
         ("policies.canary.withdraw_above", json!(withdraw_above)),
         ("policies.canary.widen_below", json!(widen_below)),
     ];
     let beside = TestAccount::new(3, Params { ads: 120, ..Params::default() }, &settings).await.unwrap();
-    let same = package(shipped::find("testing").unwrap().bytes, "same", Vec::new());
-    beside.install(&same).await.unwrap();
+    let name = dean_tests::account::registry().load(&tried).unwrap().manifest().name.clone();
+    beside.install(&tried).await.unwrap();
     let (beside, _) = lived(beside, 2 * 24, 6).await;
-    beside.put_on_trial(("same", "1.0.0"), 0.4).await.unwrap();
+    beside.put_on_trial((&name, "1.0.0"), 0.4).await.unwrap();
     let (beside, reports) = lived(beside, 8 * 24, 6).await;
     let health = reports.iter().flat_map(|report| &report.health).filter(|health| health.source == "policy");
     let told = health.map(|health| (health.level.clone(), health.message.clone())).collect();
     (beside, reports, told)
 }
 
+/// The shipped policy under another name.
+fn same() -> Artifact {
+    package(shipped::find("testing").unwrap().bytes, "same", Vec::new())
+}
+
 // What the ads of a share earn by chance is another thing for every digest: these bars are such that it does not matter.
 
 #[tokio::test]
 async fn a_canary_is_widened_step_by_step_while_nothing_speaks_against_it() {
-    let (beside, reports, told) = canary(0.9999, 0.9998).await;
+    let (beside, reports, told) = canary(same(), 0.9999, 0.9998).await;
     let [(ok, widened), (still, held)] = told.as_slice() else { panic!("{told:#?}") };
     assert_eq!((ok.as_str(), still.as_str()), ("ok", "ok"));
     assert!(widened.contains("decides about 50 % of the ads from the next run on: over 2 days"), "{widened}");
@@ -228,15 +237,114 @@ async fn a_canary_is_widened_step_by_step_while_nothing_speaks_against_it() {
 }
 
 #[tokio::test]
-async fn a_canary_is_withdrawn_once_its_ads_are_likely_to_earn_less() {
-    let (beside, reports, told) = canary(0.0001, 0.00005).await;
-    let [(critical, withdrawn)] = told.as_slice() else { panic!("{told:#?}") };
-    assert_eq!(critical, "critical");
+async fn a_canary_is_withdrawn_once_its_ads_surely_earn_less() {
+    // It pauses what sells.
+    let worst = rules("worst", &[["any", "purchases_lifetime >= 1", "pause"]]);
+    let (beside, reports, told) = canary(worst, 0.2, 0.1).await;
+    let (critical, withdrawn) = told.last().unwrap();
+    assert_eq!(critical, "critical", "{told:#?}");
     assert!(withdrawn.contains("is withdrawn") && withdrawn.contains("likely to earn less"), "{withdrawn}");
     let row = trials(&beside).await.pop().unwrap();
     assert!(row.ended_at.is_some() && (row.share - 0.4).abs() < 1e-9 && withdrawn.ends_with(&row.reason.unwrap()));
     let last = reports.last().unwrap();
     assert!(last.stages[0].trial.is_none() && last.decisions.iter().all(|d| d.canary.is_none()));
+}
+
+/// A canary of two fifths after five days, on each of which the first run is made with some options and the others with
+/// others.
+async fn after_days(first: &Options, then: &Options) -> PolicyTrialRow {
+    let settings = [
+        ("policies.canary.step_days", json!(1)),
+        ("policies.canary.withdraw_above", json!(0.9999)),
+        ("policies.canary.widen_below", json!(0.9998)),
+    ];
+    let mut account = TestAccount::new(3, Params { ads: 60, ..Params::default() }, &settings).await.unwrap();
+    account.install(&same()).await.unwrap();
+    account.put_on_trial(("same", "1.0.0"), 0.4).await.unwrap();
+    for _ in 0..5 {
+        for (hour, options) in [(0, first), (0, then), (8, then), (16, then)] {
+            account = account.with_stored_policies().await.unwrap();
+            account.run(options).await.unwrap();
+            account.advance(if hour == 0 { 0 } else { 8 });
+        }
+        account.advance(8);
+    }
+    trials(&account).await.pop().unwrap()
+}
+
+#[tokio::test]
+async fn a_canary_that_changes_nothing_proves_nothing_and_a_look_takes_no_step_away() {
+    let acts = Options::default();
+    let looks = Options { dry_run: true, ..Options::default() };
+    let observes = Options { observes: true, ..Options::default() };
+    assert!((after_days(&acts, &acts).await.share - 0.5).abs() < 1e-9);
+    assert!((after_days(&looks, &acts).await.share - 0.5).abs() < 1e-9, "somebody who looks first each morning");
+    let ghost = after_days(&observes, &observes).await;
+    assert!((ghost.share - 0.4).abs() < 1e-9 && ghost.stepped_at > ghost.began_at, "{ghost:?}");
+}
+
+#[tokio::test]
+async fn a_canary_has_the_budgets_of_its_own_ads_and_no_others() {
+    let beside = account(&[]).await;
+    let halve = {
+        let texts = [("id", "halve"), ("when", "budget > 5.0"), ("then", "budget"), ("amount", "budget * 0.9")];
+        let setting =
+            |(key, value): (&str, &str)| Setting { path: format!("rules.0.{key}"), value: Value::Text(value.into()) };
+        package(shipped::find("cel").unwrap().bytes, "halve", texts.map(setting).to_vec())
+    };
+    beside.install(&halve).await.unwrap();
+    beside.put_on_trial(("halve", "1.0.0"), 0.7).await.unwrap();
+    let (_, reports) = lived(beside, 3 * 24, 3).await;
+    let mut owners: BTreeMap<String, BTreeSet<bool>> = BTreeMap::new();
+    for decision in reports[0].decisions.iter().filter(|d| d.stage == "testing") {
+        let owner = decision.owner.as_ref().unwrap().id.clone();
+        owners.entry(owner).or_default().insert(decision.canary.is_some());
+    }
+    assert!(owners.values().any(|sides| sides.len() == 2), "some budgets are shared: {owners:?}");
+    let halved: Vec<_> = reports.iter().flat_map(|r| &r.budgets).filter(|b| b.canary.is_some()).collect();
+    assert!(!halved.is_empty(), "{owners:?}");
+    for report in &reports {
+        for budget in report.budgets.iter().filter(|b| b.canary.is_some()) {
+            let under = report.decisions.iter().filter(|d| d.owner.as_ref().is_some_and(|o| o.id == budget.owner_id));
+            assert!(under.into_iter().all(|d| d.canary.is_some()), "{budget:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_canary_is_not_heard_where_nobody_decides_where_it_was_ended_or_where_it_decides_itself() {
+    let heard = |report: &RunReport| report.decisions.iter().filter(|d| d.canary.is_some()).count();
+    let beside = account(&[]).await;
+    beside.install(&harsh()).await.unwrap();
+    beside.put_on_trial(("harsh", "1.0.0"), 0.5).await.unwrap();
+    let beside = beside.with_stored_policies().await.unwrap();
+    assert!(heard(&beside.run(&Options::default()).await.unwrap()) > 5);
+    // A process that goes on with what it read before the trial was ended.
+    policies::end_trials(&beside.store, None, None, beside.clock.now()).await.unwrap();
+    beside.advance(1);
+    assert_eq!(heard(&beside.run(&Options::default()).await.unwrap()), 0);
+    assert!(trials(&beside).await[0].ended_at.is_some(), "it stays ended");
+
+    // Activated, its trial is over, and taken back it is not heard again.
+    beside.put_on_trial(("harsh", "1.0.0"), 0.5).await.unwrap();
+    beside.advance(1);
+    let (sources, now) = (&beside.sources, beside.clock.now());
+    let named = ("harsh", "1.0.0");
+    policies::activate(&beside.store, registry(), sources, named, None, Some("testing"), now).await.unwrap();
+    assert_eq!(trials(&beside).await.pop().unwrap().reason.as_deref(), Some("it was activated"));
+    policies::rollback(&beside.store, registry(), sources, None, None, now).await.unwrap();
+    let beside = beside.with_stored_policies().await.unwrap();
+    assert_eq!(heard(&beside.run(&Options::default()).await.unwrap()), 0);
+
+    let mut nobody = account(&[]).await;
+    nobody.install(&harsh()).await.unwrap();
+    nobody.put_on_trial(("harsh", "1.0.0"), 0.5).await.unwrap();
+    nobody = nobody.with_stored_policies().await.unwrap();
+    nobody.policies[0].decider = dean::policies::Decider::Nobody;
+    let report = nobody.run(&Options::default()).await.unwrap();
+    let of_testing = || report.decisions.iter().filter(|d| d.stage == "testing");
+    assert!(heard(&report) == 0 && of_testing().count() > 10 && of_testing().all(|d| d.done.verb == Verb::Hold));
+    assert!(report.stages[0].trial.is_some(), "it is asked as a shadow");
 }
 
 /// Days of ads that spend 10 a day and earn so much, from a week before a canary began.
@@ -254,6 +362,9 @@ fn days(ads: usize, earns: impl Fn(&str, usize, bool) -> f64) -> (PolicyTrialRow
         failures: 0,
         ended_at: None,
         reason: None,
+        steered_on: None,
+        told: None,
+        evidence: None,
     };
     let (mut lives, mut days) = (Vec::new(), Vec::new());
     for i in 0..ads {
@@ -282,7 +393,13 @@ fn days(ads: usize, earns: impl Fn(&str, usize, bool) -> f64) -> (PolicyTrialRow
 
 fn evidence(of: &(PolicyTrialRow, Vec<LifecycleRow>, Vec<DayFacts>)) -> CanaryEvidence {
     let (row, lives, days) = of;
-    canary_evidence(row, lives, days, (&TimeZone::UTC, date(2026, 6, 14)), &Currency::new("EUR"), 0.0)
+    canary_evidence(row, lives, days, counted(date(2026, 6, 14), &[]))
+}
+
+fn counted(today: Date, settled: &[f64]) -> Counted<'_> {
+    static IN: std::sync::OnceLock<(TimeZone, Currency)> = std::sync::OnceLock::new();
+    let (zone, currency) = IN.get_or_init(|| (TimeZone::UTC, Currency::new("EUR")));
+    Counted { zone, today, currency, settled, cogs_per_purchase: 0.0 }
 }
 
 #[test]
@@ -314,6 +431,75 @@ fn evidence_is_what_both_sides_earned_since_less_what_they_had_earned_before() {
     let (before, after) = (spent(&alone), spent(&with_copy));
     assert_eq!(before.ads, after.ads);
     assert!((after.spend - before.spend - 10.0 / before.ads as f64).abs() < 1e-9, "{before:?} {after:?}");
+}
+
+/// Normal noise, the same each time: the sum of twelve uniforms of a linear congruence (Knuth).
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self) -> f64 {
+        let mut uniform = || {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 11) as f64 / 2f64.powi(53)
+        };
+        (0..12).map(|_| uniform()).sum::<f64>() - 6.0
+    }
+}
+
+/// Of so many canaries of 80 ads that earn so much more a day each, the part that is surely worse on some morning of two
+/// weeks, and the part of which one of the looks says so.
+fn withdrawn(canaries: u64, effect: f64) -> (f64, f64) {
+    let (mut surely, mut once) = (0, 0);
+    for seed in 1..=canaries {
+        let mut noise = Noise(seed);
+        let (row, lives, _) = days(80, |_, _, _| 0.0);
+        // Ads differ from each other, and every day differs from the others.
+        let own: Vec<f64> = (0..80).map(|_| 8.0 * noise.next()).collect();
+        let mut facts = Vec::new();
+        for day in 2..=23 {
+            for (i, own) in own.iter().enumerate() {
+                let ad = format!("ad{i}");
+                let tried = day >= 10 && takes("d", &ad, 0.4);
+                let profit = own + 15.0 * noise.next() + if tried { effect } else { 0.0 };
+                let revenue = Some(Money((100.0 * (10.0 + profit)).round() as i64));
+                let facts_of = Facts { spend: Money(1_000), purchases: 1.0, revenue, ..Facts::default() };
+                facts.push(DayFacts { ad_id: ad, date: date(2026, 6, day), facts: facts_of });
+            }
+        }
+        let looks = (1..=14).map(|day| {
+            let today = date(2026, 6, 10).saturating_add(day.days());
+            let known: Vec<DayFacts> = facts.iter().filter(|f| f.date < today).cloned().collect();
+            canary_evidence(&row, &lives, &known, counted(today, &[]))
+        });
+        let looks: Vec<CanaryEvidence> = looks.collect();
+        surely += u32::from(looks.iter().any(|look| look.surely_worse.unwrap() > 0.95));
+        once += u32::from(looks.iter().any(|look| look.worse.unwrap() > 0.95));
+    }
+    (f64::from(surely) / canaries as f64, f64::from(once) / canaries as f64)
+}
+
+#[test]
+fn whoever_looks_every_day_withdraws_no_more_of_what_earns_the_same() {
+    let (surely, once) = withdrawn(200, 0.0);
+    println!("of 200 that earn the same {surely} are surely worse on some day, and one look says so of {once}");
+    assert!(surely <= 0.05 && once > 0.1, "{surely} {once}");
+    let (surely, _) = withdrawn(30, -10.0);
+    assert!(surely > 0.9, "what loses its spend is found: {surely}");
+}
+
+#[test]
+fn what_is_still_to_be_reported_is_accounted_for_on_both_sides() {
+    let of = days(60, |_, i, _| (i * 37 % 101) as f64);
+    // Of the newest day half is reported.
+    let (row, lives, mut late) = of.clone();
+    for day in late.iter_mut().filter(|day| day.date == date(2026, 6, 13)) {
+        day.facts.purchases *= 0.5;
+        day.facts.revenue = day.facts.revenue.map(|revenue| Money(revenue.0 / 2));
+    }
+    let settled = [0.25, 0.5];
+    let now = canary_evidence(&row, &lives, &late, counted(date(2026, 6, 14), &settled));
+    let then = evidence(&of);
+    assert!((now.canary.profit - then.canary.profit).abs() < 0.01, "{now:?} {then:?}");
 }
 
 #[test]

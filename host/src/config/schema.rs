@@ -218,11 +218,11 @@ pub struct Policies {
 pub struct Canary {
     /// The shares of the ads that it decides about, one after the other.
     pub steps: Vec<f64>,
-    /// Complete days that a share is tried for before it is widened.
+    /// Complete days after which, again and again, a share is looked at whether it is widened.
     pub step_days: u32,
-    /// How probable it may become that its ads earn less than the others before it is withdrawn.
+    /// How sure it may become that its ads earn less than the others, however often one looks, before it is withdrawn.
     pub withdraw_above: f64,
-    /// How probable that may be at most when it is widened.
+    /// How probable that may be at most, looked at on that day alone, when it is widened.
     pub widen_below: f64,
 }
 

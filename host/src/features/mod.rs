@@ -27,4 +27,4 @@ pub use frame::{DAYS, Frame, Metric, Row};
 pub use input::{INPUTS, Input, UnknownInput, input_unit};
 pub use lag::{AGES, DayAtAge, LagCurve};
 pub use posterior::Gamma;
-pub(crate) use special::student_t;
+pub(crate) use special::{normal, normal_quantile, student_t};

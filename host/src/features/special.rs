@@ -130,9 +130,38 @@ pub(crate) fn student_t(t: f64, freedom: f64) -> f64 {
     if t > 0.0 { 1.0 - tail } else { tail }
 }
 
+/// P(Z <= z) for the standard normal.
+#[must_use]
+pub(crate) fn normal(z: f64) -> f64 {
+    let half = 0.5 * incomplete_gamma(0.5, 0.5 * z * z);
+    if z > 0.0 { 0.5 + half } else { 0.5 - half }
+}
+
+/// The z of a probability of the standard normal, within 8 standard deviations.
+#[must_use]
+pub(crate) fn normal_quantile(probability: f64) -> f64 {
+    let (mut low, mut high) = (-8.0, 8.0);
+    // Each halves the interval: 60 leave nothing of it that a double could tell.
+    for _ in 0..60 {
+        let middle = 0.5 * (low + high);
+        if normal(middle) < probability { low = middle } else { high = middle }
+    }
+    0.5 * (low + high)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Values of scipy.stats.norm.
+    #[test]
+    fn the_normal_distribution_agrees_with_scipy() {
+        for (z, expected) in [(0.0, 0.5), (1.0, 0.841_344_746_068_542_9), (-2.5, 0.006_209_665_325_776_132)] {
+            assert!((normal(z) - expected).abs() < 1e-12, "{z}: {}", normal(z));
+            assert!((normal_quantile(expected) - z).abs() < 1e-9, "{z}: {}", normal_quantile(expected));
+        }
+        assert!(normal_quantile(1.0) <= 8.0 && normal_quantile(0.0) >= -8.0);
+    }
 
     /// Values of scipy.special.gammainc, scipy 1.17.1.
     #[test]

@@ -126,7 +126,7 @@ impl Assembly<'_> {
         let plan = &d.plan;
         let ad = &self.observation.ads[d.stage.ads[row]];
         let decision = made.map(|(decision, _)| decision);
-        let held = match (made, d.fault_of(row), &policy.decider) {
+        let held = match (made, d.fault.as_ref(), &policy.decider) {
             (Some((_, verdict)), ..) => {
                 let not_done = || match verdict.verb {
                     Verb::Pause => self.not_done(&ad.id, kind::PAUSE),

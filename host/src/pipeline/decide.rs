@@ -40,7 +40,7 @@ pub(super) struct Asked {
 #[derive(Debug)]
 pub(super) struct Tried {
     pub asked: Asked,
-    /// The rows that it decided about; none for a shadow, and where it failed.
+    /// The rows that it decided about; none for a shadow, and where it or the stage's own policy did not answer.
     pub rows: Vec<u32>,
     /// The groups whose budgets it decided about.
     pub groups: Vec<u32>,
@@ -57,11 +57,6 @@ impl Tried {
 }
 
 impl Decided {
-    /// Why nobody answered about an ad.
-    pub(super) fn fault_of(&self, row: usize) -> Option<&StageFault> {
-        self.fault.as_ref().filter(|_| !self.is_tried_on(row))
-    }
-
     /// Whether a canary decided about an ad.
     pub(super) fn is_tried_on(&self, row: usize) -> bool {
         self.tried.as_ref().is_some_and(|tried| tried.rows.contains(&(row as u32)))
@@ -125,15 +120,18 @@ pub(super) fn ask(asking: Asking<'_>, policy: &StagePolicy, stage: StageCohort, 
         }
     }
     let mut tried = None;
-    if let (Some(trial), Some(ready)) = (&policy.trial, policy.tried()) {
+    // About no ads there is nothing to try: a run of another stage only asks about none.
+    let trial = policy.trial.as_ref().filter(|trial| !stage.ads.is_empty() && !decides_itself(policy, trial));
+    if let Some((trial, ready)) = trial.zip(policy.tried()) {
         let aim = ready.target_cpa.unwrap_or(stage.context.breakeven_cpa);
         let context = stage.context.aimed_at(aim, &asking.numbers.basis);
         let (own, said) = asking.of_policy(&policy.view.name, ready, &stage, &context);
         let mut of_trial = Tried { asked: own, rows: Vec::new(), groups: Vec::new() };
         match said {
-            Ok(said) if trial.row.share > 0.0 => {
+            // Beside nobody it is a shadow: a stage without a policy only observes, and one that failed holds its ads.
+            Ok(said) if trial.row.share > 0.0 && asked.is_some() && fault.is_none() => {
                 of_trial.rows = asking.rows(trial, &stage);
-                of_trial.groups = asking.groups(trial, &stage);
+                of_trial.groups = groups(&of_trial.rows, &stage);
                 let share = Share { rows: &of_trial.rows, groups: &of_trial.groups, group_of: &stage.group_of };
                 (plan, answer) = share.merged((&plan, answer), (&ready.plan, said));
             }
@@ -182,10 +180,23 @@ impl Asking<'_> {
         };
         (0..).zip(&stage.ads).filter(|(_, ad)| takes(ad)).map(|(row, _)| row).collect()
     }
+}
 
-    fn groups(&self, trial: &Trial, stage: &StageCohort) -> Vec<u32> {
-        (0..).zip(&stage.owners).filter(|(_, owner)| trial.takes(&owner.id)).map(|(group, _)| group).collect()
+/// The groups that are a canary's: those of which it has every ad, so that what it does with a budget is done to its own
+/// ads. A budget that it shares with others stays with the stage's own policy.
+fn groups(rows: &[u32], stage: &StageCohort) -> Vec<u32> {
+    let mut whole = vec![true; stage.owners.len()];
+    for (row, group) in (0..).zip(&stage.group_of) {
+        if rows.binary_search(&row).is_err() {
+            whole[*group as usize] = false;
+        }
     }
+    (0..).zip(whole).filter(|(_, whole)| *whole).map(|(group, _)| group).collect()
+}
+
+/// Whether the policy on trial has become the stage's own.
+pub(super) fn decides_itself(policy: &StagePolicy, trial: &Trial) -> bool {
+    policy.ready().is_some_and(|ready| ready.policy.digest().to_string() == trial.row.digest)
 }
 
 /// What the journal keeps of a stage; `None` when nobody was asked.

@@ -122,9 +122,14 @@ async fn checks_again(
     if !stages.contains(of_stage.as_ref().unwrap_or(&decision.stage)) {
         return Ok((Vec::new(), Vec::new()));
     }
+    // A budget that a canary's ads share with others stays with the stage's own policy.
+    let mut of_budgets = None;
     let record = match &decision.canary {
         Some(_) => {
-            load_trial(store, run, &decision.stage).await?.context("the journal does not know the trial")?.record
+            let trial =
+                load_trial(store, run, &decision.stage).await?.context("the journal does not know the trial")?;
+            of_budgets = Some(trial.groups);
+            trial.record
         }
         None => load::<Record>(store, run, &decision.stage).await?.0,
     };
@@ -144,7 +149,13 @@ async fn checks_again(
         .filter(|c| of_owner(c) && record.plan.fact(c.fact).is_some_and(is_of_owner))
         .map(|c| c.rule)
         .collect();
-    let is_shown = |c: &Check| of_ad(c) || (of_owner(c) && about_owner.contains(&c.rule));
+    let heard = of_budgets.is_none_or(|groups| group.is_some_and(|group| groups.contains(group)));
+    let is_about_owner =
+        |rule: u32| checks.iter().any(|c| c.rule == rule && record.plan.fact(c.fact).is_some_and(is_of_owner));
+    let is_shown = |c: &Check| match heard {
+        true => of_ad(c) || (of_owner(c) && about_owner.contains(&c.rule)),
+        false => of_ad(c) && !is_about_owner(c.rule),
+    };
     let of_row: Vec<Check> = checks.iter().filter(|c| is_shown(c)).copied().collect();
     // A sentence on a rule names the thresholds of its checks, and no others.
     let marks = Marks { target_cpa: f64::NAN, breakeven_cpa: f64::NAN };

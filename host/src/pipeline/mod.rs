@@ -8,6 +8,7 @@ mod approve;
 mod assemble;
 mod canary;
 mod decide;
+mod evidence;
 mod explain;
 mod freed;
 mod ghost;
@@ -38,6 +39,7 @@ pub use crate::health::Health;
 pub use account::AccountNumbers;
 pub use apply::Applied;
 pub(crate) use canary::Share;
+pub use evidence::{Arm, Counted, Evidence as CanaryEvidence, evidence as canary_evidence};
 pub use explain::{Explanation, RuleWhy, explain};
 pub use ghost::{Economy, GHOST_DAYS, GhostOutcome, GhostReport, Since, ghost_report};
 pub use launch::{Known, launch_order};
@@ -53,7 +55,6 @@ pub use report::{
     Action, Budget, Decision, Evidence, Final, ModelReport, Owner, PolicyCost, Promotion, RuleCheck, RunReport, Skip,
     StageReport, TrialReport,
 };
-pub use trials::{Arm, Evidence as CanaryEvidence, evidence as canary_evidence};
 pub use words::{beside, number, plain_name};
 
 use crate::config::Effective;
@@ -122,7 +123,11 @@ impl Runner<'_> {
     /// When the account cannot be observed or the store fails. What a policy or a single write does
     /// wrong is part of the report instead.
     pub async fn run(&self, options: &Options) -> anyhow::Result<RunReport> {
-        self.holding_the_account(self.run_held(options)).await
+        self.holding_the_account(async {
+            let policies = self.with_open_trials().await?;
+            Runner { policies: &policies, ..*self }.run_held(options).await
+        })
+        .await
     }
 
     /// Does something while no other process works on the account, by the limits that earlier ones heard of.
@@ -197,16 +202,15 @@ impl Runner<'_> {
             let of_stage = decide::ask(asking, policy, stage, suspended);
             if !options.dry_run {
                 suspensions.note(self.store, &observation.account.id, policy, &of_stage, observation.at).await?;
-                condition.found.extend(trials::note(self.store, policy, &of_stage, observation.at).await?);
+                let acts = may_write && !ghosts.stages.contains_key(&policy.view.name);
+                condition.found.extend(trials::note(self.store, policy, &of_stage, acts, observation.at).await?);
             }
             freed = (freed - freed::wanted(&of_stage, &observation.account.currency)).max(0.0);
             decided[i] = Some(of_stage);
         }
         let decided: Vec<Decided> = decided.into_iter().flatten().collect();
-        if observation.new_day && !options.dry_run {
-            condition.found.extend(self.steer_canaries(&observation, &lifecycle).await?);
-        }
         if !options.dry_run {
+            condition.found.extend(self.steer_canaries(&observation, &numbers.settled, &lifecycle).await?);
             self.remember_uses(&decided).await?;
             self.store.add_policy_calls(&self.calls(&observation, &decided)).await?;
         }

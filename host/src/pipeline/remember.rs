@@ -2,11 +2,11 @@
 //! the newest one that there is, before anything is done.
 
 use super::account::AccountNumbers;
-use super::decide::{self, Decided};
+use super::decide::{self, Asked, Decided};
 use super::observe::Observation;
 use super::{Runner, replay, score};
 use crate::journal::{self, Entry, GuardRecord, Measured, Outcome, Record, Scores};
-use crate::policies::{self, StagePolicy};
+use crate::policies::{self, Ready, StagePolicy};
 use crate::scoring::Reading;
 use crate::store::{JournalRow, PolicyCallsRow, PolicyUseRow};
 use std::collections::{BTreeSet, HashMap};
@@ -161,16 +161,14 @@ impl Runner<'_> {
     pub(super) fn calls(&self, observation: &Observation, decided: &[Decided]) -> Vec<PolicyCallsRow> {
         let mut rows = Vec::new();
         for (stage, decided) in self.policies.iter().zip(decided) {
-            let own = stage.ready().zip(decided.asked.as_ref());
-            let tried = stage.tried().zip(decided.tried.as_ref().map(|tried| &tried.asked));
-            for (trial, (ready, asked)) in
-                [(false, own), (true, tried)].into_iter().filter_map(|(t, of)| Some((t, of?)))
-            {
-                let (manifest, ads) = (ready.policy.manifest(), decided.stage.ads.len());
-                let failed = matches!(asked.outcome, Outcome::Failed(_));
+            let ads = decided.stage.ads.len();
+            let row = |ready: &Ready, trial: bool, asked: Option<&Asked>| {
+                let manifest = ready.policy.manifest();
+                let failed = asked.is_some_and(|asked| matches!(asked.outcome, Outcome::Failed(_)));
                 // About a canary's share the stage's own policy decides when it fails.
-                let held = (0..ads).filter(|row| !trial && decided.fault_of(*row).is_some()).count();
-                rows.push(PolicyCallsRow {
+                let held = if trial || decided.fault.is_none() { 0 } else { ads };
+                let cost = asked.map(|asked| asked.cost).unwrap_or_default();
+                PolicyCallsRow {
                     account_id: observation.account.id.clone(),
                     date: observation.today,
                     stage: stage.view.name.clone(),
@@ -178,15 +176,20 @@ impl Runner<'_> {
                     name: manifest.name.clone(),
                     version: manifest.version.clone(),
                     trial,
-                    calls: 1,
-                    ads: ads as i64,
+                    calls: i64::from(asked.is_some()),
+                    ads: if asked.is_some() { ads as i64 } else { 0 },
                     failures: i64::from(failed),
                     held: held as i64,
-                    micros: asked.cost.time.as_micros() as i64,
-                    instructions: asked.cost.instructions as i64,
-                    memory_bytes: asked.cost.memory_bytes as i64,
-                });
-            }
+                    micros: cost.time.as_micros() as i64,
+                    instructions: cost.instructions as i64,
+                    memory_bytes: cost.memory_bytes as i64,
+                }
+            };
+            // One that is suspended holds its ads without being asked.
+            let own = stage.ready().filter(|_| ads > 0);
+            rows.extend(own.map(|ready| row(ready, false, decided.asked.as_ref())));
+            let tried = stage.tried().zip(decided.tried.as_ref());
+            rows.extend(tried.map(|(ready, tried)| row(ready, true, Some(&tried.asked))));
         }
         rows
     }

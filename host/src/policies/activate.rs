@@ -5,9 +5,10 @@ use super::choose::{choose, overruled};
 use super::install::keep;
 use super::prepare::{StagePolicy, prepare_some};
 use super::shelf::Shelf;
+use super::trial::ended;
 use crate::config::{self, ConfigError, Effective, Sources, StageView};
 use crate::scoring;
-use crate::store::{PolicySwitchRow, Store};
+use crate::store::{PolicySwitchRow, PolicyTrialRow, Store};
 use anyhow::Context as _;
 use dean_policy::Registry;
 use dean_policy::types::{ANY_STAGE, Manifest};
@@ -157,6 +158,12 @@ pub async fn activate(
     activation.unread.dedup();
     keep(store, &policy).await?;
     store.switch_policies(&switches).await?;
+    // Where it decides it is not tried any more: taken back, it must not go on as its own canary.
+    let reached = |row: &PolicyTrialRow| activation.decides_for.contains(&format!("{}/{}", row.client, row.stage));
+    let trials = store.policy_trials().await?;
+    let over = trials.iter().filter(|row| row.ended_at.is_none() && row.digest == activation.sha256 && reached(row));
+    let over: Vec<PolicyTrialRow> = over.map(|row| ended(row, "it was activated", now)).collect();
+    store.save_policy_trials(&over).await?;
     Ok(activation)
 }
 

@@ -77,7 +77,8 @@ pub(super) fn of_stage(meant: &Meant<'_>, params: &[Param]) -> Read {
 pub(super) fn unread_by_all(effective: &Effective, stages: &[StagePolicy]) -> Vec<ConfigError> {
     let mut errors = unknown_stages(effective);
     let Some(table) = effective.tree.at("rules.thresholds") else { return errors };
-    let ready = || stages.iter().filter_map(|stage| stage.ready()).chain(stages.iter().filter_map(|s| s.tried()));
+    // Not what a policy on trial reads: when the trial ends, nothing else may become wrong.
+    let ready = || stages.iter().filter_map(|stage| stage.ready());
     let params = || ready().flat_map(|ready| &ready.policy.manifest().params);
     for (path, _, origin) in table.leaves() {
         let name = path.rsplit('.').next().unwrap_or_default();

@@ -53,6 +53,8 @@ pub struct Trying<'a> {
     pub named: (&'a str, &'a str),
     /// The part of the ads that it decides about; 0: it is a shadow.
     pub share: f64,
+    /// Whether one that has a share already keeps it.
+    pub keeps_share: bool,
     /// For one client, or all that there are now.
     pub client: Option<&'a str>,
     /// For one stage, or all that it decides for.
@@ -90,7 +92,7 @@ pub async fn put_on_trial(
     sources: &Sources,
     trying: Trying<'_>,
 ) -> anyhow::Result<Begun> {
-    let Trying { named: (name, version), share, client, stage, now } = trying;
+    let Trying { named: (name, version), share, keeps_share, client, stage, now } = trying;
     let clients = clients(sources, client)?;
     let (_, first) = clients.first().context("there is always the configuration without a client")?;
     let offer = Shelf::load(store, first, &sources.folder).await?.fetch(store, name, version).await?;
@@ -109,7 +111,12 @@ pub async fn put_on_trial(
             let open = known.iter().find(open);
             match open {
                 Some(row) if row.digest == digest => {
-                    vec![PolicyTrialRow { share, stepped_at: now, failures: 0, ..row.clone() }]
+                    // With the share that it has nothing begins anew.
+                    let is_same = (keeps_share && row.share > 0.0) || (row.share - share).abs() < f64::EPSILON;
+                    let known = PolicyTrialRow { failures: 0, ..row.clone() };
+                    let stepped =
+                        PolicyTrialRow { share, stepped_at: now, told: None, evidence: None, ..known.clone() };
+                    vec![if is_same { known } else { stepped }]
                 }
                 _ => {
                     let reason = format!("{name}@{version} is tried in its place");
@@ -126,6 +133,9 @@ pub async fn put_on_trial(
                         failures: 0,
                         ended_at: None,
                         reason: None,
+                        steered_on: None,
+                        told: None,
+                        evidence: None,
                     };
                     ended.into_iter().chain([new]).collect()
                 }
@@ -174,6 +184,7 @@ pub async fn put_on_trial(
     }
     keep(store, &policy).await?;
     store.save_policy_trials(&rows).await?;
+    let share = rows.iter().find(|row| row.ended_at.is_none()).map_or(share, |row| row.share);
     Ok(Begun { name: name.into(), version: version.into(), sha256: digest, share, beside, not, cases })
 }
 
@@ -197,6 +208,10 @@ pub async fn end_trials(
     if rows.is_empty() {
         let whom = client.map_or("all clients".into(), |client| format!("client {client}"));
         let of_stage = stage.map(|stage| format!(", stage {stage}")).unwrap_or_default();
+        let open = known.iter().filter(|row| row.ended_at.is_none());
+        let others: Vec<String> = open.map(|row| format!("{}/{}", row.client, row.stage)).collect();
+        let others = if others.is_empty() { String::new() } else { format!(" (one is for {})", others.join(", ")) };
+        let of_stage = format!("{of_stage}{others}");
         let hint = "`dean policy shadow NAME@VERSION` and `dean policy canary NAME@VERSION` begin one";
         return Err(Refusal(format!("no policy is on trial for {whom}{of_stage}\n  hint: {hint}")).into());
     }

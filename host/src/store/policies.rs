@@ -83,6 +83,12 @@ pub struct PolicyTrialRow {
     pub ended_at: Option<Timestamp>,
     /// Why.
     pub reason: Option<String>,
+    /// The account day on which a canary was looked at last.
+    pub steered_on: Option<Date>,
+    /// What was said of the present share, so that it is said once.
+    pub told: Option<String>,
+    /// What its ads had earned then, as JSON.
+    pub evidence: Option<String>,
 }
 
 /// What calls of a policy cost and how they ended.

@@ -5,14 +5,12 @@ use super::super::context::{Context, clock};
 use super::super::output::{self, Usage};
 use super::super::{Ended, Global};
 use crate::compare::{self, Question, Tried};
-use crate::domain::Currency;
-use crate::pipeline::{self, CanaryEvidence, RunReport};
+use crate::pipeline::CanaryEvidence;
 use crate::policies::{self, Trying};
 use crate::store::{PolicyTrialRow, Store};
 use anyhow::Context as _;
 use clap::Args;
-use jiff::tz::TimeZone;
-use jiff::{Timestamp, ToSpan};
+use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -38,8 +36,8 @@ pub(in crate::cli) struct ShadowArgs {
 pub(in crate::cli) struct CanaryArgs {
     /// What is put on trial, NAME@VERSION; without it, what its ads earned beside the others
     policy: Option<String>,
-    /// The part of the ads that it decides about; the first of policies.canary.steps by default
-    #[arg(long, value_name = "SHARE")]
+    /// The part of the ads that it decides about; the one that it has, or the first of policies.canary.steps by default
+    #[arg(long, value_name = "SHARE", requires = "policy")]
     share: Option<f64>,
     /// Only for this stage
     #[arg(long, value_name = "STAGE")]
@@ -88,10 +86,12 @@ async fn begin(
         return Err(Usage(message).into());
     };
     let first = || context.effective.config.policies.canary.steps.first().copied();
+    let keeps_share = share.is_none();
     let share = share.or_else(first).context("policies.canary.steps is empty: say how many with --share")?;
     let (store, registry) = (context.store()?, context.registry()?);
-    let trying = Trying { named, share, client: global.client.as_deref(), stage, now };
+    let trying = Trying { named, share, keeps_share, client: global.client.as_deref(), stage, now };
     let begun = policies::put_on_trial(&store, &registry, &context.sources, trying).await?;
+    let share = begun.share;
     if global.json {
         output::json(&begun);
         return Ok(Ended::Done);
@@ -138,6 +138,7 @@ fn row(of: &PolicyTrialRow) -> Value {
         "failures": of.failures,
         "ended_at": of.ended_at,
         "reason": of.reason,
+        "steered_on": of.steered_on,
     })
 }
 
@@ -152,8 +153,9 @@ async fn newest(context: &Context, store: &dyn Store, stage: Option<&str>) -> an
         }
     }
     if newest.is_empty() {
+        let of_stage = stage.map(|stage| format!(", stage {stage}")).unwrap_or_default();
         let hint = "`dean policy shadow NAME@VERSION` tries one beside the one that decides";
-        return Err(Usage(format!("no policy was ever on trial for client {client}\n  hint: {hint}")).into());
+        return Err(Usage(format!("no policy was ever on trial for client {client}{of_stage}\n  hint: {hint}")).into());
     }
     Ok(newest)
 }
@@ -207,33 +209,17 @@ pub(super) fn how(trial: &PolicyTrialRow) -> String {
     format!("{}@{} {does}, on trial since {}", trial.name, trial.version, trial.began_at)
 }
 
-/// What canaries' ads earned.
+/// What canaries' ads earned, as the rule saw it last.
 async fn status(global: &Global, stage: Option<&str>) -> anyhow::Result<Ended> {
     let context = Context::load(global)?;
     let store = context.store()?;
     let trials = newest(&context, &store, stage).await?;
-    let account = context.account_with_runs(&store).await?;
-    let mut found: Vec<(PolicyTrialRow, Option<CanaryEvidence>)> = Vec::new();
-    let last = pipeline::last_decided(&store, &account).await?;
-    let last = last.and_then(|run| RunReport::unpack(&run.report?).ok().map(|report| (run.as_of, report)));
-    let currency = Currency::new(last.as_ref().map_or("USD", |(_, report)| report.currency.as_str()));
-    for trial in trials {
-        let evidence = match &last {
-            Some((as_of, report)) if trial.share > 0.0 => {
-                let zone = TimeZone::get(&report.timezone).unwrap_or(TimeZone::UTC);
-                let today = trial.ended_at.unwrap_or(*as_of).to_zoned(zone.clone()).date();
-                let from = trial.stepped_at.to_zoned(zone.clone()).date().saturating_sub(8.days());
-                let config = &context.effective.config;
-                let days = store.days_since(&account, &config.attribution.to_string(), from).await?;
-                let (lives, cogs) = (store.lifecycle(&account).await?, config.economics.cogs_per_purchase);
-                Some(pipeline::canary_evidence(&trial, &lives, &days, (&zone, today), &currency, cogs))
-            }
-            _ => None,
-        };
-        found.push((trial, evidence));
-    }
+    let evidence = |trial: &PolicyTrialRow| -> anyhow::Result<Option<CanaryEvidence>> {
+        Ok(trial.evidence.as_deref().map(serde_json::from_str).transpose()?)
+    };
+    let found: Vec<_> = trials.iter().map(|trial| Ok((trial, evidence(trial)?))).collect::<anyhow::Result<_>>()?;
     if global.json {
-        let of = |(trial, evidence): &(PolicyTrialRow, Option<CanaryEvidence>)| {
+        let of = |(trial, evidence): &(&PolicyTrialRow, Option<CanaryEvidence>)| {
             let mut of = row(trial);
             of["evidence"] = json!(evidence);
             of
@@ -241,10 +227,16 @@ async fn status(global: &Global, stage: Option<&str>) -> anyhow::Result<Ended> {
         output::json(&json!({"trials": found.iter().map(of).collect::<Vec<_>>()}));
         return Ok(Ended::Done);
     }
+    let account = context.account_with_runs(&store).await?;
+    let currency = context.frame(&store, &account).await?.currency;
     for (trial, evidence) in &found {
         output::line(&told(trial));
-        if let Some(evidence) = evidence {
-            output::line(&format!("  since {}: {}", evidence.from, evidence.sentence(&currency)));
+        match evidence {
+            Some(evidence) if evidence.days > 0 => {
+                output::line(&format!("  since {}: {}", evidence.from, evidence.sentence(&currency)));
+            }
+            _ if trial.share > 0.0 => output::line("  no day of it is complete yet"),
+            _ => {}
         }
     }
     Ok(Ended::Done)

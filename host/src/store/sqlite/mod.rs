@@ -48,6 +48,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../migrations/0012_policies.sql")),
     M::up(include_str!("../migrations/0013_policy_trials.sql")),
     M::up(include_str!("../migrations/0014_policy_calls.sql")),
+    M::up(include_str!("../migrations/0015_trials_steered.sql")),
 ];
 
 /// Another process writes for milliseconds; longer than this it hangs.

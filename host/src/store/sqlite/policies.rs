@@ -106,8 +106,11 @@ pub(super) fn uses(connection: &Connection, client: &str) -> rusqlite::Result<Ve
 }
 
 pub(super) fn save_trials(connection: &Connection, rows: &[PolicyTrialRow]) -> rusqlite::Result<()> {
-    let mut statement = connection
-        .prepare_cached("INSERT OR REPLACE INTO policy_trials VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)")?;
+    let mut statement = connection.prepare_cached(
+        "INSERT INTO policy_trials VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)
+         ON CONFLICT (client, stage, began_at, digest) DO UPDATE SET share = ?7, stepped_at = ?8, failures = ?9,
+         ended_at = ?10, reason = ?11, steered_on = ?12, told = ?13, evidence = ?14",
+    )?;
     for t in rows {
         statement.execute(params![
             t.client,
@@ -121,13 +124,16 @@ pub(super) fn save_trials(connection: &Connection, rows: &[PolicyTrialRow]) -> r
             t.failures,
             t.ended_at.map(|at| at.as_second()),
             t.reason,
+            t.steered_on.map(|day| day.to_string()),
+            t.told,
+            t.evidence,
         ])?;
     }
     Ok(())
 }
 
 pub(super) fn trials(connection: &Connection) -> rusqlite::Result<Vec<PolicyTrialRow>> {
-    let mut statement = connection.prepare_cached("SELECT * FROM policy_trials ORDER BY began_at, client, stage")?;
+    let mut statement = connection.prepare_cached("SELECT * FROM policy_trials ORDER BY began_at, rowid")?;
     let at = |second: i64| Timestamp::from_second(second).unwrap_or_default();
     let row = |row: &Row<'_>| {
         Ok(PolicyTrialRow {
@@ -142,6 +148,9 @@ pub(super) fn trials(connection: &Connection) -> rusqlite::Result<Vec<PolicyTria
             failures: row.get(8)?,
             ended_at: row.get::<_, Option<i64>>(9)?.map(at),
             reason: row.get(10)?,
+            steered_on: row.get::<_, Option<String>>(11)?.and_then(|day| day.parse().ok()),
+            told: row.get(12)?,
+            evidence: row.get(13)?,
         })
     };
     statement.query_map([], row)?.collect()
