@@ -149,6 +149,7 @@ store! {
         fn artifact(digest: &str) -> Option<ArtifactRow>;
         fn policies() -> Vec<PolicyRow>;
         fn policy_switches() -> Vec<PolicySwitchRow>;
+        fn policy_signatures() -> Vec<(String, String)>;
         fn policy_uses(client: &str) -> Vec<PolicyUseRow>;
         fn policy_trials() -> Vec<PolicyTrialRow>;
         fn policy_calls(account: &str, from: Date) -> Vec<PolicyCallsRow>;
@@ -183,9 +184,10 @@ store! {
         fn save_queue(rows: &[QueueRow]) -> ();
         fn save_limits(account: &str, limits: &[ApiLimit]) -> ();
         fn save_artifact(artifact: &ArtifactRow) -> ();
-        fn save_policy(policy: &PolicyRow) -> ();
-        fn switch_policies(switches: &[PolicySwitchRow]) -> ();
-        fn withdraw_policy_switches(switches: &[PolicySwitchRow], at: Timestamp) -> ();
+        fn save_policy(policy: &PolicyRow) -> String;
+        fn save_policy_signature(digest: &str, signature: &str) -> ();
+        fn switch_policies(switches: &[PolicySwitchRow], trials: &[PolicyTrialRow]) -> ();
+        fn withdraw_policy_switches(switches: &[PolicySwitchRow], at: Timestamp) -> bool;
         fn save_policy_uses(rows: &[PolicyUseRow]) -> ();
         fn save_policy_trials(rows: &[PolicyTrialRow]) -> ();
         fn add_policy_calls(rows: &[PolicyCallsRow]) -> ();

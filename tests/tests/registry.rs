@@ -125,7 +125,6 @@ impl House {
             name: manifest.name.clone(),
             version: manifest.version.clone(),
             digest: ready.policy.digest().to_string(),
-            signature: ready.signature.clone(),
             used_at: self.now(),
         };
         self.store.save_policy_uses(&[row]).await.unwrap();
@@ -342,6 +341,77 @@ async fn where_signatures_are_asked_only_what_a_trusted_key_signed_decides() {
 }
 
 #[tokio::test]
+async fn nobodys_signature_takes_anothers_away() {
+    let ((of_acme, acme_text), (of_bolt, bolt_text)) = (key(), key());
+    let trusting = |text: &str| format!("[policies]\nrequire_signed = true\ntrusted_keys = [{text:?}]\n");
+    let house =
+        House::new(&[("clients/acme.toml", &trusting(&acme_text)), ("clients/bolt.toml", &trusting(&bolt_text))]);
+    let artifact = policy("mild", "1.0.0", CASE);
+    let sign = |key: &SigningKey| signed(key, &artifact, "mild", "1.0.0", 3);
+    for signer in [&of_acme, &of_bolt] {
+        house.install(&artifact, Some(&sign(signer))).await.unwrap();
+    }
+    let error = house.install(&artifact, Some("garbage")).await.unwrap_err();
+    assert!(error.contains("cannot be read"), "{error}");
+    for client in ["acme", "bolt"] {
+        house.activate("mild@1.0.0", Some(client), None).await.unwrap();
+        assert_eq!(house.testing(Some(client)).await.0, "mild@1.0.0", "{client}");
+    }
+}
+
+#[tokio::test]
+async fn a_pin_holds_what_an_activation_of_its_level_or_below_would_change() {
+    let (one, two) = (policy("mild", "1.0.0", ""), policy("mild", "2.0.0", ""));
+    let pin = format!("[stages.testing]\npolicy_sha256 = \"{}\"\n", one.digest());
+    let house = House::new(&[
+        ("dean.toml", "[stages.testing]\npolicy = \"mild@1.0.0\"\n"),
+        ("clients/acme.toml", &pin),
+        ("clients/plain.toml", ""),
+        ("clients/other.toml", "[stages.testing]\npolicy = \"testing\"\n"),
+    ]);
+    house.install(&one, None).await.unwrap();
+    house.install(&two, None).await.unwrap();
+    let error = house.activate("mild@2.0.0", Some("acme"), None).await.unwrap_err();
+    assert!(error.contains("acme.toml:2:1 pins mild@1.0.0"), "{error}");
+    house.activate("mild@2.0.0", Some("plain"), None).await.unwrap();
+    assert_eq!(house.testing(Some("plain")).await.0, "mild@2.0.0", "a client's own activation is more specific");
+    // Who names another policy is not held by a pin beneath.
+    house.write("dean.toml", format!("{pin}policy = \"mild@1.0.0\"\n").as_bytes());
+    assert_eq!(house.testing(Some("other")).await.0, "testing@0.1.0");
+}
+
+#[tokio::test]
+async fn settings_under_every_profile_are_checked_before_anything_moves() {
+    let house = House::new(&[("profiles/production.toml", "")]);
+    house.install(&policy("testing", "0.2.0", CASE), None).await.unwrap();
+    house.write("profiles/production.toml", b"[rules.testing]\nprmote = 1\n");
+    let error = house.activate("testing@0.2.0", None, None).await.unwrap_err();
+    assert!(error.contains("production.toml:2:1") && error.contains("nothing was changed"), "{error}");
+    house.write("profiles/production.toml", b"");
+    assert_eq!(house.activate("testing@0.2.0", None, None).await.unwrap().decides_for, ["default/testing"]);
+}
+
+#[tokio::test]
+async fn what_would_come_back_has_to_be_usable_and_what_does_not_change_is_said() {
+    let (own, text) = key();
+    let house = House::new(&[]);
+    house.install(&policy("mild", "1.0.0", ""), None).await.unwrap();
+    house.activate("mild@1.0.0", None, None).await.unwrap();
+    let two = policy("mild", "2.0.0", "");
+    house.install(&two, Some(&signed(&own, &two, "mild", "2.0.0", 1))).await.unwrap();
+    house.activate("mild@2.0.0", None, None).await.unwrap();
+    house.used("default").await;
+    let toml = format!("[policies]\nrequire_signed = true\ntrusted_keys = [{text:?}]\n");
+    house.write("dean.toml", toml.as_bytes());
+    let error = house.rollback(None).await.unwrap_err();
+    assert!(error.contains("mild@1.0.0 is not signed") && error.contains("nothing was changed"), "{error}");
+    house.write("dean.toml", b"[stages.testing]\npolicy = \"testing@0.1.0\"\n");
+    let sources = house.sources(None);
+    let returned = policies::rollback(&house.store, registry(), &sources, None, None, house.now()).await.unwrap();
+    assert!(returned[0].to.is_none() && returned[0].kept.as_ref().unwrap().ends_with("names testing@0.1.0"));
+}
+
+#[tokio::test]
 async fn what_is_installed_may_be_signed_anew() {
     let (own, text) = key();
     let house = House::new(&[]);
@@ -447,7 +517,7 @@ async fn bytes_that_changed_in_the_store_do_not_decide() {
     house.activate("mild@1.0.0", None, None).await.unwrap();
     let damaged = SqliteStore::in_memory().unwrap();
     for switch in house.store.policy_switches().await.unwrap() {
-        damaged.switch_policies(&[switch]).await.unwrap();
+        damaged.switch_policies(&[switch], &[]).await.unwrap();
     }
     let mut row = house.store.artifact(&artifact.digest().to_string()).await.unwrap().unwrap();
     row.bytes[100] ^= 1;
@@ -488,4 +558,29 @@ fn minisign(file: &Path, key: &str) -> Option<String> {
         }
         Err(error) => panic!("minisign: {error}"),
     }
+}
+
+/// Two processes that install other bytes under one name and version at one time: the second is told.
+#[tokio::test]
+async fn whoever_comes_first_has_a_name_and_version() {
+    let house = House::new(&[]);
+    let row = |artifact: &Artifact| dean::store::PolicyRow {
+        name: "mild".into(),
+        version: "1.0.0".into(),
+        digest: artifact.digest().to_string(),
+        origin: "elsewhere".into(),
+        serial: None,
+        installed_at: house.now(),
+    };
+    let (one, two) = (policy("mild", "1.0.0", ""), policy("mild", "1.0.0", CASE));
+    assert_eq!(house.store.save_policy(&row(&one)).await.unwrap(), one.digest().to_string());
+    assert_eq!(house.store.save_policy(&row(&two)).await.unwrap(), one.digest().to_string());
+    // What was activated meanwhile is not withdrawn with what somebody read before.
+    house.install(&policy("bold", "1.0.0", ""), None).await.unwrap();
+    house.install(&policy("bold", "2.0.0", ""), None).await.unwrap();
+    house.activate("bold@1.0.0", None, None).await.unwrap();
+    let read = house.store.policy_switches().await.unwrap();
+    house.activate("bold@2.0.0", None, None).await.unwrap();
+    assert!(!house.store.withdraw_policy_switches(&read, house.now()).await.unwrap());
+    assert_eq!(house.testing(None).await.0, "bold@2.0.0");
 }

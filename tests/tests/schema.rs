@@ -5,16 +5,23 @@
 #![allow(clippy::unwrap_used)]
 
 use boon::{Compiler, Schemas};
-use dean::config::{self, Sources};
+use dean::config::{self, Effective, Sources};
 use dean::policies::{self, Shelf, StagePolicy};
 use dean::scoring::shipped_columns;
 use dean_tests::account::registry;
 use serde_json::{Value, json};
 use std::path::Path;
 
-fn stages() -> Vec<StagePolicy> {
-    let effective = config::load(&Sources::default()).unwrap();
-    policies::prepare(&effective, registry(), &Shelf::default(), Path::new("."), shipped_columns()).unwrap()
+fn stages_of(effective: &Effective) -> Vec<StagePolicy> {
+    policies::prepare(effective, registry(), &Shelf::default(), Path::new("."), shipped_columns()).unwrap()
+}
+
+/// The schemas of settings and of rules, with something set.
+fn schemas(set: &[(&str, Value)]) -> (Value, Value) {
+    let flags = set.iter().map(|(key, value)| (key.to_string(), value.clone(), "test")).collect();
+    let effective = config::load(&Sources { flags, ..Sources::default() }).unwrap();
+    let stages = stages_of(&effective);
+    (policies::settings_schema(&effective, &stages), policies::rules_schema(&effective, &stages))
 }
 
 /// What is wrong with a document by a schema, in words; nothing where it is right.
@@ -34,18 +41,16 @@ fn file(name: &str) -> Value {
 
 #[test]
 fn the_shipped_files_are_right_by_the_schema() {
-    let stages = stages();
-    let settings = policies::settings_schema(&stages);
+    let (settings, rules) = schemas(&[]);
     for name in ["dean.toml", "profiles/production.toml", "clients/example.toml"] {
         assert_eq!(wrong(&settings, &file(name)), None, "{name}");
     }
-    assert_eq!(wrong(&policies::rules_schema(&stages), &file("rules.toml")), None);
+    assert_eq!(wrong(&rules, &file("rules.toml")), None);
 }
 
 #[test]
 fn what_the_program_refuses_an_editor_underlines() {
-    let stages = stages();
-    let (settings, rules) = (policies::settings_schema(&stages), policies::rules_schema(&stages));
+    let (settings, rules) = schemas(&[]);
     let mistakes = [
         ("an unknown key", "testing.tiers.por", json!(60.0), "por"),
         ("an unknown stage", "testin.tiers.poor", json!(60.0), "testin"),
@@ -69,4 +74,51 @@ fn what_the_program_refuses_an_editor_underlines() {
         assert!(refused.is_err(), "{what} is taken by the program");
     }
     assert!(wrong(&settings, &json!({ "guard": { "cooldown_hour": 3.0 } })).is_some());
+}
+
+/// Whatever decides for a stage, the files that were written for another are right where the program takes them.
+#[test]
+fn what_is_left_unread_is_no_mistake_in_an_editor() {
+    let rules = json!([{ "id": "none", "when": "spend_7d > 60.0", "then": "pause" }]);
+    let of_cel = [("stages.testing.policy", json!("cel")), ("rules.testing.rules", rules)];
+    for set in [of_cel.to_vec(), vec![("stages.testing.policy", json!(""))]] {
+        let (_, rules) = schemas(&set);
+        assert_eq!(wrong(&rules, &file("rules.toml")), None, "{set:?}");
+        assert!(wrong(&rules, &json!({ "scaling": { "nonsense": 1.0 } })).is_some());
+    }
+}
+
+#[test]
+fn values_that_make_no_sense_are_underlined_as_they_are_refused() {
+    let (settings, _) = schemas(&[]);
+    for (key, value) in [
+        ("guard.max_spend_share_per_run", json!(5.0)),
+        ("guard.max_spend_share_per_day", json!(0.0)),
+        ("guard.cooldown_hours", json!(-1.0)),
+        ("guard.stop_days_without_purchase", json!(31)),
+        ("stages.testing.policy_sha256", json!("abc")),
+        ("stages.testing.daily_cap", json!(-4.0)),
+        ("stages.testing.campaigns", json!(["abc"])),
+        ("attribution.report_time", json!("x")),
+        ("attribution.windows", json!(["1d_clik"])),
+        ("attribution.windows", json!([])),
+        ("limits.deadline_ms", json!(1)),
+        ("ml.confidence_threshold", json!(7.0)),
+        ("api.version", json!("26")),
+        ("api.url", json!("graph.facebook.com")),
+        ("account.id", json!("act_x")),
+        ("ids.testing_campaign_id", json!("x1")),
+        ("policies.canary.steps", json!([])),
+        ("policies.canary.steps", json!([1.5])),
+        ("policies.canary.withdraw_above", json!(1.5)),
+        ("economics.breakeven_cpa", json!(0.0)),
+    ] {
+        let mut document = value.clone();
+        for part in key.rsplit('.') {
+            document = json!({ part: document });
+        }
+        assert!(wrong(&settings, &document).is_some(), "{key} = {value} is right by the schema");
+        let flags = vec![(key.to_string(), value, "test")];
+        assert!(config::load(&Sources { flags, ..Sources::default() }).is_err(), "{key} is taken by the program");
+    }
 }

@@ -24,8 +24,9 @@ pub(crate) fn manifest(manifest: &Manifest) -> Option<String> {
     if !word(&manifest.name) {
         return Some(format!("its name is {:?}, not a word of a-z, 0-9 and -", manifest.name));
     }
-    if manifest.version.is_empty() || manifest.version.len() > 64 {
-        return Some(format!("its version is {:?}", manifest.version));
+    let version = |b: u8| b.is_ascii_alphanumeric() || b"-.+".contains(&b);
+    if manifest.version.is_empty() || manifest.version.len() > 64 || !manifest.version.bytes().all(version) {
+        return Some(format!("its version is {:?}, not one like 1.0.0", manifest.version));
     }
     if manifest.stages.is_empty() {
         return Some("it decides for no stage".into());

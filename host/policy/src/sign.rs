@@ -8,6 +8,9 @@ use std::io::Cursor;
 use std::str::FromStr;
 use thiserror::Error;
 
+/// Characters of a key that is none which are shown.
+const SHOWN: usize = 8;
+
 /// What the trusted comment begins with.
 const WORDS: &str = "dean policy";
 
@@ -121,7 +124,12 @@ impl FromStr for TrustedKey {
             false => PublicKey::from_base64(text),
         };
         read.map(TrustedKey).map_err(|error| {
-            SignatureError::Key(format!("{text:?} is no public key of minisign ({error}); one begins with RW"))
+            // A secret key that was taken for the public one must not end on a screen.
+            let shown: String = text.chars().take(SHOWN).collect();
+            SignatureError::Key(match text.contains("secret key") {
+                true => "this is a secret key\n  hint: the public one lies beside it, in FILE.pub".into(),
+                false => format!("{shown:?}… is no public key of minisign ({error}); one begins with RW"),
+            })
         })
     }
 }
@@ -143,6 +151,16 @@ impl TrustedKey {
 /// Eight bytes, least first, as minisign writes them.
 fn key_id(number: &[u8]) -> String {
     number.iter().rev().map(|byte| format!("{byte:02X}")).collect()
+}
+
+/// Whether a text is a signature at all, whoever signed.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn readable(origin: &str, signature: &str) -> Result<(), SignatureError> {
+    let unreadable =
+        |error: minisign::PError| SignatureError::Unreadable { origin: origin.into(), reason: error.to_string() };
+    SignatureBox::from_string(signature).map(drop).map_err(unreadable)
 }
 
 /// Verifies a signature against the keys that are trusted.
@@ -199,7 +217,14 @@ impl SigningKey {
     /// # Errors
     /// When it is none, or the password is wrong or missing.
     pub fn read(text: &str, password: Option<String>) -> Result<Self, SignatureError> {
-        let failed = |error: minisign::PError| SignatureError::Key(format!("the secret key cannot be used: {error}"));
+        let protected = password.is_some();
+        let failed = |error: minisign::PError| {
+            let hint = match protected {
+                true => "DEAN_KEY_PASSWORD is set: it has to be this key's, and unset for one that has none",
+                false => "if it has a password, set DEAN_KEY_PASSWORD",
+            };
+            SignatureError::Key(format!("the secret key cannot be used: {error}\n  hint: {hint}"))
+        };
         let kept = SecretKeyBox::from_string(text).map_err(failed)?;
         let sk = match password {
             Some(password) => kept.into_secret_key(Some(password)),

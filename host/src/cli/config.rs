@@ -86,8 +86,8 @@ fn show(global: &Global, context: &Context, all: bool) -> anyhow::Result<()> {
 async fn schema(context: &Context, of: SchemaOf) -> anyhow::Result<()> {
     let stages = context.policies(&context.registry()?, &context.scores().await?).await?;
     output::json(&match of {
-        SchemaOf::Settings => policies::settings_schema(&stages),
-        SchemaOf::Rules => policies::rules_schema(&stages),
+        SchemaOf::Settings => policies::settings_schema(&context.effective, &stages),
+        SchemaOf::Rules => policies::rules_schema(&context.effective, &stages),
     });
     Ok(())
 }
@@ -95,8 +95,13 @@ async fn schema(context: &Context, of: SchemaOf) -> anyhow::Result<()> {
 async fn check(global: &Global, context: &Context) -> anyhow::Result<()> {
     let registry = context.registry()?;
     let policies = context.policies(&registry, &context.scores().await?).await?;
-    if let Some((stage, reason)) = policies.iter().find_map(|p| Some((&p.view.name, p.broken()?))) {
-        return Err(Usage(format!("the policy of stage {stage} cannot be used: {reason}")).into());
+    for stage in &policies {
+        let instead = stage.ready().and_then(|ready| Some((ready.instead.as_ref()?, ready.policy.manifest().named())));
+        let goes_on = instead.as_ref().map(|(_, named)| format!("; {named}, which decided last, goes on meanwhile"));
+        if let Some(reason) = stage.broken().or(instead.as_ref().map(|(reason, _)| reason.as_str())) {
+            let (name, goes_on) = (&stage.view.name, goes_on.unwrap_or_default());
+            return Err(Usage(format!("the policy of stage {name} cannot be used{goes_on}: {reason}")).into());
+        }
     }
     let stages: Vec<_> = policies
         .iter()

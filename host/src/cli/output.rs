@@ -44,7 +44,7 @@ pub(super) fn exit_code(error: &anyhow::Error) -> u8 {
             || cause.is::<CaseError>()
             || cause.is::<SignatureError>()
             || cause.is::<InstallError>()
-            || cause.is::<FetchError>()
+            || cause.downcast_ref().is_some_and(|error: &FetchError| !error.is_transient())
             || cause.is::<Refusal>()
     });
     if configured { 2 } else { 1 }

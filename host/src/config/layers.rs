@@ -139,6 +139,12 @@ pub fn clients(folder: &Path) -> Vec<String> {
     names(&folder.join(CLIENTS))
 }
 
+/// The profiles that a folder of configuration has.
+#[must_use]
+pub fn profiles(folder: &Path) -> Vec<String> {
+    names(&folder.join(PROFILES))
+}
+
 /// A file as a tree; `None` when there is none.
 fn read(path: &Path) -> Result<Option<Node>, ConfigError> {
     let failed = |source| ConfigError::Read { path: path.to_path_buf(), source };

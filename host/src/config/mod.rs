@@ -14,7 +14,7 @@ mod tree;
 
 pub use env::{Environment, VARIABLES, Variable};
 pub use error::ConfigError;
-pub use layers::{Effective, Entry, Level, Sources, clients, load};
+pub use layers::{Effective, Entry, Level, Sources, clients, load, profiles};
 pub use schema::{Api, Canary, Config, Economics, Guard, Ids, Limits, Ml, Policies, Stage, StageView};
 pub use secrets::Secrets;
 pub use tree::{Node, Origin};

@@ -41,6 +41,7 @@ pub struct Config {
 #[serde(default, deny_unknown_fields)]
 pub struct Account {
     /// The ad account's id, with or without `act_` (FB_AD_ACCOUNT_ID).
+    #[schemars(regex(pattern = "^ *(act_)*[0-9]+ *$"))]
     pub id: Option<String>,
     /// The pixel that reports purchases (FB_PIXEL_ID).
     pub pixel_id: Option<String>,
@@ -70,8 +71,10 @@ impl Account {
 #[serde(default, deny_unknown_fields)]
 pub struct Api {
     /// The server (META_GRAPH_URL); another than Meta's serves simulations and recordings.
+    #[schemars(regex(pattern = "^https?://"))]
     pub url: String,
     /// The API version (META_API_VERSION).
+    #[schemars(regex(pattern = "^v[0-9]+([.][0-9]+)*$"))]
     pub version: String,
     /// The app's id (FB_APP_ID).
     pub app_id: Option<String>,
@@ -88,12 +91,16 @@ impl Default for Api {
 #[serde(default, deny_unknown_fields)]
 pub struct Ids {
     /// The campaign in which new creatives are tested.
+    #[schemars(regex(pattern = "^[0-9]+$"))]
     pub testing_campaign_id: Option<String>,
     /// The ad set within it that new creatives go into.
+    #[schemars(regex(pattern = "^[0-9]+$"))]
     pub testing_adset_id: Option<String>,
     /// The campaign of the validation stage.
+    #[schemars(regex(pattern = "^[0-9]+$"))]
     pub validation_campaign_id: Option<String>,
     /// The campaign of the scaling stage.
+    #[schemars(regex(pattern = "^[0-9]+$"))]
     pub scaling_campaign_id: Option<String>,
 }
 
@@ -102,16 +109,20 @@ pub struct Ids {
 #[serde(default, deny_unknown_fields)]
 pub struct Stage {
     /// Campaigns whose ads belong to the stage, beside the one under `ids`. The first receives promotions.
+    #[schemars(inner(regex(pattern = "^[0-9]+$")))]
     pub campaigns: Vec<String>,
     /// The policy: a name, or a path to a component. Empty: ads are observed and held.
     pub policy: Option<String>,
     /// The policy's SHA-256; another one is refused.
+    #[schemars(regex(pattern = "^[0-9a-fA-F]{64}$"))]
     pub policy_sha256: Option<String>,
     /// The stage that promotions go into.
     pub next: Option<String>,
     /// The most the stage may spend in a day. Meta may overspend a daily budget by 75 %: budgets are held so that even then the cap is kept.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub daily_cap: Option<f64>,
     /// The smallest daily budget of an owner.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub min_budget: Option<f64>,
     /// The largest daily budget of an owner.
     pub max_budget: Option<f64>,
@@ -126,8 +137,10 @@ pub struct Stage {
 #[serde(default, deny_unknown_fields)]
 pub struct Economics {
     /// The cost per purchase at which nothing is earned (BREAKEVEN_CPA). Unset: mean order value less cost of goods.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub breakeven_cpa: Option<f64>,
     /// Cost of goods of a purchase (COGS_PER_PURCHASE).
+    #[schemars(range(min = 0.0))]
     pub cogs_per_purchase: f64,
 }
 
@@ -138,38 +151,52 @@ pub struct Guard {
     /// Whether stages only observe until `dean go-live` lets them act. Unset: on Meta's own server, and not on a simulated account.
     pub ghost: Option<bool>,
     /// While this file exists nothing is written to the account. Relative to the data folder.
+    #[schemars(length(min = 1))]
     pub kill_switch_file: String,
     /// Hours between two changes of one ad or budget.
+    #[schemars(range(min = 0.0, max = 720.0))]
     pub cooldown_hours: f64,
     /// The largest share of the account's daily spend that the pauses of one run may stop.
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1))]
     pub max_spend_share_per_run: f64,
     /// The same for all pauses of an account day together. Unset: twice that of a run.
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1))]
     pub max_spend_share_per_day: Option<f64>,
     /// What a copy or a raise may add to a day's spend without a person (`dean approve`). Unset: anything within the other limits.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub approve_above: Option<f64>,
     /// Ads of a stage that stay live whatever their numbers.
     pub min_live_ads: u32,
     /// How sure a policy has to be to pause one of them all the same; above 1 for never.
+    #[schemars(range(min = 0.0))]
     pub last_ad_confidence: f64,
     /// The step of a daily budget, as a share of what it was, above which an owner that is learning waits.
+    #[schemars(extend("exclusiveMinimum" = 0, "maximum" = 1))]
     pub learning_step: f64,
     /// The largest rise of a daily budget within one account day, as a share of what it began the day with.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub max_daily_rise: f64,
     /// The most the account may spend in a day, Meta's overspend included. Unset: no cap beside the stages'.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub account_daily_cap: Option<f64>,
     /// Duplicates that a stage may make in an account day.
     pub max_duplicates_per_day: u32,
     /// While the account's cost per purchase of the last three days is above this times break-even, nothing is made to spend more.
+    #[schemars(range(min = 1.0))]
     pub stop_cpa_ratio: f64,
     /// Neither of these two stops holds before the account has spent what so many purchases cost at break-even.
+    #[schemars(extend("exclusiveMinimum" = 0))]
     pub stop_min_purchases: f64,
     /// Account days, today and this many before, after whose spend without a single purchase nothing is made to spend more.
+    #[schemars(range(min = 1, max = 30))]
     pub stop_days_without_purchase: u32,
     /// Whether nothing is changed while events of ads stop being reported, and no ad paused for such a day afterwards.
     pub anomaly_hold: bool,
     /// The share by which Meta may attribute more purchases than the shop sold (`dean import orders`) before budgets rest.
+    #[schemars(range(min = 0.0))]
     pub max_attribution_gap: f64,
     /// Hours after which the copy of a promoted ad that does not deliver is given up.
+    #[schemars(range(min = 1.0))]
     pub promotion_timeout_hours: f64,
 }
 
@@ -217,12 +244,16 @@ pub struct Policies {
 #[serde(default, deny_unknown_fields)]
 pub struct Canary {
     /// The shares of the ads that it decides about, one after the other.
+    #[schemars(length(min = 1), inner(range(min = 0.0, max = 1.0)))]
     pub steps: Vec<f64>,
     /// Complete days after which, again and again, a share is looked at whether it is widened.
+    #[schemars(range(min = 1, max = 30))]
     pub step_days: u32,
     /// How sure it may become that its ads earn less than the others, however often one looks, before it is withdrawn.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub withdraw_above: f64,
     /// How probable that may be at most, looked at on that day alone, when it is widened.
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub widen_below: f64,
 }
 
@@ -237,10 +268,13 @@ impl Default for Canary {
 #[serde(default, deny_unknown_fields)]
 pub struct Limits {
     /// Milliseconds until a policy that does not answer is stopped.
+    #[schemars(range(min = 100, max = 600_000))]
     pub deadline_ms: u64,
     /// Mebibytes of memory.
+    #[schemars(range(min = 16, max = 2_048))]
     pub memory_mib: u64,
     /// Millions of WebAssembly instructions after which it is stopped, at the same place on every machine.
+    #[schemars(range(min = 1, max = 10_000_000))]
     pub million_instructions: u64,
 }
 
@@ -257,8 +291,10 @@ pub struct Ml {
     /// Whether models score ads (ML_MODE).
     pub mode: bool,
     /// How fast adaptive thresholds move (ML_LEARNING_RATE).
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub learning_rate: f64,
     /// How sure a prediction has to be to count (ML_CONFIDENCE_THRESHOLD).
+    #[schemars(range(min = 0.0, max = 1.0))]
     pub confidence_threshold: f64,
 }
 

@@ -184,6 +184,10 @@ fn table_node(table: &DeTable<'_>, origin: &impl Fn(usize) -> Origin, at: Origin
     let mut nodes = BTreeMap::new();
     for (key, value) in table {
         let at = origin(key.span().start);
+        if key.get_ref().contains('.') {
+            let spelt = "write it without the quotes, or as a table of its own";
+            return Err((key.span().start, format!("the key {:?} has a dot in it: {spelt}", key.get_ref())));
+        }
         let node = match value.get_ref() {
             DeValue::Table(inner) => table_node(inner, origin, at)?,
             DeValue::Array(items) if items.iter().any(|item| item.get_ref().is_table()) => {

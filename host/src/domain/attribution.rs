@@ -10,8 +10,10 @@ use std::fmt;
 #[serde(default, deny_unknown_fields)]
 pub struct Attribution {
     /// The day on which a conversion counts: `impression`, `conversion` or `mixed`.
+    #[schemars(regex(pattern = "^(impression|conversion|mixed)$"))]
     pub report_time: String,
     /// Attribution windows: 1d_click, 7d_click, 28d_click, 1d_ev, 1d_view.
+    #[schemars(length(min = 1), inner(regex(pattern = "^(1d_click|7d_click|28d_click|1d_ev|1d_view)$")))]
     pub windows: Vec<String>,
 }
 

@@ -144,13 +144,15 @@ impl Runner<'_> {
                 continue;
             }
             policies::keep(self.store, &ready.policy).await?;
+            for signature in &ready.signatures {
+                self.store.save_policy_signature(&digest, signature).await?;
+            }
             uses.push(PolicyUseRow {
                 client: client.clone(),
                 stage: stage.view.name.clone(),
                 name: manifest.name.clone(),
                 version: manifest.version.clone(),
                 digest,
-                signature: ready.signature.clone(),
                 used_at: self.clock.now(),
             });
         }

@@ -4,7 +4,7 @@
 use super::choose::{choose, overruled};
 use super::install::keep;
 use super::prepare::{StagePolicy, prepare_some};
-use super::shelf::Shelf;
+use super::shelf::{Offer, Shelf};
 use super::trial::ended;
 use crate::config::{self, ConfigError, Effective, Sources, StageView};
 use crate::scoring;
@@ -14,7 +14,7 @@ use dean_policy::Registry;
 use dean_policy::types::{ANY_STAGE, Manifest};
 use jiff::Timestamp;
 use serde::Serialize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// A change that was refused, and why. Nothing has changed.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +72,8 @@ pub struct Returned {
     pub from: String,
     /// What decides again, for whoever chose nothing else.
     pub to: Option<String>,
+    /// Why another goes on deciding that this does not change, where nobody is reached.
+    pub kept: Option<String>,
 }
 
 /// Lets a policy decide from the next run on: for a client or all, for one stage or all that it decides for.
@@ -89,11 +91,11 @@ pub async fn activate(
     now: Timestamp,
 ) -> anyhow::Result<Activation> {
     let (name, version) = named;
-    let clients = clients(sources, client)?;
-    let (_, first) = clients.first().context("there is always the configuration without a client")?;
+    let scopes = scopes(sources, client)?;
+    let first = &scopes.first().context("there is always the configuration without a client")?.effective;
     let shelf = Shelf::load(store, first, &sources.folder).await?;
     let offer = shelf.fetch(store, name, version).await?;
-    clients.iter().try_for_each(|(_, effective)| offer.check_signature(effective).map(drop)).map_err(Refusal)?;
+    trusted_by_some(&scopes, &offer)?;
     let policy = registry.load(&offer.artifact)?;
     let manifest = policy.manifest();
     if (manifest.name.as_str(), manifest.version.as_str()) != named {
@@ -123,25 +125,38 @@ pub async fn activate(
         unread: Vec::new(),
     };
     let mut errors = Vec::new();
-    for (of_client, effective) in &clients {
+    for scope in &scopes {
+        let effective = &scope.effective;
         let before = Shelf::load(store, effective, &sources.folder).await?;
-        let shelf = before.clone().with(switches.clone(), &offer.artifact);
-        let scope = client.unwrap_or_default();
-        let (reached, kept) = reach((effective, &sources.folder), &activation.stages, scope, (&before, &shelf));
-        activation.kept.extend(kept.into_iter().map(|(stage, why)| Kept { client: of_client.clone(), stage, why }));
-        activation.decides_for.extend(reached.iter().map(|stage| format!("{of_client}/{stage}")));
-        match prepared(store, registry, sources, effective, &shelf, &reached).await {
-            Err(error) => errors.push(error.to_string()),
-            Ok(prepared) => {
-                for stage in &prepared {
-                    let ready = stage.ready().filter(|ready| ready.policy.digest() == policy.digest());
-                    if let Some(reason) = stage.broken().or(stage.ready().and_then(|ready| ready.instead.as_deref())) {
-                        errors.push(format!("{of_client}, stage {}: {reason}", stage.view.name));
-                    }
-                    activation.unread.extend(ready.into_iter().flat_map(|ready| ready.unread.clone()));
-                }
+        let after = before.clone().with(switches.clone(), &offer.artifact);
+        let of = client.unwrap_or_default();
+        let (mut reached, kept) = reach((effective, &sources.folder), &activation.stages, of, (&before, &after));
+        // A file that stands in for it says nothing about what was activated.
+        let after = after.unwatched();
+        for stage in &match prepared(store, registry, sources, effective, &after, &reached).await {
+            Ok(prepared) => prepared,
+            Err(error) => {
+                errors.push(error.to_string());
+                continue;
             }
+        } {
+            let ready = stage.ready().filter(|ready| ready.policy.digest() == policy.digest());
+            if let Some(reason) = stage.broken().or(stage.ready().and_then(|ready| ready.instead.as_deref())) {
+                errors.push(format!("{}, stage {}: {reason}", scope.named(), stage.view.name));
+            }
+            activation.unread.extend(ready.into_iter().flat_map(|ready| ready.unread.clone()));
         }
+        if !scope.is_present {
+            continue;
+        }
+        let watched = before.watched(name);
+        let stands_in = |file: &PathBuf| format!("{} of the watched folder stands in for it", file.display());
+        let kept = kept.into_iter().chain(
+            watched.iter().flat_map(|file| reached.drain(..).map(|stage| (stage, stands_in(file))).collect::<Vec<_>>()),
+        );
+        let client = &effective.client;
+        activation.kept.extend(kept.map(|(stage, why)| Kept { client: client.clone(), stage, why }));
+        activation.decides_for.extend(reached.iter().map(|stage| format!("{client}/{stage}")));
     }
     if !errors.is_empty() {
         errors.dedup();
@@ -157,13 +172,12 @@ pub async fn activate(
     activation.unread.sort();
     activation.unread.dedup();
     keep(store, &policy).await?;
-    store.switch_policies(&switches).await?;
     // Where it decides it is not tried any more: taken back, it must not go on as its own canary.
     let reached = |row: &PolicyTrialRow| activation.decides_for.contains(&format!("{}/{}", row.client, row.stage));
     let trials = store.policy_trials().await?;
     let over = trials.iter().filter(|row| row.ended_at.is_none() && row.digest == activation.sha256 && reached(row));
     let over: Vec<PolicyTrialRow> = over.map(|row| ended(row, "it was activated", now)).collect();
-    store.save_policy_trials(&over).await?;
+    store.switch_policies(&switches, &over).await?;
     Ok(activation)
 }
 
@@ -196,16 +210,20 @@ pub async fn rollback(
     let stages: Vec<String> = withdrawn.iter().map(|gone| gone.stage.clone()).collect();
 
     let (mut errors, mut to) = (Vec::new(), Vec::new());
-    for (of_client, effective) in clients(sources, client)? {
-        let before = Shelf::load(store, &effective, &sources.folder).await?;
+    let mut keeps: Vec<(String, String)> = Vec::new();
+    for one in scopes(sources, client)? {
+        let effective = &one.effective;
+        let before = Shelf::load(store, effective, &sources.folder).await?;
         let shelf = before.clone().without(&withdrawn);
-        let (reached, _) = reach((&effective, &sources.folder), &stages, scope, (&before, &shelf));
-        match prepared(store, registry, sources, &effective, &shelf, &reached).await {
+        let (reached, kept) = reach((effective, &sources.folder), &stages, scope, (&before, &shelf));
+        keeps.extend(kept);
+        match prepared(store, registry, sources, effective, &shelf, &reached).await {
             Err(error) => errors.push(error.to_string()),
             Ok(prepared) => {
                 for stage in prepared {
-                    match stage.broken() {
-                        Some(reason) => errors.push(format!("{of_client}, stage {}: {reason}", stage.view.name)),
+                    let instead = stage.ready().and_then(|ready| ready.instead.as_deref());
+                    match stage.broken().or(instead) {
+                        Some(reason) => errors.push(format!("{}, stage {}: {reason}", one.named(), stage.view.name)),
                         None => to.push(stage),
                     }
                 }
@@ -213,37 +231,78 @@ pub async fn rollback(
         }
     }
     if !errors.is_empty() {
+        errors.dedup();
         refuse!("what would decide again does not fit any more; nothing was changed\n{}", errors.join("\n"));
     }
-    let mut returned = Vec::new();
-    store.withdraw_policy_switches(&withdrawn, now).await?;
-    for gone in &withdrawn {
-        let again = to.iter().find(|stage| stage.view.name == gone.stage).and_then(|stage| stage.ready());
-        let again = again.map(|ready| ready.policy.manifest().named());
-        let from = format!("{}@{}", gone.name, gone.version);
-        returned.push(Returned { client: client.map(String::from), stage: gone.stage.clone(), from, to: again });
+    if !store.withdraw_policy_switches(&withdrawn, now).await? {
+        refuse!("another policy was activated at the same time; nothing was changed\n  hint: `dean policy list`");
     }
-    Ok(returned)
+    let returned = |gone: &PolicySwitchRow| {
+        let again = to.iter().find(|stage| stage.view.name == gone.stage);
+        let again = again.and_then(|stage| stage.ready()).map(|ready| ready.policy.manifest().named());
+        let kept = keeps.iter().find(|(stage, _)| *stage == gone.stage).map(|(_, why)| why.clone());
+        Returned {
+            client: client.map(String::from),
+            stage: gone.stage.clone(),
+            from: format!("{}@{}", gone.name, gone.version),
+            kept: kept.filter(|_| again.is_none()),
+            to: again,
+        }
+    };
+    Ok(withdrawn.iter().map(returned).collect())
 }
 
-/// The configurations that a change of a scope concerns: a client's, or that without a client and every client's.
-pub(super) fn clients(sources: &Sources, client: Option<&str>) -> Result<Vec<(String, Effective)>, ConfigError> {
-    let of = |client: Option<String>| {
-        let effective = config::load(&Sources { client, ..sources.clone() })?;
-        Ok((effective.client.clone(), effective))
+/// A configuration that a change concerns.
+pub(super) struct Scope {
+    pub effective: Effective,
+    /// Whether it is one of the profile that the command was given: the others are looked at, so that nothing stops a run
+    /// under them.
+    pub is_present: bool,
+}
+
+impl Scope {
+    /// Whose it is, for messages.
+    pub(super) fn named(&self) -> String {
+        match (&self.effective.profile, self.is_present) {
+            (Some(profile), false) => format!("{} under profile {profile}", self.effective.client),
+            _ => self.effective.client.clone(),
+        }
+    }
+}
+
+/// The configurations that a change of a scope concerns: a client's, or that without a client and every client's; each
+/// under the profile of the command first, and then under every other.
+pub(super) fn scopes(sources: &Sources, client: Option<&str>) -> Result<Vec<Scope>, ConfigError> {
+    let clients: Vec<Option<String>> = match client {
+        Some(client) => vec![Some(client.into())],
+        None => std::iter::once(None).chain(config::clients(&sources.folder).into_iter().map(Some)).collect(),
     };
-    match client {
-        Some(client) => Ok(vec![of(Some(client.into()))?]),
-        None => {
-            let clients = config::clients(&sources.folder).into_iter().map(Some);
-            let loaded: Vec<Result<_, ConfigError>> = std::iter::once(None).chain(clients).map(of).collect();
-            let (loaded, wrong): (Vec<_>, Vec<_>) = loaded.into_iter().partition(Result::is_ok);
-            match ConfigError::from_many(wrong.into_iter().filter_map(Result::err).collect()) {
-                Some(error) => Err(error),
-                None => Ok(loaded.into_iter().filter_map(Result::ok).collect()),
+    let others = std::iter::once(None).chain(config::profiles(&sources.folder).into_iter().map(Some));
+    let others = others.filter(|profile| *profile != sources.profile);
+    let profiles: Vec<Option<String>> = std::iter::once(sources.profile.clone()).chain(others).collect();
+    let (mut scopes, mut wrong) = (Vec::new(), Vec::new());
+    for profile in profiles {
+        let is_present = profile == sources.profile;
+        for client in &clients {
+            match config::load(&Sources { client: client.clone(), profile: profile.clone(), ..sources.clone() }) {
+                Ok(effective) => scopes.push(Scope { effective, is_present }),
+                Err(error) => wrong.push(error),
             }
         }
     }
+    ConfigError::from_many(wrong).map_or(Ok(scopes), Err)
+}
+
+/// What nobody trusts is not even compiled; who trusts it is looked at where it would decide.
+pub(super) fn trusted_by_some(scopes: &[Scope], offer: &Offer) -> Result<(), Refusal> {
+    let mut refused = None;
+    for scope in scopes {
+        match offer.check_signature(&scope.effective) {
+            Ok(_) => return Ok(()),
+            Err(reason) => refused = refused.or(Some(reason)),
+        }
+    }
+    refused.map_or(Ok(()), |reason| Err(Refusal(format!("{reason}\nnothing was changed"))))
 }
 
 /// The stages that an activation is for.

@@ -25,6 +25,8 @@ pub enum Chosen {
     Watched {
         /// The file.
         file: String,
+        /// The policy that it stands in for.
+        policy: String,
     },
     /// Nobody: it decided last, and the chosen one cannot.
     Last {
@@ -50,7 +52,7 @@ impl std::fmt::Display for Chosen {
         match self {
             Chosen::Shipped => f.write_str("shipped"),
             Chosen::Configuration { origin } => f.write_str(origin),
-            Chosen::Watched { file } => write!(f, "watched: {file}"),
+            Chosen::Watched { file, .. } => write!(f, "watched: {file}"),
             Chosen::Last { since } => write!(f, "decided last, since {since}"),
             Chosen::Trial { since } => write!(f, "on trial since {since}"),
             Chosen::Activation { client: None, since } => write!(f, "activated {since}"),
@@ -69,6 +71,7 @@ pub(super) struct Choice {
 /// What a configuration says of a stage's policy.
 struct Named<'a> {
     text: &'a str,
+    /// The most specific place that says something.
     level: Level,
     origin: Origin,
     pin: Option<Digest>,
@@ -88,8 +91,10 @@ fn is_path(text: &str) -> bool {
 /// The policy of a stage; `None` where nobody is to decide. A file of the watched folder stands in for it.
 pub(super) fn choose(effective: &Effective, folder: &Path, view: &StageView, shelf: &Shelf) -> Option<Choice> {
     let (choice, name) = choose_name(effective, folder, view, shelf)?;
-    let Some(file) = shelf.watched(&name) else { return Some(choice) };
-    let chosen = Chosen::Watched { file: file.display().to_string() };
+    let exact = matches!(choice.chosen, Chosen::Configuration { .. })
+        && named(effective, view).is_some_and(|named| named.binds());
+    let Some(file) = shelf.watched(&name).filter(|_| !exact) else { return Some(choice) };
+    let chosen = Chosen::Watched { file: file.display().to_string(), policy: name };
     Some(Choice { chosen, offer: Offer::of_file(&file), pin: choice.pin })
 }
 
@@ -115,7 +120,7 @@ fn choose_name(effective: &Effective, folder: &Path, view: &StageView, shelf: &S
         }
         None => {
             let shipped = shipped::find(view.policy.as_deref()?)?;
-            let offer = Offer { artifact: shipped.artifact(), signature: None, shipped: true, file: false };
+            let offer = Offer { artifact: shipped.artifact(), signatures: Vec::new(), shipped: true, file: false };
             Some((Choice { chosen: Chosen::Shipped, offer: Ok(offer), pin: None }, shipped.name.into()))
         }
     }
@@ -137,14 +142,22 @@ pub(super) fn overruled(effective: &Effective, view: &StageView, shelf: &Shelf, 
     Some(format!("{}@{} is activated for {}", own.name, own.version, own.client))
 }
 
+/// A pin holds of what is named on its level or below it: who names another policy on a more specific level is not held
+/// by it, and who pins there what is named below is.
 fn named<'a>(effective: &'a Effective, view: &'a StageView) -> Option<Named<'a>> {
-    let key = format!("stages.{}", view.name);
+    let origin = |key: &str| Some(effective.tree.at(&format!("stages.{}.{key}", view.name))?.origin().clone());
+    let level = |origin: &Origin| effective.level(origin);
+    let (name, pinned) = (origin("policy"), origin("policy_sha256"));
+    let text = view.policy.as_deref().unwrap_or_default();
     let pin = view.policy_sha256.as_deref().and_then(Digest::parse);
-    let node = effective.tree.at(&format!("{key}.policy"));
-    // A pin without a name pins whatever is named below it.
-    let node = node.or_else(|| effective.tree.at(&format!("{key}.policy_sha256")))?;
-    let origin = node.origin().clone();
-    Some(Named { text: view.policy.as_deref().unwrap_or_default(), level: effective.level(&origin), origin, pin })
+    match (name, pinned) {
+        (Some(name), Some(pinned)) if level(&pinned) < level(&name) => {
+            Some(Named { text, level: level(&name), origin: name, pin: None })
+        }
+        (Some(name), None) => Some(Named { text, level: level(&name), origin: name, pin }),
+        (_, Some(pinned)) => Some(Named { text, level: level(&pinned), origin: pinned, pin }),
+        (None, None) => None,
+    }
 }
 
 /// The policy that a configuration names.
@@ -160,9 +173,7 @@ fn by_name(
     }
     if is_path(named.text) {
         // A path in the configuration is meant from its folder, wherever the program is started.
-        let path = Path::new(named.text);
-        let path = if path.is_relative() && !path.exists() { folder.join(path) } else { path.to_path_buf() };
-        return Offer::of_file(&path);
+        return Offer::of_file(&folder.join(named.text));
     }
     // A name alone is the version of it that was activated, or the shipped one.
     let of_name = |switch: &&PolicySwitchRow| switch.name == named.text;
@@ -171,7 +182,7 @@ fn by_name(
         return shelf.of_digest(&switch.digest);
     }
     if let Some(shipped) = shipped::find(named.text) {
-        return Ok(Offer { artifact: shipped.artifact(), signature: None, shipped: true, file: false });
+        return Ok(Offer { artifact: shipped.artifact(), signatures: Vec::new(), shipped: true, file: false });
     }
     let versions: Vec<&str> =
         shelf.installed.iter().filter(|row| row.name == named.text).map(|row| row.version.as_str()).collect();

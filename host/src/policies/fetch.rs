@@ -20,6 +20,16 @@ pub enum FetchError {
         #[source]
         source: std::io::Error,
     },
+    /// Nobody answered, or not as a server does.
+    #[error("{url}: {reason}\n  hint: {hint}")]
+    Unreached {
+        /// The address.
+        url: String,
+        /// What went wrong.
+        reason: String,
+        /// How to mend it.
+        hint: String,
+    },
     /// An address gave no policy.
     #[error("{url}: {reason}\n  hint: {hint}")]
     Address {
@@ -30,6 +40,14 @@ pub enum FetchError {
         /// How to mend it.
         hint: String,
     },
+}
+
+impl FetchError {
+    /// Whether the network or a server is at fault, and not what was asked for.
+    #[must_use]
+    pub fn is_transient(&self) -> bool {
+        matches!(self, FetchError::Unreached { .. })
+    }
 }
 
 /// A policy's bytes, with the signature that lies beside them.
@@ -75,9 +93,13 @@ pub(super) fn of_file(file: &Path) -> Result<Fetched, FetchError> {
 }
 
 async fn of_address(url: &str) -> Result<Fetched, FetchError> {
-    let failed = |reason: String, hint: &str| FetchError::Address { url: url.into(), reason, hint: hint.into() };
-    let local = reqwest::Url::parse(url).is_ok_and(|url| is_local(&url));
-    if !url.starts_with("https://") && !local {
+    let parsed = reqwest::Url::parse(url);
+    // Whoever asks may have written a password or a token into it, which is nobody else's business.
+    let shown = parsed.as_ref().map_or_else(|_| url.split(['?', '@']).next().unwrap_or_default().into(), plain);
+    let failed = |reason: String, hint: &str| FetchError::Address { url: shown.clone(), reason, hint: hint.into() };
+    let asked = parsed.map_err(|error| failed(format!("it is no address: {error}"), "https://HOST/FILE.wasm"))?;
+    let local = is_local(&asked);
+    if asked.scheme() != "https" && !local {
         return Err(failed("it is not fetched from there".into(), "name a file, an https:// address or oci://"));
     }
     // A second call finds it installed already, which is as good.
@@ -85,14 +107,35 @@ async fn of_address(url: &str) -> Result<Fetched, FetchError> {
     // Nor from where such an address sends one on to.
     let client = reqwest::Client::builder().timeout(TIMEOUT).https_only(!local).build();
     let client = client.map_err(|error| failed(error.to_string(), "check the system's certificates"))?;
-    let (status, bytes) = get(&client, url).await.map_err(|reason| failed(reason, "check the network"))?;
+    let answered = |status: u16| failed(format!("the server answered {status}"), "check the address");
+    let unreached =
+        |reason: String, hint: &str| FetchError::Unreached { url: shown.clone(), reason, hint: hint.into() };
+    let network = |reason: String| unreached(reason, "check the network");
+    let (status, bytes) = get(&client, &asked).await.map_err(network)?;
     if status != 200 {
-        return Err(failed(format!("the server answered {status}"), "check the address"));
+        return Err(answered(status));
     }
-    let beside = format!("{url}.minisig");
-    let (status, signature) = get(&client, &beside).await.map_err(|reason| failed(reason, "check the network"))?;
-    let signature = (status == 200).then(|| String::from_utf8_lossy(&signature).into_owned());
-    Ok(Fetched { artifact: Artifact::new(url, bytes), signature })
+    // Beside the file and not behind what is asked about it.
+    let mut beside = asked.clone();
+    beside.set_path(&format!("{}.minisig", asked.path()));
+    let signature = match get(&client, &beside).await.map_err(network)? {
+        (200, signature) => Some(String::from_utf8_lossy(&signature).into_owned()),
+        (404 | 410, _) => None,
+        (status, _) => {
+            return Err(unreached(format!("for its signature the server answered {status}"), "ask again later"));
+        }
+    };
+    Ok(Fetched { artifact: Artifact::new(shown, bytes), signature })
+}
+
+/// An address without whoever asks and what is asked.
+fn plain(url: &reqwest::Url) -> String {
+    let mut plain = url.clone();
+    let _ = plain.set_username("");
+    let _ = plain.set_password(None);
+    plain.set_query(None);
+    plain.set_fragment(None);
+    plain.to_string()
 }
 
 /// Whether an address is this machine's own, by the host that is asked and not by how the text begins.
@@ -103,9 +146,9 @@ fn is_local(url: &reqwest::Url) -> bool {
 }
 
 /// What an address answers, no more of it than is sensible.
-async fn get(client: &reqwest::Client, url: &str) -> Result<(u16, Vec<u8>), String> {
+async fn get(client: &reqwest::Client, url: &reqwest::Url) -> Result<(u16, Vec<u8>), String> {
     let text = |error: reqwest::Error| error.without_url().to_string();
-    let mut response = client.get(url).send().await.map_err(text)?;
+    let mut response = client.get(url.clone()).send().await.map_err(text)?;
     let mut bytes = Vec::new();
     while let Some(chunk) = response.chunk().await.map_err(text)? {
         bytes.extend_from_slice(&chunk);

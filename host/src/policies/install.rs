@@ -87,7 +87,11 @@ pub async fn install(
         Some(signature) if effective.config.policies.require_signed || !keys.is_empty() => {
             Some(sign::verify(artifact, signature, &keys)?)
         }
-        _ => None,
+        Some(signature) => {
+            sign::readable(artifact.origin(), signature)?;
+            None
+        }
+        None => None,
     };
     let policy = registry.load(artifact)?;
     let manifest = policy.manifest();
@@ -95,7 +99,7 @@ pub async fn install(
     let digest = artifact.digest().to_string();
     let mut installed = store.policies().await?;
     if let Some(statement) = &statement {
-        with_serials(store, &mut installed, &keys).await?;
+        with_serials(store, &mut installed, &store.policy_signatures().await?, &keys).await?;
         check_statement(statement, &policy, newest_serial(&installed, &policy))?;
     }
     let shipped = shipped::find(&manifest.name).filter(|_| manifest.version == shipped::VERSION);
@@ -113,13 +117,19 @@ pub async fn install(
     let row = PolicyRow {
         name: manifest.name.clone(),
         version: manifest.version.clone(),
-        digest,
+        digest: digest.clone(),
         origin: artifact.origin().into(),
-        signature: signature.map(String::from),
         serial: statement.as_ref().and_then(|statement| i64::try_from(statement.serial).ok()),
         installed_at: now,
     };
-    store.save_policy(&row).await?;
+    // Somebody else may have been quicker.
+    let first = store.save_policy(&row).await?;
+    if first != digest {
+        return Err(InstallError::Taken { policy: named, known: first });
+    }
+    if let Some(signature) = signature {
+        store.save_policy_signature(&digest, signature).await?;
+    }
     Ok(Installed { was_there: known.is_some(), policy, statement })
 }
 
@@ -142,13 +152,18 @@ pub async fn keep(store: &dyn Store, policy: &Policy) -> Result<(), StoreError> 
 pub(super) async fn with_serials(
     store: &dyn Store,
     installed: &mut [PolicyRow],
+    signatures: &[(String, String)],
     keys: &[TrustedKey],
 ) -> Result<(), StoreError> {
     for row in installed.iter_mut().filter(|row| row.serial.is_none() && !keys.is_empty()) {
-        let Some(signature) = &row.signature else { continue };
+        let of_it: Vec<&String> = signatures.iter().filter(|(of, _)| *of == row.digest).map(|(_, s)| s).collect();
+        if of_it.is_empty() {
+            continue;
+        }
         let Some(kept) = store.artifact(&row.digest).await? else { continue };
-        let stated = sign::verify(&Artifact::new(row.origin.as_str(), kept.bytes), signature, keys);
-        row.serial = stated.ok().and_then(|statement| i64::try_from(statement.serial).ok());
+        let artifact = Artifact::new(row.origin.as_str(), kept.bytes);
+        let stated = of_it.into_iter().filter_map(|signature| sign::verify(&artifact, signature, keys).ok());
+        row.serial = stated.filter_map(|statement| i64::try_from(statement.serial).ok()).max();
     }
     Ok(())
 }

@@ -62,7 +62,10 @@ fn failed(url: &str, error: &OciDistributionError) -> FetchError {
                 _ => "ask whoever runs the registry",
             }
         }
-        _ => "check the registry's address and the network",
+        _ => {
+            let hint = "check the registry's address and the network".into();
+            return FetchError::Unreached { url: url.into(), reason: error.to_string().trim().into(), hint };
+        }
     };
     FetchError::Address { url: url.into(), reason: error.to_string().trim().into(), hint: hint.into() }
 }
@@ -94,7 +97,7 @@ fn open(url: &str) -> Result<(Client, Reference), FetchError> {
 
 /// What comes of asking a registry, unless it takes too long.
 async fn in_time<T>(url: &str, asked: impl Future<Output = Result<T, FetchError>>) -> Result<T, FetchError> {
-    let late = |_| FetchError::Address {
+    let late = |_| FetchError::Unreached {
         url: url.into(),
         reason: format!("the registry was not done within {} s", TOTAL.as_secs()),
         hint: "check the network, or ask whoever runs the registry".into(),

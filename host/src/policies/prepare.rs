@@ -77,8 +77,8 @@ pub struct Ready {
     pub target_cpa: Option<f64>,
     /// Who chose it.
     pub chosen: Chosen,
-    /// The signature that came with it.
-    pub signature: Option<String>,
+    /// The signatures that came with it.
+    pub signatures: Vec<String>,
     /// Keys of the stage that were written for another policy and are read by nobody now, with their places.
     pub unread: Vec<String>,
     /// Why the chosen policy cannot be used, where this is the last one that could.
@@ -198,6 +198,13 @@ impl Preparing<'_> {
         }
         let manifest = policy.manifest();
         let name = &manifest.name;
+        if let Chosen::Watched { file, policy } = &chosen
+            && policy != name
+        {
+            return Err(Refused::Policy(format!(
+                "{file} stands in for policy {policy}, but says that it is {name}\n  hint: name the file {name}.wasm"
+            )));
+        }
         if !manifest.decides_for(&view.name) {
             let decides_for = manifest.stages.join(", ");
             return Err(Refused::Policy(format!(
@@ -234,7 +241,7 @@ impl Preparing<'_> {
             });
         }
         let target_cpa = settings::target_cpa(&view.name, &manifest.params, &settings);
-        let signature = offer.signature.clone();
-        Ok(Ready { policy, settings, plan, target_cpa, chosen, signature, unread: read.unread, instead: None })
+        let signatures = offer.signatures.clone();
+        Ok(Ready { policy, settings, plan, target_cpa, chosen, signatures, unread: read.unread, instead: None })
     }
 }

@@ -16,6 +16,8 @@ pub struct Shelf {
     pub(super) installed: Vec<PolicyRow>,
     pub(super) switches: Vec<PolicySwitchRow>,
     pub(super) uses: Vec<PolicyUseRow>,
+    /// Signatures, each with the digest of what it signs.
+    signatures: Vec<(String, String)>,
     /// Policies on trial.
     trials: Vec<PolicyTrialRow>,
     bytes: BTreeMap<String, Artifact>,
@@ -23,11 +25,11 @@ pub struct Shelf {
     watch: Option<PathBuf>,
 }
 
-/// A policy's bytes, with the signature that came with them.
+/// A policy's bytes, with the signatures that came with them.
 #[derive(Clone, Debug)]
 pub(super) struct Offer {
     pub artifact: Artifact,
-    pub signature: Option<String>,
+    pub signatures: Vec<String>,
     /// Part of this program: trusted as the program is.
     pub shipped: bool,
     /// A file that nobody installed, so that nobody has looked yet whether something newer was signed.
@@ -41,9 +43,11 @@ impl Shelf {
     /// When the store fails.
     pub async fn load(store: &dyn Store, effective: &Effective, folder: &Path) -> Result<Self, StoreError> {
         let mut installed = store.policies().await?;
+        let signatures = store.policy_signatures().await?;
         if effective.config.policies.require_signed {
             // A key that is none is told where signatures are looked at.
-            with_serials(store, &mut installed, &trusted_keys(effective).unwrap_or_default()).await?;
+            let keys = trusted_keys(effective).unwrap_or_default();
+            with_serials(store, &mut installed, &signatures, &keys).await?;
         }
         let switches = store.policy_switches().await?;
         let uses = store.policy_uses(&effective.client).await?;
@@ -58,7 +62,8 @@ impl Shelf {
         let mut digests: Vec<String> = digests.chain(uses.iter().map(|last| &last.digest)).cloned().collect();
         digests.sort();
         digests.dedup();
-        let mut shelf = Shelf { installed, switches, uses, trials, ..Shelf::nothing_installed(effective, folder) };
+        let mut shelf =
+            Shelf { installed, switches, uses, signatures, trials, ..Shelf::nothing_installed(effective, folder) };
         for digest in digests {
             if let Some(row) = store.artifact(&digest).await? {
                 let artifact = Artifact::new(format!("{}@{}", row.name, row.version), row.bytes);
@@ -97,6 +102,13 @@ impl Shelf {
         self
     }
 
+    /// The same without the watched folder.
+    #[must_use]
+    pub(super) fn unwatched(mut self) -> Self {
+        self.watch = None;
+        self
+    }
+
     /// The policy that is on trial for a client's stage.
     pub(super) fn trial(&self, client: &str, stage: &str) -> Option<&PolicyTrialRow> {
         self.trials.iter().rfind(|trial| trial.client == client && trial.stage == stage)
@@ -121,7 +133,7 @@ impl Shelf {
     /// The policy of a digest.
     pub(super) fn of_digest(&self, digest: &str) -> Result<Offer, String> {
         if let Some(shipped) = shipped::of_digest(digest) {
-            return Ok(Offer { artifact: shipped.artifact(), signature: None, shipped: true, file: false });
+            return Ok(Offer { artifact: shipped.artifact(), signatures: Vec::new(), shipped: true, file: false });
         }
         let artifact = self.bytes.get(digest).cloned();
         let artifact =
@@ -133,9 +145,9 @@ impl Shelf {
                 artifact.origin()
             ));
         }
-        let row = self.installed.iter().find(|row| row.digest == digest).and_then(|row| row.signature.clone());
-        let last = || self.uses.iter().find(|last| last.digest == digest).and_then(|last| last.signature.clone());
-        Ok(Offer { artifact, signature: row.or_else(last), shipped: false, file: false })
+        let of_it = self.signatures.iter().filter(|(signed, _)| signed == digest);
+        let signatures = of_it.map(|(_, signature)| signature.clone()).collect();
+        Ok(Offer { artifact, signatures, shipped: false, file: false })
     }
 
     /// The policy of a name and version.
@@ -144,7 +156,9 @@ impl Shelf {
             return self.of_digest(&row.digest);
         }
         match shipped::find(name).filter(|_| version == shipped::VERSION) {
-            Some(shipped) => Ok(Offer { artifact: shipped.artifact(), signature: None, shipped: true, file: false }),
+            Some(shipped) => {
+                Ok(Offer { artifact: shipped.artifact(), signatures: Vec::new(), shipped: true, file: false })
+            }
             None => Err(format!("no policy {name}@{version} is installed\n  hint: {}", self.known(name))),
         }
     }
@@ -199,7 +213,7 @@ impl Offer {
     /// The policy of a file, with the signature beside it.
     pub(super) fn of_file(file: &Path) -> Result<Self, String> {
         let Fetched { artifact, signature } = of_file(file).map_err(|error| error.to_string())?;
-        Ok(Offer { artifact, signature, shipped: false, file: true })
+        Ok(Offer { artifact, signatures: signature.into_iter().collect(), shipped: false, file: true })
     }
 
     /// Whether it may decide under a configuration that asks for signatures; what its own states, where that is asked.
@@ -208,11 +222,15 @@ impl Offer {
             return Ok(None);
         }
         let keys = trusted_keys(effective).map_err(|error| error.to_string())?;
-        let Some(signature) = &self.signature else {
+        let verified = |signature: &String| sign::verify(&self.artifact, signature, &keys);
+        let Some(last) = self.signatures.last() else {
             let hint = "`dean policy sign` signs it; policies.require_signed asks for that";
             return Err(format!("{} is not signed\n  hint: {hint}", self.artifact.origin()));
         };
-        sign::verify(&self.artifact, signature, &keys).map(Some).map_err(|error| error.to_string())
+        match self.signatures.iter().find_map(|signature| verified(signature).ok()) {
+            Some(statement) => Ok(Some(statement)),
+            None => verified(last).map(Some).map_err(|error| error.to_string()),
+        }
     }
 
     /// Whether what its signature states is about this policy, and is not older than what is installed of that name.

@@ -1,7 +1,7 @@
 //! A policy on trial: asked in every run beside the one that decides, with its own settings and its own plan. As a shadow it
 //! is never heard; as a canary it decides about a share of the ads.
 
-use super::activate::{Refusal, clients, prepared, stages};
+use super::activate::{Refusal, Scope, prepared, scopes, stages, trusted_by_some};
 use super::install::keep;
 use super::prepare::Ready;
 use super::shelf::Shelf;
@@ -93,10 +93,12 @@ pub async fn put_on_trial(
     trying: Trying<'_>,
 ) -> anyhow::Result<Begun> {
     let Trying { named: (name, version), share, keeps_share, client, stage, now } = trying;
-    let clients = clients(sources, client)?;
-    let (_, first) = clients.first().context("there is always the configuration without a client")?;
+    let mut scopes = scopes(sources, client)?;
+    // A trial that ends with a run of another profile harms nobody.
+    scopes.retain(|scope| scope.is_present);
+    let first = &scopes.first().context("there is always the configuration without a client")?.effective;
     let offer = Shelf::load(store, first, &sources.folder).await?.fetch(store, name, version).await?;
-    clients.iter().try_for_each(|(_, effective)| offer.check_signature(effective).map(drop)).map_err(Refusal)?;
+    trusted_by_some(&scopes, &offer)?;
     let policy = registry.load(&offer.artifact)?;
     let cases = registry.examine(&policy).map_err(|error| Refusal(format!("{error}\nnothing was changed")))?;
     let stages = stages(first, policy.manifest(), stage)?;
@@ -104,7 +106,8 @@ pub async fn put_on_trial(
     let known = store.policy_trials().await?;
     let (mut rows, mut errors) = (Vec::new(), Vec::new());
     let (mut beside, mut not) = (Vec::new(), Vec::new());
-    for (client, effective) in &clients {
+    for Scope { effective, .. } in &scopes {
+        let client = &effective.client;
         let of_client = |stage: &String| {
             let (client, stage) = (client.clone(), stage.clone());
             let open = |row: &&PolicyTrialRow| row.client == client && row.stage == stage && row.ended_at.is_none();

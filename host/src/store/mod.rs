@@ -270,17 +270,24 @@ pub trait Store: Send + Sync {
     /// A policy by its digest.
     async fn artifact(&self, digest: &str) -> Result<Option<ArtifactRow>, StoreError>;
 
-    /// Keeps an installed policy; one of the same name and version stays as it is, save that it may be signed anew.
-    async fn save_policy(&self, policy: &PolicyRow) -> Result<(), StoreError>;
+    /// Keeps an installed policy; one of the same name and version stays as it is, save that a serial may become known.
+    /// The digest that name and version mean from now on: that of whoever came first.
+    async fn save_policy(&self, policy: &PolicyRow) -> Result<String, StoreError>;
+
+    /// Keeps a signature of a policy's bytes beside those that are there.
+    async fn save_policy_signature(&self, digest: &str, signature: &str) -> Result<(), StoreError>;
+
+    /// Every signature of policies, with the digest of what it signs.
+    async fn policy_signatures(&self) -> Result<Vec<(String, String)>, StoreError>;
 
     /// Every installed policy, by name and in the order of their installation.
     async fn policies(&self) -> Result<Vec<PolicyRow>, StoreError>;
 
-    /// Lets policies decide for stages from now on, all or none.
-    async fn switch_policies(&self, switches: &[PolicySwitchRow]) -> Result<(), StoreError>;
+    /// Lets policies decide for stages from now on and writes trials that this ends, all or none.
+    async fn switch_policies(&self, switches: &[PolicySwitchRow], trials: &[PolicyTrialRow]) -> Result<(), StoreError>;
 
-    /// Withdraws the newest switch that holds of each of some kinds, all or none.
-    async fn withdraw_policy_switches(&self, switches: &[PolicySwitchRow], at: Timestamp) -> Result<(), StoreError>;
+    /// Withdraws switches that are the newest of their client and stage, all or none; whether they still were.
+    async fn withdraw_policy_switches(&self, switches: &[PolicySwitchRow], at: Timestamp) -> Result<bool, StoreError>;
 
     /// The switches of policies that hold, oldest first.
     async fn policy_switches(&self) -> Result<Vec<PolicySwitchRow>, StoreError>;

@@ -14,9 +14,7 @@ pub struct PolicyRow {
     pub digest: String,
     /// Where it was installed from.
     pub origin: String,
-    /// Its signature, as minisign writes it.
-    pub signature: Option<String>,
-    /// The serial that the signature states.
+    /// The serial that a signature states which was verified when it was installed.
     pub serial: Option<i64>,
     /// When.
     pub installed_at: Timestamp,
@@ -52,8 +50,6 @@ pub struct PolicyUseRow {
     pub version: String,
     /// Its SHA-256.
     pub digest: String,
-    /// Its signature, as minisign writes it.
-    pub signature: Option<String>,
     /// When.
     pub used_at: Timestamp,
 }

@@ -110,7 +110,7 @@ impl Contract {
             Ok(policy.call_decide(store, stage, &settings, &lent)?.map_err(Reason::reason))
         });
         *cohort = convert::cohort_back(lent);
-        answer?.map(convert::answer).map_err(Fault::Refused)
+        answer?.map(convert::answer).map_err(|reason| Fault::Refused(convert::text(reason)))
     }
 }
 

@@ -26,27 +26,33 @@ pub(super) fn cohort_back(cohort: wit::Cohort) -> types::Cohort {
     types::Cohort { now, seed, rows, groups, trace, values, words, codes, context, group_of }
 }
 
+/// A text for people, without what would steer a terminal.
+pub(super) fn text(text: String) -> String {
+    let steers = |c: char| c.is_control() && c != '\n' && c != '\t';
+    if text.contains(steers) { text.replace(steers, " ") } else { text }
+}
+
 pub(super) fn manifest(manifest: wit::Manifest) -> types::Manifest {
     let kind = |kind| match kind {
         wit::Kind::Number(wit::NumberKind { unit, default, min, max, adaptive }) => {
-            types::Kind::Number(types::NumberKind { unit, default, min, max, adaptive })
+            types::Kind::Number(types::NumberKind { unit: text(unit), default, min, max, adaptive })
         }
         wit::Kind::Flag(v) => types::Kind::Flag(v),
         wit::Kind::Text(v) => types::Kind::Text(v),
         wit::Kind::Open => types::Kind::Open,
     };
-    let param = |p: wit::Param| types::Param { path: p.path, doc: p.doc, kind: kind(p.kind) };
+    let param = |p: wit::Param| types::Param { path: p.path, doc: text(p.doc), kind: kind(p.kind) };
     types::Manifest {
         name: manifest.name,
         version: manifest.version,
-        doc: manifest.doc,
+        doc: text(manifest.doc),
         stages: manifest.stages,
         params: manifest.params.into_iter().map(param).collect(),
     }
 }
 
 pub(super) fn plan(plan: wit::Plan) -> types::Plan {
-    let rule = |r: wit::Rule| types::Rule { id: r.id, title: r.title, doc: r.doc };
+    let rule = |r: wit::Rule| types::Rule { id: r.id, title: text(r.title), doc: text(r.doc) };
     types::Plan {
         columns: plan.columns,
         text_columns: plan.text_columns,
@@ -57,7 +63,7 @@ pub(super) fn plan(plan: wit::Plan) -> types::Plan {
 }
 
 pub(super) fn problems(problems: Vec<wit::Problem>) -> Vec<types::Problem> {
-    let own = |p: wit::Problem| types::Problem { path: p.path, message: p.message, hint: p.hint };
+    let own = |p: wit::Problem| types::Problem { path: text(p.path), message: text(p.message), hint: text(p.hint) };
     problems.into_iter().map(own).collect()
 }
 

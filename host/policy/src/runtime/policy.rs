@@ -2,6 +2,7 @@
 
 use super::call::{Call, State};
 use super::contract::Contract;
+use super::convert;
 use super::{Fault, Limits, LoadError, PrepareError};
 use crate::artifact::{Artifact, Digest, Inspection};
 use crate::check;
@@ -79,7 +80,7 @@ impl Policy {
         if let Some(identity) = &package.identity {
             manifest.name.clone_from(&identity.name);
             manifest.version.clone_from(&identity.version);
-            manifest.doc.clone_from(&identity.doc);
+            manifest.doc = convert::text(identity.doc.clone());
             manifest.stages.clone_from(&identity.stages);
         }
         if let Some(reason) = check::manifest(&manifest) {

@@ -150,8 +150,12 @@ pub(super) async fn rollback(global: &Global, args: &RollbackArgs) -> anyhow::Re
         return Ok(Ended::Done);
     }
     for r in &returned {
-        let to = r.to.as_ref().map_or("nobody decides".into(), |to| format!("{to} decides"));
-        output::line(&format!("Stage {}: {} is taken back, and from the next run on {to} again.", r.stage, r.from));
+        let to = match (&r.to, &r.kept) {
+            (Some(to), _) => format!("from the next run on {to} decides again"),
+            (None, Some(why)) => format!("nothing else changes: {why}"),
+            (None, None) => "from the next run on nobody decides".into(),
+        };
+        output::line(&format!("Stage {}: {} is taken back, and {to}.", r.stage, r.from));
     }
     Ok(Ended::Done)
 }

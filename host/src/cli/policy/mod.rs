@@ -14,8 +14,9 @@ use super::context::{Context, data_dir_only};
 use super::output::Usage;
 use super::{Ended, Global};
 use crate::policies;
+use crate::store::Store as _;
 use clap::Subcommand;
-use dean_policy::{Artifact, Policy, Reference, Registry, Runtime};
+use dean_policy::{Artifact, Policy, Reference, Registry, Runtime, shipped};
 use std::path::Path;
 
 #[derive(Debug, Subcommand)]
@@ -127,6 +128,11 @@ pub(super) async fn for_gym(global: &Global, name: &str) -> anyhow::Result<(Regi
     }
     let reference: Reference = name.parse().unwrap_or_else(|never| match never {});
     let policy = registry.resolve(&reference)?;
+    // A path is meant from where the command is given, and not from a folder of configuration.
+    let name = match reference {
+        Reference::File(path) => std::path::absolute(path)?.display().to_string(),
+        Reference::Shipped(name) => name,
+    };
     Ok((registry, policy, name))
 }
 
@@ -138,5 +144,17 @@ pub(super) async fn named(global: &Global, name: &str) -> anyhow::Result<Policy>
         return Ok(registry(global)?.load(&artifact)?);
     }
     let reference: Reference = name.parse().unwrap_or_else(|never| match never {});
+    if matches!(reference, Reference::Shipped(_))
+        && shipped::find(name).is_none()
+        && data_dir_only(global)?.join("dean.sqlite").exists()
+    {
+        let installed = Context::load(global)?.store()?.policies().await?;
+        let versions: Vec<String> =
+            installed.iter().filter(|row| row.name == name).map(|row| format!("{name}@{}", row.version)).collect();
+        if !versions.is_empty() {
+            let message = format!("{name} names no version\n  hint: {} is installed", versions.join(", "));
+            return Err(Usage(message).into());
+        }
+    }
     Ok(registry(global)?.resolve(&reference)?)
 }

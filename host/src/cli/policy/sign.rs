@@ -49,8 +49,12 @@ pub(super) fn keygen(global: &Global, args: &KeygenArgs) -> anyhow::Result<Ended
     let password = password()?;
     let locked = password.is_some();
     let (secret, public) = SigningKey::generate(password)?;
-    write_secret(&args.file, &secret)?;
     let beside = PathBuf::from(format!("{}.pub", args.file.display()));
+    if beside.exists() {
+        let message = format!("{} is there already\n  hint: name another file for the key", beside.display());
+        return Err(Usage(message).into());
+    }
+    write_secret(&args.file, &secret)?;
     let text = format!("untrusted comment: public key {} of dean policy\n{}\n", public.id(), public.text());
     std::fs::write(&beside, text).map_err(|error| anyhow::anyhow!("{}: {error}", beside.display()))?;
     if global.json {

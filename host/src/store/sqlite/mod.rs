@@ -49,6 +49,7 @@ const MIGRATIONS: &[M<'static>] = &[
     M::up(include_str!("../migrations/0013_policy_trials.sql")),
     M::up(include_str!("../migrations/0014_policy_calls.sql")),
     M::up(include_str!("../migrations/0015_trials_steered.sql")),
+    M::up(include_str!("../migrations/0016_policy_signatures.sql")),
 ];
 
 /// Another process writes for milliseconds; longer than this it hangs.
@@ -411,7 +412,7 @@ impl Store for SqliteStore {
         self.read("reading the queue", |connection| queue::queue(connection, account))
     }
 
-    async fn save_policy(&self, policy: &PolicyRow) -> Result<(), StoreError> {
+    async fn save_policy(&self, policy: &PolicyRow) -> Result<String, StoreError> {
         self.write("installing a policy", |connection| policies::save(connection, policy))
     }
 
@@ -419,11 +420,22 @@ impl Store for SqliteStore {
         self.read("reading policies", policies::policies)
     }
 
-    async fn switch_policies(&self, switches: &[PolicySwitchRow]) -> Result<(), StoreError> {
-        self.write("switching a policy", |connection| policies::switch(connection, switches))
+    async fn save_policy_signature(&self, digest: &str, signature: &str) -> Result<(), StoreError> {
+        self.write("keeping a signature", |connection| policies::save_signature(connection, digest, signature))
     }
 
-    async fn withdraw_policy_switches(&self, switches: &[PolicySwitchRow], at: Timestamp) -> Result<(), StoreError> {
+    async fn policy_signatures(&self) -> Result<Vec<(String, String)>, StoreError> {
+        self.read("reading signatures", policies::signatures)
+    }
+
+    async fn switch_policies(&self, switches: &[PolicySwitchRow], trials: &[PolicyTrialRow]) -> Result<(), StoreError> {
+        self.write("switching a policy", |connection| {
+            policies::switch(connection, switches)?;
+            policies::save_trials(connection, trials)
+        })
+    }
+
+    async fn withdraw_policy_switches(&self, switches: &[PolicySwitchRow], at: Timestamp) -> Result<bool, StoreError> {
         self.write("taking a policy back", |connection| policies::withdraw(connection, switches, at))
     }
 

@@ -5,35 +5,47 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use rusqlite::{Connection, Row, params};
 
-pub(super) fn save(connection: &Connection, policy: &PolicyRow) -> rusqlite::Result<()> {
+pub(super) fn save(connection: &Connection, policy: &PolicyRow) -> rusqlite::Result<String> {
     connection
         .prepare_cached(
-            "INSERT INTO policies VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (name, version)
-             DO UPDATE SET signature = ?5, serial = coalesce(?6, serial) WHERE digest = ?3 AND ?5 IS NOT NULL",
+            "INSERT INTO policies (name, version, digest, origin, serial, installed_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+             ON CONFLICT (name, version) DO UPDATE SET serial = coalesce(?5, serial) WHERE digest = ?3",
         )?
         .execute(params![
             policy.name,
             policy.version,
             policy.digest,
             policy.origin,
-            policy.signature,
             policy.serial,
             policy.installed_at.as_second(),
-        ])
-        .map(|_| ())
+        ])?;
+    connection
+        .prepare_cached("SELECT digest FROM policies WHERE name = ?1 AND version = ?2")?
+        .query_row(params![policy.name, policy.version], |row| row.get(0))
+}
+
+pub(super) fn save_signature(connection: &Connection, digest: &str, signature: &str) -> rusqlite::Result<()> {
+    let sql = "INSERT OR IGNORE INTO policy_signatures VALUES (?1, ?2)";
+    connection.prepare_cached(sql)?.execute(params![digest, signature]).map(drop)
+}
+
+pub(super) fn signatures(connection: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
+    let mut statement = connection.prepare_cached("SELECT digest, signature FROM policy_signatures ORDER BY rowid")?;
+    statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
 }
 
 pub(super) fn policies(connection: &Connection) -> rusqlite::Result<Vec<PolicyRow>> {
-    let mut statement = connection.prepare_cached("SELECT * FROM policies ORDER BY name, installed_at, version")?;
+    let mut statement = connection.prepare_cached(
+        "SELECT name, version, digest, origin, serial, installed_at FROM policies ORDER BY name, installed_at, version",
+    )?;
     let row = |row: &Row<'_>| {
         Ok(PolicyRow {
             name: row.get(0)?,
             version: row.get(1)?,
             digest: row.get(2)?,
             origin: row.get(3)?,
-            signature: row.get(4)?,
-            serial: row.get(5)?,
-            installed_at: Timestamp::from_second(row.get(6)?).unwrap_or_default(),
+            serial: row.get(4)?,
+            installed_at: Timestamp::from_second(row.get(5)?).unwrap_or_default(),
         })
     };
     statement.query_map([], row)?.collect()
@@ -49,16 +61,25 @@ pub(super) fn switch(connection: &Connection, switches: &[PolicySwitchRow]) -> r
     Ok(())
 }
 
-/// Withdraws switches that hold.
-pub(super) fn withdraw(connection: &Connection, switches: &[PolicySwitchRow], at: Timestamp) -> rusqlite::Result<()> {
-    let mut statement = connection.prepare_cached(
-        "UPDATE policy_switches SET withdrawn_at = ?4 WHERE id = (SELECT max(id) FROM policy_switches
-         WHERE client = ?1 AND stage = ?2 AND digest = ?3 AND withdrawn_at IS NULL)",
-    )?;
+/// Withdraws switches that hold and are the newest of their kind; whether all of them still are, and else none is.
+pub(super) fn withdraw(connection: &Connection, switches: &[PolicySwitchRow], at: Timestamp) -> rusqlite::Result<bool> {
+    let newest = "SELECT max(id) FROM policy_switches WHERE client = ?1 AND stage = ?2 AND withdrawn_at IS NULL";
+    let mut is_it = connection.prepare_cached(&format!(
+        "SELECT count(*) FROM policy_switches WHERE id = ({newest}) AND digest = ?3 AND switched_at = ?4"
+    ))?;
     for s in switches {
-        statement.execute(params![s.client, s.stage, s.digest, at.as_second()])?;
+        let found: i64 =
+            is_it.query_row(params![s.client, s.stage, s.digest, s.switched_at.as_second()], |row| row.get(0))?;
+        if found == 0 {
+            return Ok(false);
+        }
     }
-    Ok(())
+    let mut statement =
+        connection.prepare_cached(&format!("UPDATE policy_switches SET withdrawn_at = ?3 WHERE id = ({newest})"))?;
+    for s in switches {
+        statement.execute(params![s.client, s.stage, at.as_second()])?;
+    }
+    Ok(true)
 }
 
 pub(super) fn switches(connection: &Connection) -> rusqlite::Result<Vec<PolicySwitchRow>> {
@@ -81,10 +102,10 @@ pub(super) fn switches(connection: &Connection) -> rusqlite::Result<Vec<PolicySw
 
 pub(super) fn save_uses(connection: &Connection, rows: &[PolicyUseRow]) -> rusqlite::Result<()> {
     let mut statement =
-        connection.prepare_cached("INSERT OR REPLACE INTO policy_uses VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")?;
+        connection.prepare_cached("INSERT OR REPLACE INTO policy_uses VALUES (?1, ?2, ?3, ?4, ?5, ?6)")?;
     for u in rows {
         let at = u.used_at.as_second();
-        statement.execute(params![u.client, u.stage, u.name, u.version, u.digest, u.signature, at])?;
+        statement.execute(params![u.client, u.stage, u.name, u.version, u.digest, at])?;
     }
     Ok(())
 }
@@ -98,8 +119,7 @@ pub(super) fn uses(connection: &Connection, client: &str) -> rusqlite::Result<Ve
             name: row.get(2)?,
             version: row.get(3)?,
             digest: row.get(4)?,
-            signature: row.get(5)?,
-            used_at: Timestamp::from_second(row.get(6)?).unwrap_or_default(),
+            used_at: Timestamp::from_second(row.get(5)?).unwrap_or_default(),
         })
     };
     statement.query_map([client], row)?.collect()
