@@ -61,10 +61,11 @@ fn adds_up(report: &Comparison) {
     assert_eq!((days(|day| day.kills.before), days(|day| day.kills.after)), (kills.before, kills.after));
 }
 
-/// An ad with its copies and theirs.
-fn family(lives: &[LifecycleRow], ad: &str) -> BTreeSet<String> {
-    let copies = lives.iter().filter(|life| life.source_ad_id.as_deref() == Some(ad));
-    copies.flat_map(|copy| family(lives, &copy.ad_id)).chain([ad.to_string()]).collect()
+/// An ad with the copies that were made of it since a moment, and theirs.
+fn family(lives: &[LifecycleRow], ad: &str, since: Timestamp) -> BTreeSet<String> {
+    let of_it = |life: &&LifecycleRow| life.source_ad_id.as_deref() == Some(ad) && life.entered_at >= since;
+    let copies = lives.iter().filter(of_it);
+    copies.flat_map(|copy| family(lives, &copy.ad_id, since)).chain([ad.to_string()]).collect()
 }
 
 #[tokio::test]
@@ -94,16 +95,68 @@ async fn nor_do_they_where_the_account_only_observed_at_first() {
     }]);
     let settings = [("stages.testing.policy", json!("cel")), ("rules.testing.rules", rule)];
     let account = TestAccount::new(3, Params { ads: 20, ..Params::default() }, &settings).await.unwrap();
-    for observes in [true, false] {
+    for (observes, dry_run) in [(true, false), (false, true), (false, false)] {
         for _ in (0..8 * 24).step_by(6) {
-            account.run(&Options { observes, ..Options::default() }).await.unwrap();
+            account.run(&Options { observes, dry_run, ..Options::default() }).await.unwrap();
             account.advance(6);
         }
         let report = asked(&account, &account.policies, None).await;
         let rest = report.rules.iter().find(|line| line.rule == "rest").unwrap();
         assert!(rest.before > 2, "{report:#?}");
-        assert_eq!(report.changed, 0, "observes: {observes}, {:#?}", report.differences);
+        assert_eq!(report.changed, 0, "observes: {observes}, dry: {dry_run}, {:#?}", report.differences);
     }
+}
+
+/// A budget that is decided again and again where nobody follows is moved once.
+#[tokio::test]
+async fn a_move_that_nobody_follows_is_counted_once() {
+    let rule = json!([{ "id": "halve", "then": "budget", "amount": "budget * 0.5", "when": "budget > 10.0" }]);
+    let settings = [("stages.testing.policy", json!("cel")), ("rules.testing.rules", rule)];
+    let account = TestAccount::new(3, Params { ads: 20, ..Params::default() }, &settings).await.unwrap();
+    for _ in 0..6 {
+        account.run(&Options { dry_run: true, ..Options::default() }).await.unwrap();
+        account.advance(24);
+    }
+    let testing = of_stage("testing", &account, &[]);
+    let report = asked(&account, &testing, None).await;
+    assert!(report.runs == 6 && report.budget.before.changes > 0, "{report:#?}");
+    // Whatever the first day's learning phase held back is moved on the second, and nothing on the third.
+    let once = asked_since(&account, &testing, 1).await;
+    assert!((report.budget.before.lowered - once.budget.before.lowered).abs() < 1e-9, "{report:#?} {once:#?}");
+}
+
+/// The same over the newest runs only.
+async fn asked_since(account: &TestAccount, tried: &[StagePolicy], runs: usize) -> Comparison {
+    let of = account.store.journalled_runs(account.client.account_id(), Timestamp::MIN, Timestamp::MAX).await.unwrap();
+    let question = Question {
+        account: account.client.account_id(),
+        client: "default",
+        since: of[of.len() - runs].as_of,
+        until: Timestamp::MAX,
+        tried: Tried::Policies(tried),
+        against: None,
+        attribution: &account.effective.config.attribution.to_string(),
+        cogs_per_purchase: COGS,
+        progress: &|_, _| {},
+    };
+    compare(&account.store, question).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_stage_that_nobody_decided_for_is_said_to_be_left_out() {
+    let nobody = [("stages.testing.policy", json!(""))];
+    let account = TestAccount::new(3, Params { ads: 20, ..Params::default() }, &nobody).await.unwrap();
+    for _ in 0..3 {
+        account.run(&Options::default()).await.unwrap();
+        account.advance(6);
+    }
+    let report =
+        asked(&account, &of_stage("testing", &account, &[("stages.testing.policy", json!("testing"))]), None).await;
+    assert_eq!((report.runs, report.decisions, report.ads), (3, 0, 0));
+    assert!(
+        report.unknown.iter().any(|line| line.starts_with("In 3 runs nobody decided for stage testing")),
+        "{report:#?}"
+    );
 }
 
 #[tokio::test]
@@ -140,18 +193,28 @@ async fn told(account: &TestAccount, report: &Comparison) -> (usize, usize) {
     let key = account.effective.config.attribution.to_string();
     let days = account.store.days_since(account.client.account_id(), &key, Date::MIN).await.unwrap();
     let lives = account.store.lifecycle(account.client.account_id()).await.unwrap();
-    let (mut known, mut copies) = (0, 0);
+    let last = days.iter().map(|day| day.date).max().unwrap();
+    let (mut known, mut copies, mut counted) = (0, 0, BTreeSet::new());
     for difference in report.differences.iter().filter(|d| d.does == "pause") {
         let Some(outcome) = &difference.outcome else { continue };
         let (from, to): (Date, Date) = (outcome.from.parse().unwrap(), outcome.to.parse().unwrap());
         // The account may have made copies of an ad that the stricter policy would have let go.
         let family = match difference.change.as_str() {
-            "new" => family(&lives, difference.ad_id.as_deref().unwrap()),
+            "new" => family(&lives, difference.ad_id.as_deref().unwrap(), difference.at.parse().unwrap()),
             _ => BTreeSet::from([difference.ad_id.clone().unwrap()]),
         };
-        assert_eq!(outcome.copies, family.len() - 1, "{difference:?}");
+        let of_ad = |d: &&dean::domain::DayFacts| {
+            let delivered = d.facts.impressions > 0.0 || d.facts.purchases > 0.0;
+            delivered && family.contains(&d.ad_id) && (from..=to).contains(&d.date)
+        };
+        let delivered: BTreeSet<&str> = days.iter().filter(of_ad).map(|day| day.ad_id.as_str()).collect();
+        let is_copy = |ad: &&&str| Some(**ad) != difference.ad_id.as_deref();
+        assert_eq!(outcome.copies, delivered.iter().filter(is_copy).count(), "{difference:?}");
         copies += outcome.copies;
-        let of_ad = |d: &&dean::domain::DayFacts| family.contains(&d.ad_id) && (from..=to).contains(&d.date);
+        counted.extend(days.iter().filter(of_ad).map(|day| (day.ad_id.clone(), day.date)));
+        let newest = days.iter().filter(of_ad).map(|day| day.date).max().unwrap();
+        assert!(difference.change == "earlier" || newest == to, "{difference:?}");
+        assert_eq!(outcome.settled, (last - newest).get_days() >= 7);
         let spend: i64 = days.iter().filter(of_ad).map(|day| day.facts.spend.0).sum();
         let purchases: f64 = days.iter().filter(of_ad).map(|day| day.facts.purchases).sum();
         assert!(
@@ -164,6 +227,10 @@ async fn told(account: &TestAccount, report: &Comparison) -> (usize, usize) {
         known += 1;
     }
     assert_eq!(known, kills.known);
+    // Together every day of an ad counts once, whosever copy it is.
+    let spent: i64 =
+        days.iter().filter(|d| counted.contains(&(d.ad_id.clone(), d.date))).map(|d| d.facts.spend.0).sum();
+    assert!((kills.spend_after * 100.0 - spent as f64).abs() < 0.5, "{kills:?} {spent}");
     (copies, kills.earlier)
 }
 

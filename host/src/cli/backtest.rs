@@ -11,7 +11,9 @@ use anyhow::Context as _;
 use clap::Args;
 use dean_policy::Registry;
 use indicatif::{ProgressBar, ProgressStyle};
-use jiff::{Timestamp, ToSpan};
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Span, Timestamp};
 use serde_json::Value;
 use std::path::PathBuf;
 
@@ -57,9 +59,14 @@ pub(super) async fn backtest(global: &Global, args: BacktestArgs) -> anyhow::Res
     let trying = Trying { global, context: &context, registry: &registry, stage: args.stage.as_deref() };
     let tried = trying.stages(args.policy.as_deref(), POLICY, &args.settings).await?;
     let against = match &args.against {
-        Some(policy) => Some(trying.stages(Some(policy), AGAINST, &[]).await?),
+        Some(policy) => Some(trying.against(policy, &tried).await?),
         None => None,
     };
+    // Better now than after minutes of work.
+    if let Some(file) = &args.html {
+        let opened = std::fs::OpenOptions::new().append(true).create(true).open(file);
+        opened.map_err(|error| Usage(format!("--html {}: {error}\n  hint: name another file", file.display())))?;
+    }
     let newest = store.journalled_runs(&account, Timestamp::MIN, Timestamp::MAX).await?.pop();
     let Some(newest) = newest else {
         return Err(Usage(format!(
@@ -68,7 +75,12 @@ pub(super) async fn backtest(global: &Global, args: BacktestArgs) -> anyhow::Res
         ))
         .into());
     };
-    let since = since(&args.since, newest.as_of)?;
+    let frame = context.frame(&store, &account).await?;
+    let since = since(&args.since, newest.as_of, &frame.zone)?;
+    if since > newest.as_of {
+        let message = format!("--since {}: the newest run is of {}", args.since, newest.as_of);
+        return Err(Usage(message).into());
+    }
     let bar = if output::shows_progress(global) { ProgressBar::new(0) } else { ProgressBar::hidden() };
     bar.set_style(ProgressStyle::with_template("{msg} {wide_bar} {pos}/{len} runs")?);
     bar.set_message("asking again");
@@ -102,18 +114,21 @@ pub(super) async fn backtest(global: &Global, args: BacktestArgs) -> anyhow::Res
     Ok(Ended::Done)
 }
 
-/// Since when, counted back from the newest run.
-fn since(text: &str, newest: Timestamp) -> Result<Timestamp, Usage> {
+/// Since when, counted back from the newest run; a day is the account's.
+fn since(text: &str, newest: Timestamp, zone: &TimeZone) -> Result<Timestamp, Usage> {
     let wrong = || {
         Usage(format!(
-            "--since {text} is no span and no moment\n  hint: write 90d, 48h, 2026-06-01 or 2026-06-01T12:00:00Z"
+            "--since {text} is no span and no moment\n  hint: write 90d, 48h, 2026-06-01 (a day of the account) or \
+             2026-06-01T12:00:00Z"
         ))
     };
     let span = |unit: char| text.strip_suffix(unit).and_then(|count| count.parse::<u32>().ok());
     if let Some(hours) = span('d').map(|days| i64::from(days) * 24).or(span('h').map(i64::from)) {
-        return newest.checked_sub(hours.hours()).map_err(|_| wrong());
+        let span = Span::new().try_hours(hours).map_err(|_| wrong())?;
+        return newest.checked_sub(span).map_err(|_| wrong());
     }
-    let day = || text.parse::<jiff::civil::Date>().ok()?.to_zoned(jiff::tz::TimeZone::UTC).ok();
+    let is_day = text.len() == "2026-06-01".len();
+    let day = || text.parse::<Date>().ok().filter(|_| is_day)?.to_zoned(zone.clone()).ok();
     text.parse().ok().or_else(|| day().map(|day| day.timestamp())).ok_or_else(wrong)
 }
 
@@ -149,6 +164,13 @@ impl Trying<'_> {
             }
             (None, None) => stages,
         };
+        for setting in &settings {
+            if let Some(stage) = setting.stage.filter(|stage| !chosen.iter().any(|known| known == stage)) {
+                let hint = format!("compared are {}; --stage {stage} compares that one", chosen.join(", "));
+                let message = format!("--set {stage}.{}: stage {stage} is not compared\n  hint: {hint}", setting.key);
+                return Err(Usage(message).into());
+            }
+        }
         let mut sources = sources.clone();
         for stage in policy.iter().flat_map(|_| &chosen) {
             sources.flags.push((format!("stages.{stage}.policy"), policy.into(), flag));
@@ -181,6 +203,12 @@ impl Trying<'_> {
                 return Err(Usage(format!("stage {name}: {problem}")).into());
             }
         }
+        let is_named = |stage: &str| self.stage == Some(stage) || settings.iter().any(|s| s.stage == Some(stage));
+        let nobody = |stage: &&StagePolicy| stage.ready().is_none() && is_named(&stage.view.name);
+        if let Some(nobody) = prepared.iter().find(nobody) {
+            let (name, hint) = (&nobody.view.name, "name one with --policy");
+            return Err(Usage(format!("stage {name} has no policy that could be set otherwise\n  hint: {hint}")).into());
+        }
         prepared.retain(|stage| stage.ready().is_some());
         if policy.is_none() {
             let present = policies::prepare(&self.context.effective, self.registry, &shelf, folder, &scores)?;
@@ -193,6 +221,24 @@ impl Trying<'_> {
             }
         }
         Ok(prepared)
+    }
+
+    /// The stages as another policy would decide for them that is tried.
+    async fn against(&self, policy: &str, tried: &[StagePolicy]) -> anyhow::Result<Vec<StagePolicy>> {
+        let mut against = self.stages(Some(policy), AGAINST, &[]).await?;
+        let is_there =
+            |stage: &StagePolicy, among: &[StagePolicy]| among.iter().any(|s| s.view.name == stage.view.name);
+        if let Some(stage) = tried.iter().find(|stage| !is_there(stage, &against)) {
+            let decides: Vec<&str> = against.iter().map(|stage| stage.view.name.as_str()).collect();
+            return Err(Usage(format!(
+                "--against {policy} does not decide for stage {}, where it is tried\n  hint: it decides for {}",
+                stage.view.name,
+                decides.join(", ")
+            ))
+            .into());
+        }
+        against.retain(|stage| is_there(stage, tried));
+        Ok(against)
     }
 
     /// The configured stages that a policy decides for.

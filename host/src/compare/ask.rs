@@ -18,6 +18,8 @@ pub(super) struct Asked<'a> {
     source: Source<'a>,
     /// Columns that it wants and that were neither journalled nor can be computed.
     pub missing: BTreeSet<String>,
+    /// Runs in which its stage decided nothing, so that there is nothing to ask it about.
+    pub absent: usize,
     /// Calls that failed, and what the first of them said.
     pub failed: usize,
     pub failure: Option<String>,
@@ -42,7 +44,7 @@ impl<'a> Asked<'a> {
     }
 
     fn new(stage: &'a str, source: Source<'a>) -> Self {
-        Asked { stage, source, missing: BTreeSet::new(), failed: 0, failure: None }
+        Asked { stage, source, missing: BTreeSet::new(), absent: 0, failed: 0, failure: None }
     }
 
     /// The policy, `name@version`, and its digest.

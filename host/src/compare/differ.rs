@@ -5,7 +5,7 @@ use crate::domain::hours;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-/// The same done this long apart is not the same any more.
+/// The same done again and again to one target: this long apart it is not the same any more.
 const APART_HOURS: f64 = 7.0 * 24.0;
 
 /// An event of each side that belong together, or one that stands alone.
@@ -102,11 +102,13 @@ pub(super) fn pairs<'a>(before: &'a [Event], after: &'a [Event]) -> Vec<Pair<'a>
     }
     let mut pairs = Vec::new();
     for (before, after) in by_target.into_values() {
+        // What each side does once is the same, however long apart.
+        let once = before.len() == 1 && after.len() == 1;
         let (mut before, mut after) = (before.into_iter().peekable(), after.into_iter().peekable());
         loop {
             let pair = match (before.peek(), after.peek()) {
                 (None, None) => break,
-                (Some(b), Some(a)) if belong(b, a) => Pair::Both(b, a),
+                (Some(b), Some(a)) if belong(b, a, once) => Pair::Both(b, a),
                 (Some(b), Some(a)) if b.run <= a.run => Pair::Before(b),
                 (Some(b), None) => Pair::Before(b),
                 (_, Some(a)) => Pair::After(a),
@@ -120,9 +122,9 @@ pub(super) fn pairs<'a>(before: &'a [Event], after: &'a [Event]) -> Vec<Pair<'a>
     pairs
 }
 
-fn belong(before: &Event, after: &Event) -> bool {
+fn belong(before: &Event, after: &Event, once: bool) -> bool {
     match before.does {
         Does::Budget { .. } => before.run == after.run,
-        Does::Ad(..) => hours(before.at, after.at).abs() <= APART_HOURS,
+        Does::Ad(..) => once || hours(before.at, after.at).abs() <= APART_HOURS,
     }
 }

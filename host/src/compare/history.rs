@@ -5,6 +5,7 @@ use crate::guard::StageStanding;
 use crate::journal::{self, Entry, GuardRecord, JournalError, Measured, Record, Trial};
 use crate::pipeline;
 use crate::store::{JournalRow, JournalledRun, Store};
+use anyhow::Context as _;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use std::cell::OnceCell;
@@ -102,6 +103,16 @@ impl<'a> Reader<'a> {
 
     /// Decodes a run; nothing where it decided nothing.
     pub(super) async fn read<'r>(&'r mut self, run: &'r JournalledRun) -> anyhow::Result<Option<Hour<'r>>> {
+        let damaged = || {
+            format!(
+                "run {} cannot be read again\n  hint: `--since` with a moment after {} leaves it out",
+                run.run_id, run.as_of
+            )
+        };
+        self.read_whole(run).await.with_context(damaged)
+    }
+
+    async fn read_whole<'r>(&'r mut self, run: &'r JournalledRun) -> anyhow::Result<Option<Hour<'r>>> {
         self.guard = None;
         self.trials.clear();
         let mut trials = Vec::new();

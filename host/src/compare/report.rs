@@ -132,8 +132,8 @@ pub struct Kills {
     pub spend_after: f64,
     /// What they went on to sell.
     pub purchases_after: f64,
-    /// What they went on to earn, as far as revenue is known.
-    pub profit_after: f64,
+    /// What they went on to earn; nothing as soon as purchases came without a value.
+    pub profit_after: Option<f64>,
     /// Of the known ones: those whose late conversions may still arrive.
     pub open: usize,
 }
@@ -208,14 +208,20 @@ impl Comparison {
             ),
         ];
         if kills.known > 0 {
+            let (earned, profit) = match kills.profit_after {
+                Some(profit) => {
+                    (format!(" and {} to earn", kills.earned_after), format!(", {profit:+.0} {currency} of profit"))
+                }
+                None => (String::new(), ", for a revenue that is not known".into()),
+            };
             let open = match kills.open {
                 0 => String::new(),
                 open => format!(" For {open} of them late conversions may still arrive."),
             };
             lines.push(format!(
-                "Of the {} that are paused earlier or only now and went on in the account, {} went on to sell and {} to \
-                 earn: {:.0} purchases for {:.0} {currency}, {:+.0} {currency} of profit.{open}",
-                kills.known, kills.sold_after, kills.earned_after, kills.purchases_after, kills.spend_after, kills.profit_after
+                "Of the {} that are paused earlier or only now and went on in the account, {} went on to sell{}: {:.0} \
+                 purchases for {:.0} {currency}{profit}.{open}",
+                kills.known, kills.sold_after, earned, kills.purchases_after, kills.spend_after
             ));
         }
         lines.push(format!(

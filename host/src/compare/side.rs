@@ -58,6 +58,8 @@ pub(super) struct World {
     changed: HashMap<String, Timestamp>,
     fell: HashMap<String, Timestamp>,
     copied: HashMap<String, Timestamp>,
+    /// What a budget was and what was last made of it: where the account does not follow, that is decided again and again.
+    budgets: HashMap<String, (Money, Money)>,
     /// Copies of an ad on the last day that it was copied on.
     copies: HashMap<String, (Date, f64)>,
     refreshed: HashMap<String, Timestamp>,
@@ -129,6 +131,8 @@ fn lower<'k>(
 pub(super) struct Account {
     out: HashSet<String>,
     seen: HashSet<String>,
+    /// Ads that the stages' own policies ever wanted to bring back.
+    resumed: HashSet<String>,
     ads: HashMap<String, Vec<String>>,
     /// Since the last look, and whether the ad was never seen before.
     went_out: Vec<(String, bool)>,
@@ -141,7 +145,8 @@ impl Account {
     pub(super) fn look(&mut self, hour: &Hour<'_>) {
         self.went_out.clear();
         self.came_back.clear();
-        for (stage, _) in hour.guard.situation.stages.iter().filter(|(_, limits)| limits.ghost) {
+        // A dry run changes nothing either.
+        for (stage, _) in hour.guard.situation.stages.iter().filter(|(_, limits)| limits.ghost || hour.run.dry_run) {
             self.observed.insert(stage.clone(), hour.run.as_of);
         }
         for standing in &hour.guard.standings {
@@ -168,9 +173,11 @@ impl Account {
         self.observed.get(stage).copied()
     }
 
-    /// How many ads were seen.
-    pub(super) fn ads(&self) -> usize {
-        self.seen.len()
+    /// Notes an ad that the stage's own policy wants to bring back.
+    pub(super) fn resumes(&mut self, ad: &str) {
+        if !self.resumed.contains(ad) {
+            self.resumed.insert(ad.to_string());
+        }
     }
 }
 
@@ -237,9 +244,15 @@ impl Side {
         for ((proposal, verdict), rule) in proposals.budgets.iter().zip(&verdicts.budgets).zip(rules.1) {
             let (Some(from), Some(to)) = (proposal.from, verdict.to) else { continue };
             let target = proposal.owner_id.clone();
+            // Where the account stays as it was, this side's own budget is what it made of it.
+            let own = self.world.budgets.insert(target.clone(), (from, to)).filter(|(known, _)| *known == from);
+            let from = own.map_or(from, |(_, made)| made);
             self.world.changed.insert(target.clone(), at);
             if to < from {
                 self.world.fell.insert(target.clone(), at);
+            }
+            if from == to {
+                continue;
             }
             let does = Does::Budget { from, to };
             let (stage, rule) = (proposal.stage.clone(), rule.to_string());
@@ -277,7 +290,10 @@ impl Side {
         for (ad, _) in theirs {
             self.world.left.entry(ad.clone()).or_insert(Left { day: Date::ZERO, daily_spend: 0.0 });
         }
-        self.world.left.retain(|ad, _| !account.came_back.contains(ad));
+        // What the policy brought back that decided then, this side need not have; what a person did holds for both.
+        let is_back =
+            |ad: &String| account.came_back.contains(ad) && (self.is_journal || !account.resumed.contains(ad));
+        self.world.left.retain(|ad, _| !is_back(ad));
     }
 
     /// Leaves out what is about ads that this side has let go or cannot know, and tells the guard of its own changes.

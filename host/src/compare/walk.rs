@@ -3,7 +3,7 @@
 use super::ask::Asked;
 use super::differ::{Change, Pair, pairs};
 use super::history::Hour;
-use super::outcome::Days;
+use super::outcome::{Counted, Days};
 use super::report::{Comparison, Difference, Done, Kills, Moved, PauseDay, RuleLine, Sides, StageSides};
 use super::side::{Account, Answered, Does, Event, Side};
 use super::{Question, Tried};
@@ -14,7 +14,7 @@ use crate::store::JournalledRun;
 use dean_policy::types::{Answer, Plan};
 use jiff::Timestamp;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 pub(super) struct Walk<'a> {
     tried: Vec<Asked<'a>>,
@@ -24,6 +24,8 @@ pub(super) struct Walk<'a> {
     after: Side,
     /// Who decided for each compared stage, by the journal.
     deciders: BTreeMap<String, BTreeSet<String>>,
+    /// Ads of the compared stages.
+    ads: HashSet<String>,
     /// Names of ads, as they were last seen.
     names: HashMap<String, String>,
     pub first: Option<Timestamp>,
@@ -68,6 +70,7 @@ impl<'a> Walk<'a> {
             before: Side { is_journal: question.against.is_none(), ..Side::default() },
             after: Side::default(),
             deciders: BTreeMap::new(),
+            ads: HashSet::new(),
             names: HashMap::new(),
             first: None,
             last: None,
@@ -92,15 +95,25 @@ impl<'a> Walk<'a> {
         self.stopped += usize::from(hour.guard.situation.stopped.is_some());
         self.currency.get_or_insert_with(|| hour.guard.situation.currency.clone());
         self.account.look(hour);
-        for asked in &self.tried {
-            if let Some(record) = hour.records.get(asked.stage) {
-                self.decisions += record.ads.len();
-                let deciders = self.deciders.entry(asked.stage.into()).or_default();
-                let canary = hour.trials.get(asked.stage).filter(|trial| trial.share > 0.0);
-                for name in canary.map(|trial| &trial.record.policy_name).into_iter().chain([&record.policy_name]) {
-                    if !deciders.contains(name) {
-                        deciders.insert(name.clone());
-                    }
+        // A stage whose policy was on trial in other runs only is not compared in this one.
+        let apart: Vec<&str> =
+            self.tried.iter().filter(|asked| !asked.is_about(hour)).map(|asked| asked.stage).collect();
+        for asked in self.tried.iter_mut().filter(|asked| !apart.contains(&asked.stage)) {
+            let Some(record) = hour.records.get(asked.stage) else {
+                asked.absent += 1;
+                continue;
+            };
+            for ad in &record.ads {
+                if !self.ads.contains(ad) {
+                    self.ads.insert(ad.clone());
+                }
+            }
+            self.decisions += record.ads.len();
+            let deciders = self.deciders.entry(asked.stage.into()).or_default();
+            let canary = hour.trials.get(asked.stage).filter(|trial| trial.share > 0.0);
+            for name in canary.map(|trial| &trial.record.policy_name).into_iter().chain([&record.policy_name]) {
+                if !deciders.contains(name) {
+                    deciders.insert(name.clone());
                 }
             }
         }
@@ -110,8 +123,15 @@ impl<'a> Walk<'a> {
         // Beside what was decided then nobody knows more than whoever decided; two that are asked again know the same.
         let beside_journal = self.against.is_none();
         let against = self.against.as_deref_mut().unwrap_or_default();
+        for (stage, (_, answer)) in &journalled {
+            let resumed = answer.ads.iter().filter(|ad| ad.verb == Verb::Resume);
+            resumed.for_each(|ad| self.account.resumes(&hour.records[stage].ads[ad.row as usize]));
+        }
         judge(&mut self.before, &self.account, (against, beside_journal), hour, position, &journalled);
         judge(&mut self.after, &self.account, (&mut self.tried, beside_journal), hour, position, &journalled);
+        for side in [&mut self.before, &mut self.after] {
+            side.events.retain(|event| event.run != position || !apart.contains(&event.stage.as_str()));
+        }
         for side in [&self.before, &self.after] {
             for event in side.events.iter().rev().take_while(|event| event.run == position) {
                 let ads = &hour.measured.ads;
@@ -144,7 +164,7 @@ impl<'a> Walk<'a> {
             since: self.first.map(|at| at.to_string()),
             until: self.last.map(|at| at.to_string()),
             runs: self.compared,
-            ads: self.account.ads(),
+            ads: self.ads.len(),
             decisions: self.decisions,
             stages: self.tried.iter().map(|asked| self.sides(asked)).collect(),
             changed: pairs.iter().filter(|pair| pair.change() != Change::Same).count(),
@@ -156,14 +176,34 @@ impl<'a> Walk<'a> {
             unknown,
             ms: 0.0,
         };
+        let (mut counted, mut elsewhere) = (Counted::new(), Counted::new());
         for pair in pairs {
-            let difference = self.difference(pair, runs, days, currency);
-            if pair.first().does.word() == Verb::Pause.as_str() {
+            let is_pause = pair.first().does.word() == Verb::Pause.as_str();
+            let days_of = if is_pause { &mut counted } else { &mut elsewhere };
+            let difference = self.difference(pair, runs, days, currency, days_of);
+            if is_pause {
                 count(&mut report.kills, pair.change(), &difference);
             }
             if pair.change() != Change::Same {
                 report.differences.push(difference);
             }
+        }
+        let sum = days.sum(&counted);
+        let kills = &mut report.kills;
+        (kills.spend_after, kills.purchases_after) = (sum.spend, sum.purchases);
+        kills.profit_after = sum.profit.filter(|_| kills.known > 0);
+        let silent = kills.new + kills.earlier - kills.known;
+        if days.is_empty() && silent > 0 {
+            let key = question.attribution;
+            report
+                .unknown
+                .push(format!("No days are stored under the attribution {key}: what ads went on to do is not known."));
+        } else if silent > 0 {
+            report.unknown.push(format!(
+                "What {silent} of the ads went on to do that are paused earlier or only now is not known: they were \
+                 delivered on no whole day between the pause and what the account did. The day of a decision itself \
+                 counts for nobody."
+            ));
         }
         report
     }
@@ -178,7 +218,14 @@ impl<'a> Walk<'a> {
         StageSides { stage: asked.stage.into(), before, after, after_sha256 }
     }
 
-    fn difference(&self, pair: Pair<'_>, runs: &[JournalledRun], days: &Days<'_>, currency: &Currency) -> Difference {
+    fn difference<'d>(
+        &self,
+        pair: Pair<'_>,
+        runs: &[JournalledRun],
+        days: &Days<'d>,
+        currency: &Currency,
+        counted: &mut Counted<'d>,
+    ) -> Difference {
         let first = pair.first();
         let change = pair.change();
         let is_ad = matches!(first.does, Does::Ad(..));
@@ -206,7 +253,7 @@ impl<'a> Walk<'a> {
             hours: pair.before().zip(pair.after()).map(|(before, after)| hours(before.at, after.at)),
             before: pair.before().map(done),
             after: pair.after().map(done),
-            outcome: if tried { days.after(&first.target, first.day, until) } else { None },
+            outcome: if tried { days.after(&first.target, (first.at, first.day), until, counted) } else { None },
         }
     }
 
@@ -249,6 +296,15 @@ impl<'a> Walk<'a> {
                     missing.join(", ")
                 ),
             );
+            say(
+                asked.absent,
+                format!(
+                    "In {} runs nobody decided for stage {}: {} was not asked about them, although they count.",
+                    asked.absent,
+                    asked.stage,
+                    asked.policy().0
+                ),
+            );
             let failure = asked.failure.as_deref().unwrap_or_default();
             say(asked.failed, format!("{name} failed in {} runs, which then decide nothing: {failure}", asked.failed));
         }
@@ -269,7 +325,7 @@ fn judge<'h, 'a: 'h>(
     journalled: &'h Journalled<'h>,
 ) {
     let mut own: Journalled<'h> = BTreeMap::new();
-    for asked in asked.iter_mut() {
+    for asked in asked.iter_mut().filter(|asked| asked.is_about(hour)) {
         let unseen = account.observed(asked.stage).filter(|_| beside_journal);
         let (plan, mut answer) = asked.answer(hour, &side.world, unseen).unwrap_or_default();
         answer.ads.retain(|ad| ad.verb != Verb::Hold);
@@ -375,9 +431,6 @@ fn count(kills: &mut Kills, change: Change, difference: &Difference) {
         kills.known += 1;
         kills.sold_after += usize::from(outcome.sold);
         kills.earned_after += usize::from(outcome.profit.is_some_and(|profit| profit > 0.0));
-        kills.spend_after += outcome.spend;
-        kills.purchases_after += outcome.purchases;
-        kills.profit_after += outcome.profit.unwrap_or(0.0);
         kills.open += usize::from(!outcome.settled);
     }
 }

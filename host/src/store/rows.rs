@@ -403,6 +403,8 @@ pub struct JournalledRun {
     pub run_id: String,
     /// The moment that it decided for.
     pub as_of: Timestamp,
+    /// Whether it wrote nothing to the account.
+    pub dry_run: bool,
 }
 
 /// How a stage's policy failed when it was last asked.

@@ -100,7 +100,8 @@ pub(super) fn built(data_dir: &Path, name: &str) -> anyhow::Result<String> {
         let artifact = Artifact::new(name, component);
         return keep_built(data_dir, &artifact);
     }
-    Ok(if !name.contains('/') && path.is_file() { format!("./{name}") } else { name.to_string() })
+    // A path is meant from where the command is given, and not from a folder of configuration.
+    Ok(if path.is_file() { std::path::absolute(path)?.display().to_string() } else { name.to_string() })
 }
 
 /// Writes a policy to where it can be named as a file. Not into the cache: that folder has to be this user's alone, or what
@@ -128,11 +129,6 @@ pub(super) async fn for_gym(global: &Global, name: &str) -> anyhow::Result<(Regi
     }
     let reference: Reference = name.parse().unwrap_or_else(|never| match never {});
     let policy = registry.resolve(&reference)?;
-    // A path is meant from where the command is given, and not from a folder of configuration.
-    let name = match reference {
-        Reference::File(path) => std::path::absolute(path)?.display().to_string(),
-        Reference::Shipped(name) => name,
-    };
     Ok((registry, policy, name))
 }
 

@@ -99,10 +99,10 @@ pub(super) fn journalled_runs(
     until: Timestamp,
 ) -> rusqlite::Result<Vec<JournalledRun>> {
     let mut statement = connection.prepare_cached(
-        "SELECT run_id, as_of FROM runs WHERE account_id = ?1 AND as_of >= ?2 AND as_of < ?3
+        "SELECT run_id, as_of, dry_run FROM runs WHERE account_id = ?1 AND as_of >= ?2 AND as_of < ?3
          AND EXISTS (SELECT 1 FROM journal WHERE journal.run_id = runs.run_id) ORDER BY as_of, started_at, run_id",
     )?;
-    let row = |row: &Row<'_>| Ok(JournalledRun { run_id: row.get(0)?, as_of: moment(row, 1)? });
+    let row = |row: &Row<'_>| Ok(JournalledRun { run_id: row.get(0)?, as_of: moment(row, 1)?, dry_run: row.get(2)? });
     statement.query_map(rusqlite::params![account, since.as_second(), until.as_second()], row)?.collect()
 }
 
