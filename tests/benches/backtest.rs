@@ -8,6 +8,7 @@ use dean::compare::{Comparison, Question, Tried, compare};
 use dean::pipeline::Options;
 use dean::policies::StagePolicy;
 use dean::store::Store;
+use dean_policy::{Artifact, Identity, Package, shipped};
 use dean_sim::Params;
 use dean_tests::account::TestAccount;
 use jiff::{Timestamp, ToSpan};
@@ -40,16 +41,8 @@ async fn measure(days: i64) -> anyhow::Result<()> {
     let params = Params { ads: ADS, history_days: 10, ..Params::default() };
     let caps = [("stages.testing.daily_cap", 50_000.0.into()), ("stages.scaling.daily_cap", 50_000.0.into())];
     let account = TestAccount::new(1, params, &caps).await?;
-    let options = Options { observes: true, ..Options::default() };
-    let mut journal = 0;
-    for _ in 0..days * 24 {
-        let report = account.run(&options).await?;
-        let rows = account.store.journal_of(&report.run_id).await?;
-        journal += rows.iter().map(|row| row.bytes.len()).sum::<usize>();
-        account.advance(1);
-    }
     let runs = days * 24;
-    println!("{runs} runs journalled: {:.0} kB a run", journal as f64 / runs as f64 / 1e3);
+    println!("{runs} runs journalled: {:.0} kB a run", journalled(&account, runs).await?);
     let half = account.clock.now().checked_sub((days * 12).hours())?;
     let others: [(&str, &[(&str, serde_json::Value)]); 3] = [
         ("the same settings", &[]),
@@ -70,7 +63,38 @@ async fn measure(days: i64) -> anyhow::Result<()> {
             half.ms / whole.ms
         );
     }
+    // A policy on trial is journalled against the stage's own of the same run: most of what both saw is the same.
+    account.install(&of_another_name()?).await?;
+    account.put_on_trial(("beside", "1.0.0"), 0.0).await?;
+    let account = account.with_stored_policies().await?;
+    println!("with a shadow beside the testing stage: {:.0} kB a run", journalled(&account, 48).await?);
     Ok(())
+}
+
+/// Lives through so many hours; what the journal takes of one of them, in kB.
+async fn journalled(account: &TestAccount, runs: i64) -> anyhow::Result<f64> {
+    let options = Options { observes: true, ..Options::default() };
+    let mut journal = 0;
+    for _ in 0..runs {
+        let report = account.run(&options).await?;
+        let rows = account.store.journal_of(&report.run_id).await?;
+        journal += rows.iter().map(|row| row.bytes.len()).sum::<usize>();
+        account.advance(1);
+    }
+    Ok(journal as f64 / runs as f64 / 1e3)
+}
+
+/// The shipped policy of the testing stage, as somebody else's.
+fn of_another_name() -> anyhow::Result<Artifact> {
+    let identity = Identity {
+        name: "beside".into(),
+        version: "1.0.0".into(),
+        doc: "A policy of this benchmark.".into(),
+        stages: vec!["testing".into()],
+    };
+    let package = Package { identity: Some(identity), ..Package::default() };
+    let testing = shipped::find("testing").ok_or_else(|| anyhow::anyhow!("testing is shipped"))?;
+    Ok(Artifact::new("beside.wasm", package.put_into(testing.bytes).map_err(anyhow::Error::msg)?))
 }
 
 fn main() -> anyhow::Result<()> {
