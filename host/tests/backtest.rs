@@ -23,10 +23,12 @@ fn what_is_asked_wrongly_is_refused_and_what_is_asked_rightly_is_one_document() 
         (&["--policy", "testing", "--since", "2130-01-01"], "the newest run is of"),
         (&["--policy", "testing", "--against", "validation"], "does not decide for stage testing, where it is tried"),
         (&["--policy", "testing", "--set", "validation.tiers.usual=150"], "stage validation is not compared\n  hint:"),
-        (&["--policy", "testing", "--set", "tiers.por=60"], "unknown key testing.tiers.por"),
-        (&["--policy", "testing", "--set", "tiers.poor=-4"], "-4 is out of bounds"),
+        (
+            &["--policy", "testing", "--set", "tiers.por=60"],
+            "unknown key `testing.tiers.por`\n  hint: did you mean `testing.tiers.poor`?",
+        ),
+        (&["--policy", "testing", "--set", "tiers.poor=-4"], "-4 is outside of 1 to 1000000000"),
         (&["--policy", "testin"], "no policy is called testin"),
-        (&["--set", "testing.tiers.poor=90"], "these settings hold already"),
         (&["--policy", "testing", "--html", "/nowhere/there.html"], "--html /nowhere/there.html"),
         (&[], "there is nothing to try\n  hint: name what is tried"),
     ] {

@@ -21,7 +21,7 @@ async fn measure() -> anyhow::Result<()> {
         "{:<12} {:>9} {:>6} {:>10} {:>22} {:>12}",
         "policy", "bytes", "cases", "cold ms", "warm, new process ms", "warm ms"
     );
-    for shipped in shipped::SHIPPED {
+    for shipped in shipped::of_stages() {
         let (mut cold, mut other, mut warm) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             let folder = tempfile::tempdir()?;

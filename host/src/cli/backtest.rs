@@ -210,6 +210,11 @@ impl Trying<'_> {
             return Err(Usage(format!("stage {name} has no policy that could be set otherwise\n  hint: {hint}")).into());
         }
         prepared.retain(|stage| stage.ready().is_some());
+        let unread = prepared.iter().filter_map(StagePolicy::ready).flat_map(|ready| &ready.unread);
+        if let Some(key) = unread.into_iter().find(|key| key.ends_with(&format!("({SET})"))) {
+            let hint = "`dean policy show` lists its settings";
+            return Err(Usage(format!("{key} is no setting of the tried policy\n  hint: {hint}")).into());
+        }
         if policy.is_none() {
             let present = policies::prepare(&self.context.effective, self.registry, &shelf, folder, &scores)?;
             prepared.retain(|stage| {

@@ -26,7 +26,7 @@ pub enum InstallError {
     },
     /// Something newer of its name was signed and installed before.
     #[error(
-        "{policy} was signed with serial {serial}, but serial {newest} of it is installed already\n  hint: an older policy does not come in again this way; `dean policy rollback` goes back to one that is installed"
+        "{policy} was signed with serial {serial}, but serial {newest} of it is installed already\n  hint: what is new is signed with a higher one (`dean policy sign --serial`, seconds by default); `dean policy rollback` goes back to one that is installed"
     )]
     Serial {
         /// The policy.

@@ -177,6 +177,10 @@ impl UnknownName {
         let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '.';
         settings.iter().find_map(|setting| {
             let Value::Text(text) = &setting.value else { return None };
+            // What a person reads names no column.
+            if setting.path.ends_with(".doc") || setting.path.ends_with(".title") || setting.path.ends_with(".id") {
+                return None;
+            }
             let whole = |at: usize| {
                 let (before, after) = (&text[..at], &text[at + self.name.len()..]);
                 !before.ends_with(is_part) && !after.starts_with(is_part)

@@ -45,10 +45,11 @@ impl Sight<'_> {
         let count = known.len() as f64;
         match whole {
             Whole::Count => vec![count; self.rows],
-            Whole::Sum => vec![known.iter().map(|&row| values[row]).sum(); self.rows],
-            Whole::Mean => {
+            // Of nothing that is known nothing is known, nor of what no number can hold.
+            Whole::Sum | Whole::Mean => {
                 let sum: f64 = known.iter().map(|&row| values[row]).sum();
-                vec![if known.is_empty() { f64::NAN } else { sum / count }; self.rows]
+                let sum = if known.is_empty() || !sum.is_finite() { f64::NAN } else { sum };
+                vec![if whole == Whole::Sum { sum } else { sum / count }; self.rows]
             }
             Whole::Rank | Whole::RankLowest | Whole::Quantile => {
                 let falling = whole == Whole::Rank;

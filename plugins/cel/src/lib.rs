@@ -116,6 +116,8 @@ impl Deciding<'_> {
         let paused = &self.sight.cohort.values[PAUSED_BY_DEAN * self.sight.rows..][..self.sight.rows];
         match rule.action {
             Action::Ad(Verb::Resume) => !self.sight.active[row] && paused[row] > 0.5,
+            // It keeps every other rule away, also one that would bring the ad back.
+            Action::Ad(Verb::Hold) => self.sight.active[row] || paused[row] > 0.5,
             _ => self.sight.active[row],
         }
     }

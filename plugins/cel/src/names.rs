@@ -30,6 +30,8 @@ pub(crate) struct Names {
     pub texts: Vec<String>,
     pub context: Vec<String>,
     pub derived: Vec<String>,
+    /// Parameters that some rule reads.
+    pub params: Vec<String>,
 }
 
 fn position(names: &mut Vec<String>, name: &str) -> usize {
@@ -50,6 +52,10 @@ impl Names {
 
     pub(crate) fn context(&mut self, name: &str) -> usize {
         position(&mut self.context, name)
+    }
+
+    pub(crate) fn uses(&mut self, param: &str) {
+        position(&mut self.params, param);
     }
 
     pub(crate) fn derived(&mut self, text: &str) -> usize {

@@ -7,7 +7,7 @@ use crate::tree::{Bool, Num, Operation, Question, Relation, Subject, Whole};
 use alloc::{boxed::Box, collections::BTreeMap, format, string::String, string::ToString, vec, vec::Vec};
 
 /// Nobody reads a condition that is nested deeper, and the stack of a policy is small.
-const DEEPEST: usize = 24;
+const DEEPEST: usize = 16;
 /// Characters of an expression.
 const LONGEST: usize = 4_000;
 /// Operations of an expression: each is a frame of the stack where it is worked out.
@@ -407,7 +407,10 @@ impl<'a> Parser<'a> {
         }
         if let Some(param) = name.strip_prefix("params.") {
             return match self.params.get(param) {
-                Some(value) => Ok(Part { piece: Piece::Num(Num::Const(*value)), start, end }),
+                Some(value) => {
+                    self.names.uses(param);
+                    Ok(Part { piece: Piece::Num(Num::Const(*value)), start, end })
+                }
                 None => {
                     let known: Vec<&str> = self.params.keys().map(String::as_str).collect();
                     let hint = if known.is_empty() {

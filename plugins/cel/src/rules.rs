@@ -135,7 +135,30 @@ pub(crate) fn read(settings: &[Setting]) -> Result<Rules, Vec<Problem>> {
         problems.extend(reader.problems);
         rules.push(rule);
     }
+    // What nobody reads may be left from rules that were replaced; what is nearly called like something that is read is a
+    // mistake, and would be set in vain.
+    let used = &names.params;
+    for set in params.keys().filter(|set| !used.contains(set)) {
+        if let Some(near) = used.iter().find(|near| is_near(set, near)) {
+            let hint = format!("did you mean params.{near}?");
+            problems.push(Problem { path: format!("params.{set}"), message: "is read by no rule".into(), hint });
+        }
+    }
     if problems.is_empty() { Ok(Rules { names, rules }) } else { Err(problems) }
+}
+
+/// Whether two names differ by one or two letters that are missing, other or too many (Levenshtein's distance).
+fn is_near(a: &str, b: &str) -> bool {
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = core::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let least = (diagonal + usize::from(x != y)).min(row[j] + 1).min(row[j + 1] + 1);
+            diagonal = core::mem::replace(&mut row[j + 1], least);
+        }
+    }
+    row[b.len()] <= 2 && a.len().min(b.len()) > 2
 }
 
 /// One rule being read.

@@ -107,7 +107,16 @@ fn quoted(text: &str, at: usize, quote: char) -> Result<(Token, usize), SyntaxEr
     for (i, c) in text[at + 1..].char_indices() {
         match c {
             _ if escaped => {
-                value.push(c);
+                value.push(match c {
+                    'n' => '\n',
+                    't' => '\t',
+                    'r' => '\r',
+                    '\\' | '"' | '\'' => c,
+                    _ => {
+                        let message = format!("\\{c} stands for nothing in a text");
+                        return Err(error(text, at + i, message, "write the character itself, and a backslash twice"));
+                    }
+                });
                 escaped = false;
             }
             '\\' => escaped = true,

@@ -147,8 +147,23 @@ pub fn parse(file: &str, text: &str) -> Result<Case, CaseError> {
             return Err(lines.error(start(item), format!("{key} is no key of a case"), hint));
         }
     }
-    let text_of = |key: &str| root.get(key).and_then(Item::as_str).map(str::to_string);
-    let doc = text_of("doc").filter(|doc| !doc.trim().is_empty());
+    for key in ["settings", "context", "ad"] {
+        if let Some(item) = root.get(key).filter(|item| !item.is_table_like()) {
+            return Err(lines.error(start(item), format!("{key} is no table"), ""));
+        }
+    }
+    for key in ["others", "when"] {
+        let is_list = |item: &Item| {
+            let inline = |items: &toml_edit::Array| items.iter().all(Toml::is_inline_table);
+            item.is_array_of_tables() || item.as_array().is_some_and(inline)
+        };
+        if let Some(item) = root.get(key).filter(|item| !is_list(item)) {
+            return Err(lines.error(start(item), format!("{key} is no list of tables"), &format!("[[{key}]]")));
+        }
+    }
+    let text_of = |key: &str| lines.text(root, key);
+    let (doc, stage) = (text_of("doc")?, text_of("stage")?);
+    let doc = doc.filter(|doc| !doc.trim().is_empty());
     let doc = doc.ok_or_else(|| lines.error(0, "it says nothing about itself".into(), "doc = \"what it promises\""))?;
 
     let mut base = Scene::default();
@@ -177,7 +192,7 @@ pub fn parse(file: &str, text: &str) -> Result<Case, CaseError> {
     if whens.is_empty() {
         return Err(lines.error(0, "it has no [[when]]".into(), "at least one says what the policy answers"));
     }
-    Ok(Case { file: file.into(), doc, stage: text_of("stage"), base, whens })
+    Ok(Case { file: file.into(), doc, stage, base, whens })
 }
 
 /// A table, however it is written.
@@ -205,6 +220,17 @@ struct Lines<'a> {
 impl Lines<'_> {
     fn error(&self, at: usize, message: String, hint: &str) -> CaseError {
         CaseError { file: self.file.into(), line: flat::line(self.text, at), message, hint: hint.into() }
+    }
+
+    /// A text, where there is one.
+    fn text(&self, table: &dyn TableLike, key: &str) -> Result<Option<String>, CaseError> {
+        let Some(item) = table.get(key) else { return Ok(None) };
+        let hint = match key {
+            "budget" => "budget = \"120 by scale-up\"; a column `budget` belongs into [ad]",
+            _ => "put it in quotes",
+        };
+        let error = || self.error(start(item), format!("{key} is not a text"), hint);
+        item.as_str().map(|text| Some(text.to_string())).ok_or_else(error)
     }
 
     fn numbers(&self, from: &dyn TableLike, into: &mut BTreeMap<String, f64>) -> Result<(), CaseError> {
@@ -278,9 +304,9 @@ impl Lines<'_> {
             }
         }
         let at = table.iter().map(|(_, item)| start(item)).min().unwrap_or(0);
-        let text = |key: &str| table.get(key).and_then(Item::as_str).map(str::to_string);
-        let refused = text("refused");
-        let then = match (text("then"), &refused) {
+        let text = |key: &str| self.text(table, key);
+        let (refused, budget) = (text("refused")?, text("budget")?);
+        let then = match (text("then")?, &refused) {
             (Some(then), _) => then,
             (None, Some(_)) => String::new(),
             (None, None) => {
@@ -288,8 +314,15 @@ impl Lines<'_> {
                 return Err(self.error(at, "a [[when]] does not say what is expected".into(), hint));
             }
         };
-        let amount = table.get("amount").and_then(Item::as_value).and_then(number);
-        Ok(When { line: flat::line(self.text, at), changes, then, amount, budget: text("budget"), refused })
+        let amount = match table.get("amount") {
+            None => None,
+            Some(item) => Some(
+                item.as_value()
+                    .and_then(number)
+                    .ok_or_else(|| self.error(start(item), "amount is not a number".into(), "amount = 120.0"))?,
+            ),
+        };
+        Ok(When { line: flat::line(self.text, at), changes, then, amount, budget, refused })
     }
 }
 

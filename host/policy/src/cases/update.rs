@@ -3,7 +3,7 @@
 use super::read::{CaseError, parse};
 use super::run::{Asked, Said};
 use crate::runtime::Policy;
-use toml_edit::{DocumentMut, Item, TableLike, value};
+use toml_edit::{DocumentMut, Item, TableLike, Value as Toml};
 
 /// The text of a case with what the policy says now in the place of what was expected. A question that cannot be
 /// asked keeps what it expects.
@@ -33,20 +33,29 @@ pub fn update(policy: &Policy, file: &str, text: &str) -> Result<String, CaseErr
 
 /// Writes what was said into a `[[when]]`, touching only what differs.
 fn set(when: &mut dyn TableLike, said: &Said) {
+    let put = |when: &mut dyn TableLike, key: &str, new: Toml| match when.get_mut(key).and_then(Item::as_value_mut) {
+        // With the comment that stands behind it.
+        Some(was) => {
+            let decor = was.decor().clone();
+            *was = new;
+            *was.decor_mut() = decor;
+        }
+        None => drop(when.insert(key, Item::Value(new))),
+    };
     let text = |when: &dyn TableLike, key: &str| when.get(key).and_then(Item::as_str).map(str::to_string);
     if said.refused.is_none() && text(when, "then").as_deref() != Some(&said.then) {
-        when.insert("then", value(&said.then));
+        put(when, "then", said.then.as_str().into());
     }
     let amount =
         when.get("amount").and_then(Item::as_value).and_then(|v| v.as_float().or(v.as_integer().map(|n| n as f64)));
     match (amount, said.amount) {
-        (Some(was), Some(is)) if (was - is).abs() > 5e-4 => drop(when.insert("amount", value(is))),
+        (Some(was), Some(is)) if (was - is).abs() > 5e-4 => put(when, "amount", is.into()),
         (Some(_), None) => drop(when.remove("amount")),
         _ => {}
     }
     for (key, is) in [("budget", &said.budget), ("refused", &said.refused)] {
         match is {
-            Some(is) if text(when, key).as_ref() != Some(is) => drop(when.insert(key, value(is))),
+            Some(is) if text(when, key).as_ref() != Some(is) => put(when, key, is.as_str().into()),
             None if text(when, key).is_some() => drop(when.remove(key)),
             _ => {}
         }

@@ -57,7 +57,8 @@ pub(super) fn plan(plan: wit::Plan) -> types::Plan {
         columns: plan.columns,
         text_columns: plan.text_columns,
         context: plan.context,
-        derived: plan.derived,
+        // Named by the expressions that make them, which may stand on several lines.
+        derived: plan.derived.into_iter().map(|name| name.split_whitespace().collect::<Vec<_>>().join(" ")).collect(),
         rules: plan.rules.into_iter().map(rule).collect(),
     }
 }

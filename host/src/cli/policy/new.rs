@@ -134,9 +134,10 @@ fn sdk_manifest() -> anyhow::Result<String> {
 
 pub(super) fn new(global: &Global, args: &NewArgs) -> anyhow::Result<Ended> {
     let is_word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if args.name.is_empty() || args.name.len() > 64 || !args.name.chars().all(is_word) {
-        let message =
-            format!("{:?} is no name of a policy\n  hint: a word of a-z, 0-9 and -, such as stop-loss", args.name);
+    let begins = args.name.starts_with(|c: char| c.is_ascii_lowercase());
+    if !begins || args.name.len() > 64 || !args.name.chars().all(is_word) {
+        let hint = "a word of a-z, 0-9 and - that begins with a letter, such as stop-loss";
+        let message = format!("{:?} is no name of a policy\n  hint: {hint}", args.name);
         return Err(Usage(message).into());
     }
     let folder = PathBuf::from(&args.name);

@@ -37,6 +37,9 @@ pub(super) fn test(global: &Global, args: &TestArgs) -> anyhow::Result<Ended> {
         false => super::load(global, &args.policy)?,
     };
     let folder = args.cases.clone().or_else(|| is_folder.then(|| args.policy.join("cases")));
+    if let Some(named) = args.cases.as_ref().filter(|named| !named.is_dir()) {
+        return Err(Usage(format!("--cases {}: there is no such folder", named.display())).into());
+    }
     let mut texts = match &folder {
         Some(folder) => cases::of_folder(folder)?,
         None => policy.package().cases.clone().into_iter().collect(),
