@@ -196,18 +196,21 @@ async fn a_canary_decides_about_its_share_and_no_more() {
 /// What is told of a canary in a week, where it is withdrawn and widened at these probabilities of earning less.
 async fn canary(
     tried: Artifact,
-    withdraw_above: f64,
-    widen_below: f64,
+    lived_before: u32,
+    (withdraw_above, widen_below): (f64, f64),
 ) -> (TestAccount, Vec<RunReport>, Vec<(String, String)>) {
     let settings = [
         ("policies.canary.step_days", json!(2)),
         ("policies.canary.withdraw_above", json!(withdraw_above)),
         ("policies.canary.widen_below", json!(widen_below)),
+        // What it wants is done at once: the guard would spread it over more days than are lived here.
+        ("guard.max_spend_share_per_run", json!(1.0)),
+        ("guard.max_spend_share_per_day", json!(1.0)),
     ];
     let beside = TestAccount::new(3, Params { ads: 120, ..Params::default() }, &settings).await.unwrap();
     let name = dean_tests::account::registry().load(&tried).unwrap().manifest().name.clone();
     beside.install(&tried).await.unwrap();
-    let (beside, _) = lived(beside, 2 * 24, 6).await;
+    let (beside, _) = lived(beside, lived_before, 6).await;
     beside.put_on_trial((&name, "1.0.0"), 0.4).await.unwrap();
     let (beside, reports) = lived(beside, 8 * 24, 6).await;
     let health = reports.iter().flat_map(|report| &report.health).filter(|health| health.source == "policy");
@@ -224,7 +227,7 @@ fn same() -> Artifact {
 
 #[tokio::test]
 async fn a_canary_is_widened_step_by_step_while_nothing_speaks_against_it() {
-    let (beside, reports, told) = canary(same(), 0.9999, 0.9998).await;
+    let (beside, reports, told) = canary(same(), 2 * 24, (0.9999, 0.9998)).await;
     let [(ok, widened), (still, held)] = told.as_slice() else { panic!("{told:#?}") };
     assert_eq!((ok.as_str(), still.as_str()), ("ok", "ok"));
     assert!(widened.contains("decides about 50 % of the ads from the next run on: over 2 days"), "{widened}");
@@ -238,9 +241,9 @@ async fn a_canary_is_widened_step_by_step_while_nothing_speaks_against_it() {
 
 #[tokio::test]
 async fn a_canary_is_withdrawn_once_its_ads_surely_earn_less() {
-    // It pauses what sells.
-    let worst = rules("worst", &[["any", "purchases_lifetime >= 1", "pause"]]);
-    let (beside, reports, told) = canary(worst, 0.2, 0.1).await;
+    // It pauses everything, also what sells, before anything of it is promoted.
+    let worst = rules("worst", &[["any", "spend_lifetime > 0.0", "pause"]]);
+    let (beside, reports, told) = canary(worst, 0, (0.2, 0.1)).await;
     let (critical, withdrawn) = told.last().unwrap();
     assert_eq!(critical, "critical", "{told:#?}");
     assert!(withdrawn.contains("is withdrawn") && withdrawn.contains("likely to earn less"), "{withdrawn}");

@@ -80,8 +80,8 @@ impl Evidence {
             ),
             None => "too few to tell".into(),
         };
-        let days = self.days;
-        format!("over {days} days its {}, the other {}: {worse}", earned(&self.canary), earned(&self.others))
+        let days = if self.days == 1 { "1 day".into() } else { format!("{} days", self.days) };
+        format!("over {days} its {}, the other {}: {worse}", earned(&self.canary), earned(&self.others))
     }
 }
 
