@@ -32,8 +32,8 @@ const FEWEST: usize = 5;
 pub struct Arm {
     /// Ads.
     pub ads: usize,
-    /// Revenue less cost of goods and spend, for each ad and day, major units, late conversions accounted for; less what they had earned before by
-    /// chance.
+    /// Revenue less cost of goods and spend, for each ad and day, major units, late conversions accounted for; less what
+    /// they had earned before by chance.
     pub profit: f64,
     /// What they spent, for each ad and day, major units.
     pub spend: f64,
